@@ -1,0 +1,129 @@
+package events
+
+// LegacyMessageOpened is the data of a message.opened.legacy notification, in
+// the shape of API v2.
+//
+// https://developer.nylas.com/docs/reference/notifications/message-tracking/message-opened-legacy/
+type LegacyMessageOpened struct {
+	GrantID string                        `json:"grant_id,omitzero"`
+	Object  string                        `json:"object,omitzero"` // "message"
+	Deltas  []Delta[LegacyOpenedMetadata] `json:"deltas"`
+}
+
+// LegacyMessageLinkClicked is the data of a message.link_clicked.legacy
+// notification, in the shape of API v2.
+//
+// https://developer.nylas.com/docs/reference/notifications/message-tracking/message-link_clicked-legacy/
+type LegacyMessageLinkClicked struct {
+	GrantID string                             `json:"grant_id,omitzero"`
+	Object  string                             `json:"object,omitzero"` // "message"
+	Deltas  []Delta[LegacyLinkClickedMetadata] `json:"deltas"`
+}
+
+// LegacyThreadReplied is the data of a thread.replied.legacy notification, in
+// the shape of API v2.
+//
+// https://developer.nylas.com/docs/reference/notifications/message-tracking/thread-replied-legacy/
+type LegacyThreadReplied struct {
+	GrantID string                         `json:"grant_id,omitzero"`
+	Object  string                         `json:"object,omitzero"` // "thread"
+	Deltas  []Delta[LegacyRepliedMetadata] `json:"deltas"`
+}
+
+// Delta is one change of a legacy notification; there may be several.
+type Delta[M any] struct {
+	Date       Timestamp     `json:"date,omitzero"`
+	Object     string        `json:"object,omitzero"` // "metadata", or "message" for a reply
+	Type       Type          `json:"type,omitzero"`   // without ".legacy"
+	ObjectData ObjectData[M] `json:"object_data"`
+}
+
+// ObjectData is what a Delta changed. Its ids are those of API v2.
+type ObjectData[M any] struct {
+	AccountID   string `json:"account_id,omitzero"`
+	ID          string `json:"id,omitzero"`
+	NamespaceID string `json:"namespace_id,omitzero"`
+	Object      string `json:"object,omitzero"` // "metadata", or "message" for a reply
+	Metadata    M      `json:"metadata"`
+}
+
+// LegacyOpenedMetadata tells of the opens of one message.
+type LegacyOpenedMetadata struct {
+	Count     Int    `json:"count"`
+	MessageID string `json:"message_id"`       // of API v2
+	Payload   string `json:"payload,omitzero"` // the label, in the words of API v2
+	// Recents holds the last opens of the message, in no promised order.
+	Recents     []LegacyOpen `json:"recents,omitzero"`
+	SenderAppID Text         `json:"sender_app_id,omitzero"`
+	Timestamp   Timestamp    `json:"timestamp,omitzero"`
+}
+
+// LegacyOpen is one load of a tracking pixel.
+type LegacyOpen struct {
+	// ID counts from 0 and is unique only within one Recents array.
+	ID        Int       `json:"id"`
+	IP        string    `json:"ip"`
+	Timestamp Timestamp `json:"timestamp"`
+	UserAgent string    `json:"user_agent"`
+}
+
+// LegacyLinkClickedMetadata tells of the clicks in one message.
+type LegacyLinkClickedMetadata struct {
+	LinkData  []LinkData `json:"link_data,omitzero"`
+	MessageID string     `json:"message_id"`       // of API v2
+	Payload   string     `json:"payload,omitzero"` // the label, in the words of API v2
+	// Recents holds the last clicks, in no promised order.
+	Recents     []LegacyClick `json:"recents,omitzero"`
+	SenderAppID Text          `json:"sender_app_id,omitzero"`
+	Timestamp   Timestamp     `json:"timestamp,omitzero"`
+}
+
+// LegacyClick is one visit to a tracked link.
+type LegacyClick struct {
+	// ID counts from 0 and is unique only within one Recents array.
+	ID        Int       `json:"id"`
+	IP        string    `json:"ip"`
+	LinkIndex Int       `json:"link_index"` // counted from 0
+	Timestamp Timestamp `json:"timestamp"`
+	UserAgent string    `json:"user_agent"`
+}
+
+// LegacyRepliedMetadata tells of one reply.
+type LegacyRepliedMetadata struct {
+	// FromSelf tells whether the sender of the tracked message wrote the reply;
+	// nil if Nylas did not say.
+	FromSelf *bool `json:"from_self,omitzero"`
+	// MessageID is the reply. The tracked message is ReplyToMessageID.
+	MessageID        string    `json:"message_id"`
+	Payload          string    `json:"payload,omitzero"` // the label, in the words of API v2
+	ReplyToMessageID string    `json:"reply_to_message_id"`
+	SenderAppID      Text      `json:"sender_app_id,omitzero"`
+	ThreadID         string    `json:"thread_id,omitzero"`
+	Timestamp        Timestamp `json:"timestamp,omitzero"`
+}
+
+func (d *LegacyMessageOpened) tracked() []Tracked {
+	return trackDeltas(d.Deltas, func(m *LegacyOpenedMetadata) []Tracked {
+		return track(m.MessageID, "", m.Payload)
+	})
+}
+
+func (d *LegacyMessageLinkClicked) tracked() []Tracked {
+	return trackDeltas(d.Deltas, func(m *LegacyLinkClickedMetadata) []Tracked {
+		return track(m.MessageID, "", m.Payload)
+	})
+}
+
+func (d *LegacyThreadReplied) tracked() []Tracked {
+	return trackDeltas(d.Deltas, func(m *LegacyRepliedMetadata) []Tracked {
+		return track(m.ReplyToMessageID, m.ThreadID, m.Payload)
+	})
+}
+
+func trackDeltas[M any](deltas []Delta[M], one func(*M) []Tracked) []Tracked {
+	var all []Tracked
+	for i := range deltas {
+		all = append(all, one(&deltas[i].ObjectData.Metadata)...)
+	}
+	return all
+}

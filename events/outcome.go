@@ -1,0 +1,207 @@
+package events
+
+import "encoding/json"
+
+// MessageBounceDetected is the data of a message.bounce_detected notification:
+// the provider (Google, Microsoft Graph, iCloud, Yahoo) reported a hard bounce
+// of a message that was sent through Nylas.
+//
+// https://developer.nylas.com/docs/v3/notifications/message-bounce-detection/
+type MessageBounceDetected struct {
+	BounceReason string `json:"bounce_reason,omitzero"`
+	// BounceDate is text such as "Wed, 25 Jan 2023 10:18:39 -0800", not unix seconds.
+	BounceDate string `json:"bounce_date,omitzero"`
+	// BouncedAddresses is one string, despite its name.
+	BouncedAddresses string       `json:"bounced_addresses,omitzero"`
+	Type             string       `json:"type,omitzero"` // such as "mailbox_unavailable", "domain_not_found"
+	Code             Text         `json:"code,omitzero"` // the SMTP code, such as "550"
+	GrantID          string       `json:"grant_id,omitzero"`
+	MessageID        string       `json:"message_id,omitzero"` // the message that bounced; often only in Origin.ID
+	Origin           BounceOrigin `json:"origin,omitzero"`
+}
+
+// BounceOrigin describes the message that bounced.
+type BounceOrigin struct {
+	To      []Address `json:"to,omitzero"`
+	From    Address   `json:"from,omitzero"`
+	CC      []Address `json:"cc,omitzero"`
+	BCC     []Address `json:"bcc,omitzero"`
+	Subject string    `json:"subject,omitzero"`
+	MIMEID  string    `json:"mime_id,omitzero"`
+	ID      string    `json:"id,omitzero"`
+	// OriginalSendAt is text such as "Mon, 16 Sep 2024 16:15:49 +0000".
+	OriginalSendAt string `json:"original_send_at,omitzero"`
+}
+
+// MessageSendSuccess is the data of a message.send_success notification. Nylas
+// sends it for scheduled sends, and for all sends where the Dashboard says so.
+//
+// https://developer.nylas.com/docs/reference/notifications/messages/message-send_success/
+type MessageSendSuccess struct {
+	Message *SentMessage `json:"object"` // nil if Nylas gave none
+}
+
+// MessageSendFailed is the data of a message.send_failed notification. Nylas
+// sends it for scheduled sends, and for all sends where the Dashboard says so.
+//
+// https://developer.nylas.com/docs/reference/notifications/messages/message-send_failed/
+type MessageSendFailed struct {
+	Reason  string       `json:"reason,omitzero"`
+	Error   *SendError   `json:"error,omitzero"` // nil if Nylas gave none
+	Message *SentMessage `json:"object"`         // nil if Nylas gave none
+}
+
+// SendError is why a send failed.
+type SendError struct {
+	Type       string `json:"type"` // such as "api.provider_error"
+	Message    string `json:"message"`
+	StatusCode Int    `json:"status_code,omitzero"` // the provider's HTTP status
+	// ProviderError is what the provider answered, in a form of its own.
+	ProviderError json.RawMessage `json:"provider_error,omitzero"`
+}
+
+// SentMessage is the message of a send outcome. Its body is normally left out.
+type SentMessage struct {
+	Object      string           `json:"object,omitzero"` // "message"
+	GrantID     string           `json:"grant_id,omitzero"`
+	ID          string           `json:"id,omitzero"`
+	Subject     string           `json:"subject,omitzero"`
+	Body        string           `json:"body,omitzero"`
+	Snippet     string           `json:"snippet,omitzero"`
+	From        []Participant    `json:"from,omitzero"`
+	To          []Participant    `json:"to,omitzero"`
+	CC          []Participant    `json:"cc,omitzero"`
+	BCC         []Participant    `json:"bcc,omitzero"`
+	ReplyTo     []Participant    `json:"reply_to,omitzero"`
+	Attachments []SentAttachment `json:"attachments,omitzero"`
+	ScheduleID  string           `json:"schedule_id,omitzero"`
+	SendAt      Timestamp        `json:"send_at,omitzero"`
+	UseDraft    bool             `json:"use_draft,omitzero"`
+}
+
+// Participant is a name and an e-mail address.
+type Participant struct {
+	Name  string `json:"name,omitzero"`
+	Email string `json:"email"`
+}
+
+// SentAttachment is an attachment of a SentMessage.
+type SentAttachment struct {
+	ID          string `json:"id,omitzero"`
+	Filename    string `json:"filename,omitzero"`
+	ContentType string `json:"content_type,omitzero"`
+	Size        Int    `json:"size,omitzero"` // bytes
+	Content     string `json:"content,omitzero"`
+}
+
+// BounceOutcome tells which recipients a message could not be delivered to.
+type BounceOutcome struct {
+	Message OutcomeMessage `json:"message"`
+	Bounce  Bounce         `json:"bounce"`
+}
+
+// ComplaintOutcome tells which recipients reported a message as spam.
+type ComplaintOutcome struct {
+	Message   OutcomeMessage `json:"message"`
+	Complaint Complaint      `json:"complaint"`
+}
+
+// DeliveryOutcome tells which recipients' servers took a message.
+type DeliveryOutcome struct {
+	Message   OutcomeMessage `json:"message"`
+	Delivered Delivery       `json:"delivered"`
+}
+
+// RejectionOutcome tells that a message was not sent at all.
+type RejectionOutcome struct {
+	Message    OutcomeMessage `json:"message"`
+	RejectedAt Timestamp      `json:"rejected_at,omitzero"`
+}
+
+// The delivery outcomes of transactional mail. They have no grant.
+//
+// https://developer.nylas.com/docs/reference/notifications/
+type (
+	// MessageTransactionalBounced is the data of message.transactional.bounced.
+	MessageTransactionalBounced struct{ BounceOutcome }
+	// MessageTransactionalComplaint is the data of message.transactional.complaint.
+	MessageTransactionalComplaint struct{ ComplaintOutcome }
+	// MessageTransactionalDelivered is the data of message.transactional.delivered.
+	MessageTransactionalDelivered struct{ DeliveryOutcome }
+	// MessageTransactionalRejected is the data of message.transactional.rejected.
+	MessageTransactionalRejected struct{ RejectionOutcome }
+)
+
+// The delivery outcomes of mail from agent accounts.
+//
+// https://developer.nylas.com/docs/reference/notifications/
+type (
+	// MessageBounced is the data of message.bounced.
+	MessageBounced struct{ BounceOutcome }
+	// MessageComplaint is the data of message.complaint.
+	MessageComplaint struct{ ComplaintOutcome }
+	// MessageDelivered is the data of message.delivered.
+	MessageDelivered struct{ DeliveryOutcome }
+	// MessageRejected is the data of message.rejected.
+	MessageRejected struct{ RejectionOutcome }
+)
+
+// OutcomeMessage is the message of a delivery outcome.
+type OutcomeMessage struct {
+	ID       string            `json:"id"`
+	Subject  string            `json:"subject,omitzero"`
+	From     Address           `json:"from,omitzero"`
+	To       []Address         `json:"to,omitzero"`
+	CC       []Address         `json:"cc,omitzero"`
+	BCC      []Address         `json:"bcc,omitzero"`
+	SentAt   Timestamp         `json:"sent_at,omitzero"`
+	Metadata map[string]string `json:"metadata,omitzero"` // as given when sending
+}
+
+// Bounce is a bounce and whom it concerns.
+type Bounce struct {
+	BouncedAt  Timestamp          `json:"bounced_at,omitzero"`
+	Type       string             `json:"type,omitzero"` // such as "MailboxFull"
+	Recipients []BouncedRecipient `json:"recipients,omitzero"`
+}
+
+// BouncedRecipient is a recipient and, where known, what its server said.
+type BouncedRecipient struct {
+	Email          string `json:"email"`
+	DiagnosticCode string `json:"diagnostic_code,omitzero"` // such as "smtp; 550 user unknown"
+}
+
+// Complaint is a complaint and who made it.
+type Complaint struct {
+	ReportedAt           Timestamp `json:"reported_at,omitzero"`
+	Type                 string    `json:"type,omitzero"` // such as "abuse"
+	ComplainedRecipients []Address `json:"complained_recipients,omitzero"`
+}
+
+// Delivery is a delivery and to whom it was.
+type Delivery struct {
+	DeliveredAt Timestamp `json:"delivered_at,omitzero"`
+	Recipients  []Address `json:"recipients,omitzero"`
+}
+
+func (d *MessageBounceDetected) tracked() []Tracked {
+	if d.Origin.ID != "" {
+		return track(d.Origin.ID, "", "")
+	}
+	return track(d.MessageID, "", "")
+}
+
+func (d *MessageSendSuccess) tracked() []Tracked { return d.Message.tracked() }
+func (d *MessageSendFailed) tracked() []Tracked  { return d.Message.tracked() }
+
+func (m *SentMessage) tracked() []Tracked {
+	if m == nil {
+		return nil
+	}
+	return track(m.ID, "", "")
+}
+
+func (d *BounceOutcome) tracked() []Tracked    { return track(d.Message.ID, "", "") }
+func (d *ComplaintOutcome) tracked() []Tracked { return track(d.Message.ID, "", "") }
+func (d *DeliveryOutcome) tracked() []Tracked  { return track(d.Message.ID, "", "") }
+func (d *RejectionOutcome) tracked() []Tracked { return track(d.Message.ID, "", "") }

@@ -1,0 +1,477 @@
+package events
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxIDBytes is the longest id and the longest type that an envelope may have.
+// Nylas documents no limit; its ids and triggers stay below 64 bytes.
+const MaxIDBytes = 256
+
+// The errors of [Parse] and [Peek]. Their texts say which rule was broken and
+// where; they never repeat what the notification holds.
+var (
+	// ErrNotJSON means that the input is not exactly one JSON value.
+	ErrNotJSON = errors.New("events: not JSON")
+	// ErrEnvelope means that the input is JSON but no notification: not an object,
+	// without a usable id or type, with one of them twice, or without data.
+	ErrEnvelope = errors.New("events: bad envelope")
+	// ErrData means that the data of a known trigger has a member of the wrong kind.
+	ErrData = errors.New("events: bad data")
+)
+
+// Parse decodes a notification. The result keeps body as [Notification.Raw]
+// and, for [*Unknown] data, points into it: body must not change afterwards.
+//
+// The error is [ErrNotJSON], [ErrEnvelope] or [ErrData].
+func Parse(body []byte) (*Notification, error) {
+	id, typ, err := Peek(body)
+	if err != nil {
+		return nil, err
+	}
+	p := parser{
+		dec:  newDecoder(body),
+		body: body,
+		n:    &Notification{ID: id, Type: typ, Raw: body},
+	}
+	if err := members(p.dec, p.envelopeMember); err != nil {
+		return nil, describe(err, ErrEnvelope)
+	}
+	if err := p.end(); err != nil {
+		return nil, describe(err, ErrNotJSON)
+	}
+	if err := p.complete(); err != nil {
+		return nil, describe(err, ErrEnvelope)
+	}
+	return p.n, nil
+}
+
+// Peek returns the id and the type of a notification without decoding it. It
+// reads only as far as it must, so it takes no notice of what stands behind
+// them: that can still be cut off, broken, or a second id. Where Parse accepts
+// the same body, both agree.
+//
+// The error is [ErrNotJSON] or [ErrEnvelope].
+func Peek(body []byte) (id string, typ Type, err error) {
+	p := parser{dec: newDecoder(body)}
+	err = members(p.dec, func(name []byte) (err error) {
+		switch string(name) {
+		case "id":
+			id, err = p.identity("id")
+		case "type":
+			var text string
+			text, err = p.identity("type")
+			typ = Type(text)
+		default:
+			err = p.dec.SkipValue()
+		}
+		if err == nil && id != "" && typ != "" {
+			return errEnough
+		}
+		return err
+	})
+	switch {
+	case err == errEnough: //nolint:errorlint // ours, never wrapped
+		return id, typ, nil
+	case err != nil:
+		return "", "", describe(err, ErrEnvelope)
+	case id == "":
+		return "", "", describe(ruleError("id is missing"), ErrEnvelope)
+	default:
+		return "", "", describe(ruleError("type is missing"), ErrEnvelope)
+	}
+}
+
+// errEnough ends the walk of Peek.
+var errEnough = errors.New("enough")
+
+// decodeOptions make the decoder lenient where a notification may be odd and
+// still mean something. Duplicate names that would leave its identity open are
+// refused by the parser.
+var decodeOptions = jsonv2.JoinOptions(
+	jsontext.AllowDuplicateNames(true),
+	jsontext.AllowInvalidUTF8(true),
+	jsonv2.WithUnmarshalers(recentsUnmarshalers),
+)
+
+func newDecoder(body []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewBuffer(body), decodeOptions)
+}
+
+// parser walks the envelope of one notification.
+type parser struct {
+	dec                     *jsontext.Decoder
+	body                    []byte
+	n                       *Notification
+	sawID, sawType, sawData bool
+}
+
+// members reads an object and calls member after each name; member reads the
+// value. The name is valid until it does.
+func members(dec *jsontext.Decoder, member func(name []byte) error) error {
+	switch dec.PeekKind() {
+	case '{', 0: // 0 is a syntax error or the end, which ReadToken tells apart
+	default:
+		return ruleError("want an object")
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != '}' {
+		quoted, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		name := quoted[1 : len(quoted)-1]
+		if bytes.IndexByte(name, '\\') >= 0 {
+			name = []byte(unquote(quoted))
+		}
+		if err := member(name); err != nil {
+			return err
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+func (p *parser) envelopeMember(name []byte) error {
+	n := p.n
+	switch string(name) {
+	case "id":
+		return p.once(&p.sawID, "id", p.dec.SkipValue)
+	case "type":
+		return p.once(&p.sawType, "type", p.dec.SkipValue)
+	case "data":
+		return p.once(&p.sawData, "data", func() error {
+			if err := p.data(); err != nil {
+				return describe(err, ErrData)
+			}
+			return nil
+		})
+	case "specversion":
+		return p.into((*Text)(&n.SpecVersion))
+	case "source":
+		return p.into((*Text)(&n.Source))
+	case "time":
+		return p.into(&n.Time)
+	case "webhook_delivery_attempt":
+		var attempt Int
+		err := p.into(&attempt)
+		n.DeliveryAttempt = int(attempt)
+		return err
+	default:
+		return p.dec.SkipValue()
+	}
+}
+
+func (p *parser) once(seen *bool, name string, read func() error) error {
+	if *seen {
+		return ruleError(name + " is given twice")
+	}
+	*seen = true
+	return read()
+}
+
+// into decodes the next value of the input into a pointer.
+func (p *parser) into(value any) error {
+	return jsonv2.UnmarshalDecode(p.dec, value)
+}
+
+// raw returns the next value of the input, as a part of the input.
+func (p *parser) raw() ([]byte, error) {
+	value, err := p.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	end := int(p.dec.InputOffset())
+	return p.body[end-len(value) : end : end], nil
+}
+
+// identity reads the id or the type of the envelope.
+func (p *parser) identity(name string) (string, error) {
+	if kind := p.dec.PeekKind(); kind != '"' && kind != 0 {
+		return "", ruleError(name + " is not a string")
+	}
+	token, err := p.dec.ReadToken()
+	if err != nil {
+		return "", err
+	}
+	text := token.String()
+	switch {
+	case text == "":
+		return "", ruleError(name + " is empty")
+	case len(text) > MaxIDBytes:
+		return "", ruleError(fmt.Sprintf("%s is longer than %d bytes", name, MaxIDBytes))
+	case strings.ContainsFunc(text, unfitForID):
+		return "", ruleError(name + " has characters that cannot be printed")
+	}
+	return text, nil
+}
+
+// unfitForID reports characters that would make two ids look or be equal that
+// are not: what cannot be printed, and the stand-in for invalid UTF-8.
+func unfitForID(r rune) bool {
+	return r == utf8.RuneError || !unicode.IsPrint(r)
+}
+
+// end makes sure that nothing follows the notification.
+func (p *parser) end() error {
+	switch _, err := p.dec.ReadToken(); {
+	case err == io.EOF: //nolint:errorlint // the decoder promises io.EOF itself
+		return nil
+	case err != nil:
+		return err
+	default:
+		return ruleError("something follows the notification")
+	}
+}
+
+// complete checks what only the whole envelope can tell.
+func (p *parser) complete() error {
+	n := p.n
+	if n.Data == nil {
+		if newData(n.Type.Base()) != nil {
+			return ruleError("data is missing")
+		}
+		n.Data = new(Unknown)
+	}
+	if n.GrantID == "" {
+		n.GrantID = grantOf(n.Data)
+	}
+	return nil
+}
+
+// data reads the data of the notification.
+func (p *parser) data() error {
+	n := p.n
+	n.Data = newData(n.Type.Base())
+	switch data := n.Data.(type) {
+	case nil:
+		return p.unknown()
+	case *MessageSendSuccess:
+		var outcome MessageSendFailed
+		err := p.sendOutcome(&outcome)
+		data.Message = outcome.Message
+		return err
+	case *MessageSendFailed:
+		return p.sendOutcome(data)
+	}
+	return members(p.dec, func(name []byte) error {
+		switch string(name) {
+		case "application_id":
+			return p.into((*Text)(&n.ApplicationID))
+		case "grant_id":
+			return p.into((*Text)(&n.GrantID))
+		case "object":
+			return p.into(n.Data)
+		default:
+			return p.dec.SkipValue()
+		}
+	})
+}
+
+// unknown keeps the data and takes from it what the envelope has a place for.
+func (p *parser) unknown() error {
+	raw, err := p.raw()
+	if err != nil {
+		return err
+	}
+	p.n.Data = &Unknown{Data: raw}
+	if jsontext.Value(raw).Kind() != '{' {
+		return nil
+	}
+	dec := newDecoder(raw)
+	objectGrant := ""
+	err = members(dec, func(name []byte) (err error) {
+		switch string(name) {
+		case "application_id":
+			p.n.ApplicationID, err = textOrSkip(dec)
+		case "grant_id":
+			p.n.GrantID, err = textOrSkip(dec)
+		case "object":
+			objectGrant, err = grantOrSkip(dec)
+		default:
+			err = dec.SkipValue()
+		}
+		return err
+	})
+	if p.n.GrantID == "" {
+		p.n.GrantID = objectGrant
+	}
+	return err
+}
+
+// textOrSkip reads a string, and skips any other value.
+func textOrSkip(dec *jsontext.Decoder) (string, error) {
+	if dec.PeekKind() != '"' {
+		return "", dec.SkipValue()
+	}
+	token, err := dec.ReadToken()
+	if err != nil {
+		return "", err
+	}
+	return token.String(), nil
+}
+
+// grantOrSkip reads the grant_id of an object, and skips any other value.
+func grantOrSkip(dec *jsontext.Decoder) (grant string, err error) {
+	if dec.PeekKind() != '{' {
+		return "", dec.SkipValue()
+	}
+	err = members(dec, func(name []byte) (err error) {
+		if string(name) == "grant_id" {
+			grant, err = textOrSkip(dec)
+			return err
+		}
+		return dec.SkipValue()
+	})
+	return grant, err
+}
+
+// sendOutcome reads the data of message.send_success and message.send_failed,
+// where Nylas' schemas and examples disagree: reason and error stand beside the
+// message, within it, or nowhere, and the message may take the place of data.
+func (p *parser) sendOutcome(outcome *MessageSendFailed) error {
+	raw, err := p.raw()
+	if err != nil {
+		return err
+	}
+	data := looseObject(raw)
+	if data == nil {
+		return ruleError("want an object")
+	}
+	p.n.ApplicationID = data.text("application_id")
+	p.n.GrantID = data.text("grant_id")
+	message := []byte(data["object"])
+	switch data["object"].Kind() {
+	case '"':
+		message = raw // "object": "message", with the message around it
+	case '{', 'n', 0:
+	default:
+		return ruleError("object: want an object")
+	}
+	inner := looseObject(message)
+	for _, level := range []looseJSON{data, inner} {
+		if outcome.Reason == "" {
+			outcome.Reason = level.text("reason")
+		}
+		if outcome.Error == nil && level["error"].Kind() == '{' {
+			outcome.Error = new(SendError)
+			if err := jsonv2.Unmarshal(level["error"], outcome.Error, decodeOptions); err != nil {
+				return err
+			}
+		}
+	}
+	if inner == nil {
+		return nil
+	}
+	outcome.Message = new(SentMessage)
+	return jsonv2.Unmarshal(message, outcome.Message, decodeOptions)
+}
+
+// looseJSON is an object whose members may be anything.
+type looseJSON map[string]jsontext.Value
+
+// looseObject returns nil for anything that is not an object.
+func looseObject(value []byte) looseJSON {
+	var members looseJSON
+	if jsontext.Value(value).Kind() != '{' {
+		return nil
+	}
+	if err := jsonv2.Unmarshal(value, &members, decodeOptions); err != nil {
+		return nil
+	}
+	return members
+}
+
+// text returns a member that is a string, otherwise "".
+func (o looseJSON) text(name string) string {
+	if value := o[name]; value.Kind() == '"' {
+		return unquote(value)
+	}
+	return ""
+}
+
+func grantOf(data Data) string {
+	switch data := data.(type) {
+	case *MessageOpened:
+		return data.GrantID
+	case *MessageLinkClicked:
+		return data.GrantID
+	case *ThreadReplied:
+		return data.GrantID
+	case *LegacyMessageOpened:
+		return data.GrantID
+	case *LegacyMessageLinkClicked:
+		return data.GrantID
+	case *LegacyThreadReplied:
+		return data.GrantID
+	case *MessageBounceDetected:
+		return data.GrantID
+	case *MessageSendSuccess:
+		return data.Message.grantID()
+	case *MessageSendFailed:
+		return data.Message.grantID()
+	default:
+		return ""
+	}
+}
+
+func (m *SentMessage) grantID() string {
+	if m == nil {
+		return ""
+	}
+	return m.GrantID
+}
+
+// ruleError is the rule that a notification broke.
+type ruleError string
+
+func (e ruleError) Error() string { return string(e) }
+
+// describe turns an error of the JSON library into one that says what is wrong
+// and where, and that holds nothing of the notification. What is not told apart
+// by the library counts as kind.
+func describe(err, kind error) error {
+	if errors.Is(err, ErrNotJSON) || errors.Is(err, ErrEnvelope) || errors.Is(err, ErrData) {
+		return err
+	}
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("%w: cut off after %d bytes", ErrNotJSON, syntactic.ByteOffset)
+		}
+		return fmt.Errorf("%w: syntax error at byte %d", ErrNotJSON, syntactic.ByteOffset)
+	}
+	if err == io.EOF { //nolint:errorlint // the decoder promises io.EOF itself
+		return fmt.Errorf("%w: empty", ErrNotJSON)
+	}
+	if semantic, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
+		reason := "a JSON " + semantic.JSONKind.String() + " does not fit"
+		if semantic.Err != nil {
+			reason = semantic.Err.Error()
+		}
+		return fmt.Errorf("%w: %s: %s", kind, memberPath(string(semantic.JSONPointer)), reason)
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// memberPath turns a JSON pointer into a path. A name that Nylas does not use
+// for fields is a name that a stranger chose, and is not repeated.
+func memberPath(pointer string) string {
+	parts := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
+	for i, part := range parts {
+		if strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			parts[i] = "…"
+		}
+	}
+	return strings.Join(parts, ".")
+}

@@ -1,0 +1,211 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Timestamp is a point in time that the wire carries as whole seconds since
+// 1970-01-01 UTC. The zero Timestamp means that Nylas gave no time. Decoding
+// accepts a number or a numeric string, drops a fraction of a second, and takes
+// null and "" as no time; the result is in UTC.
+type Timestamp struct{ time.Time }
+
+// At returns t as a Timestamp, cut to whole seconds and in UTC. The zero time
+// gives the zero Timestamp.
+func At(t time.Time) Timestamp {
+	if t.IsZero() {
+		return Timestamp{}
+	}
+	return unixTime(t.Unix())
+}
+
+func unixTime(seconds int64) Timestamp {
+	return Timestamp{time.Unix(seconds, 0).UTC()}
+}
+
+// MarshalJSON writes whole seconds since 1970-01-01 UTC, or null for no time.
+func (t Timestamp) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return strconv.AppendInt(nil, t.Unix(), 10), nil
+}
+
+// UnmarshalJSON reads seconds since 1970-01-01 UTC.
+func (t *Timestamp) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case "null":
+		return nil
+	case `""`:
+		*t = Timestamp{}
+		return nil
+	}
+	seconds, err := parseInt(data, dropFraction)
+	if err != nil {
+		return err
+	}
+	*t = unixTime(seconds)
+	return nil
+}
+
+// Int is an integer that Nylas writes as a number on one page and as a string
+// on another. Decoding accepts both; encoding writes a number.
+type Int int64
+
+// UnmarshalJSON reads a number or a numeric string.
+func (i *Int) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	n, err := parseInt(data, refuseFraction)
+	if err != nil {
+		return err
+	}
+	*i = Int(n)
+	return nil
+}
+
+// Index is the position of a link in its message, counted from 0. Decoding
+// accepts a number or a numeric string; encoding writes a string, as Nylas does.
+type Index int64
+
+// MarshalJSON writes a numeric string.
+func (i Index) MarshalJSON() ([]byte, error) {
+	return strconv.AppendQuote(nil, strconv.FormatInt(int64(i), 10)), nil
+}
+
+// UnmarshalJSON reads a number or a numeric string.
+func (i *Index) UnmarshalJSON(data []byte) error {
+	return (*Int)(i).UnmarshalJSON(data)
+}
+
+// Text is a string that older notifications carry as a number, such as the id
+// of an application. Decoding accepts both; encoding writes a string.
+type Text string
+
+// UnmarshalJSON reads a string, or a number as it is written.
+func (t *Text) UnmarshalJSON(data []byte) error {
+	switch kind := jsontext.Value(data).Kind(); kind {
+	case 'n':
+		return nil
+	case '0':
+		*t = Text(data)
+		return nil
+	case '"':
+		*t = Text(unquote(data))
+		return nil
+	default:
+		return errors.New("want a string or a number")
+	}
+}
+
+// Address is an e-mail address. Nylas writes it as a string; an object with an
+// email member, as other parts of the API have it, is accepted too.
+type Address string
+
+// UnmarshalJSON reads a string or an object with an email member.
+func (a *Address) UnmarshalJSON(data []byte) error {
+	switch kind := jsontext.Value(data).Kind(); kind {
+	case 'n':
+		return nil
+	case '"':
+		*a = Address(unquote(data))
+		return nil
+	case '{':
+		var object struct {
+			Email string `json:"email"`
+		}
+		if err := json.Unmarshal(data, &object); err != nil {
+			return errors.New("want an object with an email member that is a string")
+		}
+		*a = Address(object.Email)
+		return nil
+	default:
+		return errors.New("want an e-mail address")
+	}
+}
+
+type fraction bool
+
+const (
+	refuseFraction fraction = false
+	dropFraction   fraction = true
+)
+
+var (
+	errNotInteger   = errors.New("want an integer, or a string that holds one")
+	errOutsideInt64 = errors.New("the number does not fit into 64 bits")
+)
+
+// parseInt reads the integer in a JSON number or numeric string.
+func parseInt(data []byte, mode fraction) (int64, error) {
+	text := data
+	if len(text) >= 2 && text[0] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	if n, ok := parseDigits(text); ok {
+		return n, nil
+	}
+	if !isJSONNumber(text) {
+		return 0, errNotInteger
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err == nil {
+		return n, nil
+	}
+	if errors.Is(err, strconv.ErrRange) {
+		return 0, errOutsideInt64
+	}
+	f, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		return 0, errOutsideInt64
+	}
+	whole := math.Trunc(f)
+	if whole != f && mode == refuseFraction {
+		return 0, errNotInteger
+	}
+	// Beyond 2^53 a float no longer holds every integer.
+	if math.Abs(whole) > 1<<53 {
+		return 0, errOutsideInt64
+	}
+	return int64(whole), nil
+}
+
+// parseDigits reads what nearly every number of a notification is: a few digits.
+func parseDigits(text []byte) (int64, bool) {
+	const maxDigits = 18 // 10^18 - 1 is the longest row of nines in an int64
+	if len(text) == 0 || len(text) > maxDigits {
+		return 0, false
+	}
+	var n int64
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
+
+func isJSONNumber(text []byte) bool {
+	value := jsontext.Value(text)
+	return len(text) > 0 && value.Kind() == '0' && value.IsValid() && !bytes.ContainsAny(text, " \t\r\n")
+}
+
+// unquote returns the meaning of a JSON string, with U+FFFD in place of what is
+// not UTF-8.
+func unquote(quoted []byte) string {
+	text, err := jsontext.AppendUnquote(nil, quoted)
+	if err != nil {
+		// Invalid UTF-8: it is replaced in text, and that is the wanted result.
+		return string(text)
+	}
+	return string(text)
+}

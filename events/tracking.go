@@ -1,0 +1,110 @@
+package events
+
+// MessageOpened is the data of a message.opened notification: the recipient's
+// mail client, or a machine on its behalf, loaded the tracking pixel.
+//
+// https://developer.nylas.com/docs/reference/notifications/message-tracking/message-opened/
+type MessageOpened struct {
+	Object      string      `json:"object,omitzero"` // "message"
+	GrantID     string      `json:"grant_id,omitzero"`
+	MessageData MessageData `json:"message_data,omitzero"`
+	MessageID   string      `json:"message_id"` // the tracked message
+	Label       string      `json:"label,omitzero"`
+	// Recents holds the last 50 opens of the message, in no promised order.
+	Recents     []Open    `json:"recents,omitzero"`
+	SenderAppID Text      `json:"sender_app_id,omitzero"`
+	Timestamp   Timestamp `json:"timestamp,omitzero"`
+}
+
+// MessageData sums up the opens of one message.
+type MessageData struct {
+	// Count is the number of counted opens. It can be lower than the number of
+	// events: of the opens within one minute Nylas counts only the first.
+	Count     Int       `json:"count"`
+	Timestamp Timestamp `json:"timestamp,omitzero"`
+}
+
+// Open is one load of a tracking pixel.
+type Open struct {
+	// OpenedID counts from 0 and is unique only within one Recents array.
+	OpenedID  Int       `json:"opened_id"`
+	IP        string    `json:"ip"`
+	Timestamp Timestamp `json:"timestamp"`
+	UserAgent string    `json:"user_agent"`
+}
+
+// MessageLinkClicked is the data of a message.link_clicked notification: a
+// person or a machine followed a tracked link.
+//
+// https://developer.nylas.com/docs/reference/notifications/message-tracking/message-link_clicked/
+type MessageLinkClicked struct {
+	Object  string `json:"object,omitzero"` // "message"
+	GrantID string `json:"grant_id,omitzero"`
+	// LinkData lists tracked links of the message with their clicks so far. That
+	// its order is that of LinkIndex is not documented.
+	LinkData  []LinkData `json:"link_data,omitzero"`
+	MessageID string     `json:"message_id"` // the tracked message
+	Label     string     `json:"label,omitzero"`
+	// Recents holds the last 50 clicks, in no promised order; LinkIndex tells
+	// which link each one was on.
+	Recents     []Click   `json:"recents,omitzero"`
+	SenderAppID Text      `json:"sender_app_id,omitzero"`
+	Timestamp   Timestamp `json:"timestamp,omitzero"`
+}
+
+// LinkData is a tracked link and how often it was clicked by the time of the
+// notification.
+type LinkData struct {
+	Count Int    `json:"count"`
+	URL   string `json:"url"` // as it was before tracking
+}
+
+// Click is one visit to a tracked link.
+type Click struct {
+	// ClickID counts from 0 and is unique only within one Recents array.
+	ClickID   Int       `json:"click_id"`
+	IP        string    `json:"ip"`
+	LinkIndex Index     `json:"link_index"`
+	Timestamp Timestamp `json:"timestamp"`
+	UserAgent string    `json:"user_agent"`
+}
+
+// ThreadReplied is the data of a thread.replied notification. It has no recents
+// and does not say who replied: read the message with MessageID for that.
+//
+// https://developer.nylas.com/docs/reference/notifications/message-tracking/thread-replied/
+type ThreadReplied struct {
+	Object  string `json:"object,omitzero"` // "thread"
+	GrantID string `json:"grant_id,omitzero"`
+	// MessageID is the reply. The tracked message is RootMessageID.
+	MessageID     string    `json:"message_id"`
+	RootMessageID string    `json:"root_message_id"`
+	Label         string    `json:"label,omitzero"`
+	ReplyData     ReplyData `json:"reply_data,omitzero"`
+	// ReplyToMessageID is the message that was replied to, the tracked one or a
+	// later one of its thread.
+	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
+	// FromSelf tells whether the sender of the tracked message wrote the reply;
+	// nil if Nylas did not say.
+	FromSelf    *bool     `json:"from_self,omitzero"`
+	SenderAppID Text      `json:"sender_app_id,omitzero"`
+	ThreadID    string    `json:"thread_id,omitzero"`
+	Timestamp   Timestamp `json:"timestamp,omitzero"`
+}
+
+// ReplyData sums up the replies of one thread.
+type ReplyData struct {
+	Count Int `json:"count"`
+}
+
+func (d *MessageOpened) tracked() []Tracked {
+	return track(d.MessageID, "", d.Label)
+}
+
+func (d *MessageLinkClicked) tracked() []Tracked {
+	return track(d.MessageID, "", d.Label)
+}
+
+func (d *ThreadReplied) tracked() []Tracked {
+	return track(d.RootMessageID, d.ThreadID, d.Label)
+}
