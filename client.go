@@ -1,0 +1,227 @@
+package nylas
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Version is the version of this module, as it stands in the User-Agent.
+const Version = "0.1.0"
+
+// Client calls the Nylas API v3 for one application. Make one with [NewClient];
+// it never changes after that and is safe for concurrent use.
+type Client struct {
+	Messages *MessageService
+	Webhooks *WebhookService
+
+	http      *http.Client
+	baseURL   *url.URL
+	apiKey    string
+	userAgent string
+	logger    *slog.Logger
+	retry     RetryPolicy
+}
+
+// Region is where an application and its grants live.
+type Region string
+
+// The regions of Nylas.
+const (
+	US Region = "us"
+	EU Region = "eu"
+)
+
+// The time limits of one attempt, answer included.
+const (
+	// sendTimeout is what Nylas recommends: a self-hosted Exchange can take two
+	// minutes. https://developer.nylas.com/docs/v3/email/send-email/
+	sendTimeout = 150 * time.Second
+	// callTimeout is for all other calls. The slowest of them creates a webhook,
+	// during which Nylas waits up to 10 s for the endpoint's answer to its challenge.
+	callTimeout = 30 * time.Second
+)
+
+// A ClientOption sets up a [Client].
+type ClientOption interface {
+	applyClient(*clientConfig) error
+}
+
+type clientConfig struct {
+	baseURL      string
+	http         *http.Client
+	roundTripper []func(http.RoundTripper) http.RoundTripper
+	retry        RetryPolicy
+	logger       *slog.Logger
+	userAgent    string
+}
+
+type clientOption func(*clientConfig) error
+
+func (o clientOption) applyClient(c *clientConfig) error { return o(c) }
+
+// NewClient returns a Client for the application that apiKey belongs to. It
+// uses the US region and [http.DefaultTransport] unless options say otherwise.
+//
+// https://developer.nylas.com/docs/reference/api/
+func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
+	if err := checkAPIKey(apiKey); err != nil {
+		return nil, fmt.Errorf("nylas: new client: %w", err)
+	}
+	config := clientConfig{http: &http.Client{}, logger: slog.New(slog.DiscardHandler)}
+	for _, opt := range append([]ClientOption{WithRegion(US)}, opts...) {
+		if err := opt.applyClient(&config); err != nil {
+			return nil, fmt.Errorf("nylas: new client: %w", err)
+		}
+	}
+	base, err := parseBaseURL(config.baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("nylas: new client: %w", err)
+	}
+	retry, err := config.retry.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("nylas: new client: %w", err)
+	}
+	httpClient := *config.http
+	if httpClient.CheckRedirect == nil {
+		// The API does not redirect, and what it is sent should not go elsewhere.
+		httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	for _, wrap := range config.roundTripper {
+		transport := httpClient.Transport
+		if transport == nil {
+			transport = http.DefaultTransport
+		}
+		httpClient.Transport = wrap(transport)
+		if httpClient.Transport == nil {
+			return nil, errors.New("nylas: new client: WithRoundTripper: the function returned nil")
+		}
+	}
+	c := &Client{
+		http:      &httpClient,
+		baseURL:   base,
+		apiKey:    apiKey,
+		userAgent: strings.TrimSpace(config.userAgent + " nylastrack-nylas-go/" + Version),
+		logger:    config.logger,
+		retry:     retry,
+	}
+	c.Messages = &MessageService{c}
+	c.Webhooks = &WebhookService{c}
+	return c, nil
+}
+
+// WithRegion chooses where requests go: [US], which is the default, or [EU].
+// Grants, webhooks and tracking belong to the region of their application.
+func WithRegion(region Region) ClientOption {
+	return clientOption(func(c *clientConfig) error {
+		switch region {
+		case US, EU:
+			c.baseURL = "https://api." + string(region) + ".nylas.com"
+			return nil
+		default:
+			return errors.New("unknown region: want nylas.US or nylas.EU")
+		}
+	})
+}
+
+// WithBaseURL sends requests to another server, such as the emulator of package
+// nylastest. The API key travels with them, so http is for this machine only.
+func WithBaseURL(baseURL string) ClientOption {
+	return clientOption(func(c *clientConfig) error {
+		c.baseURL = baseURL
+		return nil
+	})
+}
+
+// WithHTTPClient makes the Client use a copy of an http.Client. Its Timeout, if
+// set, holds for each attempt beside the Client's own limits.
+func WithHTTPClient(client *http.Client) ClientOption {
+	return clientOption(func(c *clientConfig) error {
+		if client == nil {
+			return errors.New("WithHTTPClient: the client is nil")
+		}
+		c.http = client
+		return nil
+	})
+}
+
+// WithRoundTripper wraps the transport, for metrics, tracing or a proxy. Given
+// several times, the last one is the outermost. It sees each attempt with the
+// API key and the body.
+func WithRoundTripper(wrap func(http.RoundTripper) http.RoundTripper) ClientOption {
+	return clientOption(func(c *clientConfig) error {
+		if wrap == nil {
+			return errors.New("WithRoundTripper: the function is nil")
+		}
+		c.roundTripper = append(c.roundTripper, wrap)
+		return nil
+	})
+}
+
+// WithRetryPolicy sets how failed requests are repeated.
+func WithRetryPolicy(policy RetryPolicy) ClientOption {
+	return clientOption(func(c *clientConfig) error {
+		c.retry = policy
+		return nil
+	})
+}
+
+// WithUserAgent puts the name of the application before that of the SDK.
+func WithUserAgent(name string) ClientOption {
+	return clientOption(func(c *clientConfig) error {
+		if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return errors.New("WithUserAgent: want printable ASCII")
+		}
+		c.userAgent = name
+		return nil
+	})
+}
+
+// LoggerOption is what [WithLogger] returns: an option for a Client and for a
+// Receiver.
+type LoggerOption struct{ logger *slog.Logger }
+
+// WithLogger sets a logger. A [Client] writes one debug record for each attempt
+// (method, path template, status, duration, attempt, request id); a [Receiver]
+// writes what it refused, what its Handler did not take, and why. No record
+// holds a body, a key, a secret, an address or an id from a path.
+func WithLogger(logger *slog.Logger) LoggerOption { return LoggerOption{logger} }
+
+func (o LoggerOption) applyClient(c *clientConfig) error     { return o.apply(&c.logger) }
+func (o LoggerOption) applyReceiver(c *receiverConfig) error { return o.apply(&c.logger) }
+
+func (o LoggerOption) apply(logger **slog.Logger) error {
+	if o.logger == nil {
+		return errors.New("WithLogger: the logger is nil")
+	}
+	*logger = o.logger
+	return nil
+}
+
+func checkAPIKey(apiKey string) error {
+	if apiKey == "" {
+		return errors.New("the API key is empty: create one in the Nylas Dashboard under API Keys")
+	}
+	if strings.ContainsFunc(apiKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("the API key holds white space, a control character or a character outside ASCII: " +
+			"it was probably not copied or read correctly")
+	}
+	return nil
+}
+
+func parseBaseURL(baseURL string) (*url.URL, error) {
+	base, err := url.Parse(baseURL)
+	switch {
+	case err != nil:
+		return nil, errors.New("the base URL cannot be parsed")
+	case base.Scheme != "https" && base.Scheme != "http" || base.Host == "":
+		return nil, errors.New("the base URL is not an absolute http or https URL")
+	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
+		return nil, errors.New("the base URL has more than a scheme, a host and a path")
+	}
+	return base, nil
+}

@@ -1,0 +1,289 @@
+package nylas
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// RetryPolicy says how requests are repeated. The zero value of a field means
+// its default.
+//
+// What is repeated: a send, always with the same Idempotency-Key and the same
+// bytes, when it was not answered or got 429 or 5xx (501, 505 and 550 excepted);
+// calls that can be made twice, for the same reasons; calls that cannot, such
+// as creating a webhook, only after 429 or when nothing was written to the
+// connection. An answer that Nylas replays is final.
+type RetryPolicy struct {
+	// MaxAttempts counts the first one too; 1 means not to repeat. The default is 4.
+	MaxAttempts int
+	// BaseDelay is the first wait, from which each further one grows by half, give
+	// or take a half at random. The default is 500 ms.
+	BaseDelay time.Duration
+	// MaxDelay is the longest such wait. The default is 20 s.
+	MaxDelay time.Duration
+	// MaxRetryAfter is the longest wait that Nylas may ask for. When it asks for
+	// more, the call ends with its error and RetryAfter in it; the wait is never
+	// shortened. The default is 60 s.
+	MaxRetryAfter time.Duration
+}
+
+// The defaults of a RetryPolicy.
+const (
+	defaultMaxAttempts   = 4
+	defaultBaseDelay     = 500 * time.Millisecond
+	defaultMaxDelay      = 20 * time.Second
+	defaultMaxRetryAfter = 60 * time.Second
+)
+
+// The times of repeating a send.
+// https://developer.nylas.com/docs/v3/email/idempotent-send/
+const (
+	// repeatWindow stays below the hour for which Nylas knows a key: after it the
+	// same key would send a second mail.
+	repeatWindow = 55 * time.Minute
+	// concurrentWindow is how long a first request can still be running: as long as
+	// Nylas recommends to wait for one.
+	concurrentWindow = sendTimeout
+	// While one is running, "a few seconds" are to pass between questions.
+	minConcurrentPoll = 2 * time.Second
+	maxConcurrentPoll = 5 * time.Second
+)
+
+func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
+	if p.MaxAttempts < 0 || p.BaseDelay < 0 || p.MaxDelay < 0 || p.MaxRetryAfter < 0 {
+		return p, errors.New("WithRetryPolicy: a field is negative")
+	}
+	if p.MaxAttempts == 0 {
+		p.MaxAttempts = defaultMaxAttempts
+	}
+	if p.BaseDelay == 0 {
+		p.BaseDelay = defaultBaseDelay
+	}
+	if p.MaxDelay == 0 {
+		p.MaxDelay = max(defaultMaxDelay, p.BaseDelay)
+	}
+	if p.MaxDelay < p.BaseDelay {
+		return p, errors.New("WithRetryPolicy: MaxDelay is shorter than BaseDelay")
+	}
+	if p.MaxRetryAfter == 0 {
+		p.MaxRetryAfter = defaultMaxRetryAfter
+	}
+	return p, nil
+}
+
+// repeat says when a call may be made again.
+type repeat int
+
+const (
+	// repeatAlways is for calls that can be made twice.
+	repeatAlways repeat = iota
+	// repeatWithKey is for calls that carry an Idempotency-Key.
+	repeatWithKey
+	// repeatUnsent is for calls that must not be made twice and take no key.
+	repeatUnsent
+)
+
+func newIdempotencyKey() string { return "nylas-go-" + rand.Text() }
+
+// run makes attempts until one settles the call, or none may follow.
+func (x *exchange) run(ctx context.Context) (*answer, error) {
+	pace := newPace(x.client.retry)
+	for {
+		if ctx.Err() != nil {
+			return nil, x.fail(nil, ended(ctx))
+		}
+		a := x.attempt(ctx)
+		if a.err == nil && isSuccess(a.status) {
+			return a, nil
+		}
+		x.learn(a)
+		if ctx.Err() != nil {
+			return a, x.fail(a, ended(ctx))
+		}
+		wait, again := pace.next(a, x.mayRepeat(a))
+		if !again {
+			return a, x.fail(a, nil)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return a, x.fail(a, err)
+		}
+	}
+}
+
+// pace decides on the next attempt of a call.
+type pace struct {
+	policy   RetryPolicy
+	delays   backoff.ExponentialBackOff
+	start    time.Time
+	failures int
+}
+
+func newPace(policy RetryPolicy) *pace {
+	p := &pace{
+		policy: policy,
+		delays: backoff.ExponentialBackOff{
+			InitialInterval:     policy.BaseDelay,
+			RandomizationFactor: 0.5,
+			Multiplier:          1.5,
+			MaxInterval:         policy.MaxDelay,
+		},
+		start: time.Now(),
+	}
+	p.delays.Reset()
+	return p
+}
+
+// next returns how long to wait for the next attempt, and whether there is one.
+func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
+	asked := a.retryAfter()
+	if p.policy.MaxAttempts == 1 || asked > p.policy.MaxRetryAfter {
+		return 0, false
+	}
+	var wait, window time.Duration
+	switch {
+	case a.isConcurrent():
+		wait = minConcurrentPoll + mathrand.N(maxConcurrentPoll-minConcurrentPoll)
+		window = concurrentWindow
+	case mayRepeat:
+		if p.failures++; p.failures >= p.policy.MaxAttempts {
+			return 0, false
+		}
+		wait = p.delays.NextBackOff()
+		window = repeatWindow
+	default:
+		return 0, false
+	}
+	wait = max(wait, asked)
+	return wait, time.Since(p.start)+wait <= window
+}
+
+// mayRepeat reports whether a failed attempt may be followed by another one.
+func (x *exchange) mayRepeat(a *answer) bool {
+	switch {
+	case a.err != nil:
+		return x.call.repeat != repeatUnsent || !a.reached
+	case a.replayed():
+		return false
+	case a.status == http.StatusTooManyRequests:
+		return true
+	default:
+		return isPassing(a.status) && x.call.repeat != repeatUnsent
+	}
+}
+
+// learn keeps account of whether the call may have been carried out.
+func (x *exchange) learn(a *answer) {
+	switch {
+	case x.call.repeat == repeatAlways:
+		// It can be made again: nobody needs to know.
+	case a.err != nil:
+		x.unknown = x.unknown || a.reached
+	case isPassing(a.status) && a.status != http.StatusServiceUnavailable, a.isConcurrent():
+		x.unknown = true
+	case a.replayed(), a.isConflict():
+		// The first is the outcome of the request with this key. The second says
+		// that the key belongs to another request, so none of ours was carried out.
+		x.unknown = false
+	}
+}
+
+// isPassing reports whether a status is a failure that can pass by itself. Of
+// 5xx only three are for good: 501, 505, and 550, with which Nylas reports that
+// the provider took the message for spam.
+func isPassing(status int) bool {
+	switch status {
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, 550:
+		return false
+	}
+	return status >= 500
+}
+
+// isConcurrent reports whether an earlier request with the key is still running.
+func (a *answer) isConcurrent() bool { return a.isKeyError(typeConcurrentRequest) }
+
+// isConflict reports whether the key was used for another request.
+func (a *answer) isConflict() bool { return a.isKeyError(typeConflict) }
+
+func (a *answer) isKeyError(typ string) bool {
+	if a.err != nil || a.status != http.StatusConflict || a.replayed() {
+		return false
+	}
+	var e Error
+	e.decode(a.status, a.header, a.body)
+	return e.Type == typ
+}
+
+// retryAfter returns how long Nylas asked to wait: seconds or a date.
+func (a *answer) retryAfter() time.Duration {
+	value := strings.TrimSpace(a.header.Get("Retry-After"))
+	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
+		return max(0, time.Duration(seconds)*time.Second)
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(0, time.Until(date))
+	}
+	return 0
+}
+
+// fail returns the error of the call after its last attempt. ended says why
+// there is no further one, if not because of that attempt.
+func (x *exchange) fail(last *answer, ended error) *Error {
+	e := x.newError(last)
+	if ended != nil {
+		e.cause = ended
+	}
+	switch {
+	case x.unknown:
+		e.kinds = append(e.kinds, ErrOutcomeUnknown)
+	case x.key != "" && last != nil && last.isStored():
+		e.NeedsNewKey = true
+	}
+	return e
+}
+
+// isStored reports whether Nylas keeps a failure under the key of the request.
+// What is answered before a request is looked at (who are you, not so fast) is
+// not kept.
+func (a *answer) isStored() bool {
+	if a.err != nil {
+		return false
+	}
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return a.replayed()
+	case 550:
+		return true
+	}
+	return a.replayed() || a.status >= 400 && a.status < 500
+}
+
+// sleep waits, and returns the cause if the context ends before.
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("while waiting to try again: %w", ended(ctx))
+	}
+}
+
+// ended returns why a context ended: its error, and the cause if it has one of
+// its own.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}

@@ -1,0 +1,382 @@
+package nylas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A Handler takes custody of a delivery. Returning nil means that the delivery
+// is safe, whatever happens to this process next: the [Receiver] then answers
+// 200, and Nylas will not send it again. Any other error, a panic, or not
+// returning in time makes the Receiver answer 503, and Nylas tries up to two
+// more times. An error marked by [Permanent] counts as custody taken.
+//
+// A Handler may be called again with the same [Delivery.ID], at the same time
+// even, and must be idempotent; [DropDuplicates] helps. It should return when
+// ctx ends.
+type Handler interface {
+	HandleDelivery(ctx context.Context, d *Delivery) error
+}
+
+// HandlerFunc is a function that is a [Handler].
+type HandlerFunc func(ctx context.Context, d *Delivery) error
+
+// HandleDelivery calls f.
+func (f HandlerFunc) HandleDelivery(ctx context.Context, d *Delivery) error {
+	return f(ctx, d)
+}
+
+// Middleware wraps a [Handler] in another one.
+type Middleware func(Handler) Handler
+
+// ErrPermanent is what errors marked by [Permanent] match with errors.Is.
+var ErrPermanent = errors.New("nylas: permanent error")
+
+// Permanent marks an error that repeating cannot mend. The [Receiver] logs it
+// and answers 200; a queue puts the delivery among its dead letters at once.
+// Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string   { return e.err.Error() }
+func (e *permanentError) Unwrap() []error { return []error{e.err, ErrPermanent} }
+
+// The limits of a Receiver.
+const (
+	// maxWireBytes bounds a notification as it arrives. Nylas sends up to 1 MB and
+	// advises a limit of 2 MB: https://developer.nylas.com/docs/v3/notifications/.
+	maxWireBytes = 2 << 20
+	// maxBytesInFlight bounds the bodies that are being read and handled at a
+	// time. Above it the answer is 503, and Nylas comes again.
+	maxBytesInFlight = 64 << 20
+	// maxChallengeBytes bounds the value that a challenge asks back; Nylas' is a UUID.
+	maxChallengeBytes = 1 << 10
+
+	// Nylas waits 10 s for an answer. Of these, 2 are left for the header and the
+	// network on both sides.
+	readLimit    = 3 * time.Second
+	custodyLimit = 5 * time.Second
+
+	// retryAfterSeconds goes with each 503. Nylas documents to honour it for 429.
+	retryAfterSeconds = 10
+)
+
+// Receiver is the http.Handler behind a webhook URL. It answers Nylas'
+// challenge, verifies the signature, undoes compression, and gives each
+// delivery to a [Handler]. Make one with [NewReceiver]; it is safe for
+// concurrent use.
+//
+// What it answers:
+//
+//   - 200: the Handler returned nil or a [Permanent] error. So it is for a
+//     delivery that is signed but cannot be decoded: it is handed over too, with
+//     [Delivery.Err] set.
+//   - 200 and the value, without anything around it: GET or HEAD with one
+//     challenge of at most 1 kB. Without one: 400.
+//   - 401: the signature is missing, not exactly one, not 64 hexadecimal digits,
+//     or not made with one of the secrets.
+//   - 503: the signature has the right form, but no secret is set yet; the Handler
+//     failed, panicked or was late; more than 64 MiB of bodies are being handled.
+//   - 413: the body is over 2 MiB. 408: it came too slowly, or not whole.
+//   - 405: any other method.
+//
+// Nylas repeats a delivery after 408 and 503, twice, and never after 401, 413
+// and 405. It gives up waiting after 10 s; a Receiver reads for at most 3 s and
+// waits for its Handler for at most 5 s, so give the http.Server a
+// ReadHeaderTimeout of 1 s or so. The Handler's context does not end when the
+// client hangs up.
+//
+// https://developer.nylas.com/docs/v3/notifications/
+type Receiver struct {
+	handler  Handler
+	secrets  atomic.Pointer[secrets]
+	logger   *slog.Logger
+	inFlight atomic.Int64
+}
+
+// A ReceiverOption sets up a [Receiver].
+type ReceiverOption interface {
+	applyReceiver(*receiverConfig) error
+}
+
+type receiverConfig struct {
+	secrets *secrets
+	later   bool
+	logger  *slog.Logger
+}
+
+type receiverOption func(*receiverConfig) error
+
+func (o receiverOption) applyReceiver(c *receiverConfig) error { return o(c) }
+
+// NewReceiver returns a Receiver that gives deliveries to handler. It needs
+// [WithSecrets] or [WithSecretsLater].
+func NewReceiver(handler Handler, opts ...ReceiverOption) (*Receiver, error) {
+	if handler == nil {
+		return nil, errors.New("nylas: new receiver: handler is nil")
+	}
+	config := receiverConfig{logger: slog.New(slog.DiscardHandler)}
+	for _, opt := range opts {
+		if err := opt.applyReceiver(&config); err != nil {
+			return nil, fmt.Errorf("nylas: new receiver: %w", err)
+		}
+	}
+	switch {
+	case config.secrets == nil && !config.later:
+		return nil, errors.New("nylas: new receiver: no secret: " +
+			"use WithSecrets with the webhook_secret that creating the webhook returned, " +
+			"or WithSecretsLater if the webhook is created after the receiver")
+	case config.secrets != nil && config.later:
+		return nil, errors.New("nylas: new receiver: WithSecrets and WithSecretsLater exclude each other")
+	}
+	r := &Receiver{handler: handler, logger: config.logger}
+	r.secrets.Store(config.secrets)
+	return r, nil
+}
+
+// WithSecrets sets the webhook secrets to verify with. A delivery is genuine if
+// its signature was made with any of them; give the newest first. Each webhook
+// destination has its own secret, which Nylas shows only when the destination is
+// created and when the secret is rotated.
+func WithSecrets(values ...string) ReceiverOption {
+	return receiverOption(func(c *receiverConfig) (err error) {
+		c.secrets, err = newSecrets(values)
+		return err
+	})
+}
+
+// WithSecretsLater makes a Receiver without a secret. It answers challenges, and
+// 503 to deliveries, until [Receiver.SetSecrets] brings one: Nylas makes the
+// secret only after the endpoint answered its challenge.
+func WithSecretsLater() ReceiverOption {
+	return receiverOption(func(c *receiverConfig) error {
+		c.later = true
+		return nil
+	})
+}
+
+// SetSecrets replaces the secrets. It may be called at any time.
+func (r *Receiver) SetSecrets(values ...string) error {
+	s, err := newSecrets(values)
+	if err != nil {
+		return fmt.Errorf("nylas: set secrets: %w", err)
+	}
+	r.secrets.Store(s)
+	return nil
+}
+
+// ServeHTTP answers one request of Nylas.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	switch req.Method {
+	case http.MethodPost:
+		r.receive(w, req)
+	case http.MethodGet, http.MethodHead:
+		respondToChallenge(w, req)
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		respond(w, http.StatusMethodNotAllowed)
+	}
+}
+
+// respondToChallenge gives back the value that Nylas asks for when a webhook is
+// created or activated.
+func respondToChallenge(w http.ResponseWriter, req *http.Request) {
+	// A query that is malformed elsewhere can still hold one challenge.
+	query, _ := url.ParseQuery(req.URL.RawQuery) //nolint:errcheck // as said
+	challenge := query["challenge"]
+	if len(challenge) != 1 || challenge[0] == "" || len(challenge[0]) > maxChallengeBytes {
+		respond(w, http.StatusBadRequest)
+		return
+	}
+	writeText(w, http.StatusOK, challenge[0])
+}
+
+func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
+	start := time.Now()
+	if req.ContentLength > maxWireBytes {
+		r.refuse(w, req, http.StatusRequestEntityTooLarge, "body is too big", nil)
+		return
+	}
+	signature, err := signatureHeader(req.Header)
+	if err != nil {
+		r.refuse(w, req, http.StatusUnauthorized, "signature has the wrong form", err)
+		return
+	}
+	reserved := req.ContentLength
+	if reserved < 0 {
+		reserved = maxWireBytes
+	}
+	defer r.inFlight.Add(-reserved)
+	if r.inFlight.Add(reserved) > maxBytesInFlight {
+		r.refuse(w, req, http.StatusServiceUnavailable, "too many deliveries at a time", nil)
+		return
+	}
+	body, err := readBody(w, req, start.Add(readLimit))
+	if err != nil {
+		status := http.StatusRequestTimeout
+		if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
+			status = http.StatusRequestEntityTooLarge
+		}
+		r.refuse(w, req, status, "body could not be read", err)
+		return
+	}
+	known := r.secrets.Load()
+	if known == nil {
+		r.refuse(w, req, http.StatusServiceUnavailable, "no secret is set yet", nil)
+		return
+	}
+	if !known.verify(body, signature) {
+		r.refuse(w, req, http.StatusUnauthorized, "signature is wrong", nil)
+		return
+	}
+	// Two encodings are one after the other, which NewDelivery does not undo.
+	encoding := strings.Join(req.Header.Values("Content-Encoding"), ", ")
+	r.handOver(w, req, NewDelivery(body, encoding))
+}
+
+// readBody reads the body of a request. The deadline is set here so that it
+// holds under any http.Server.
+func readBody(w http.ResponseWriter, req *http.Request, deadline time.Time) ([]byte, error) {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(deadline); err == nil {
+		// Without this the deadline would go on to cut the connection's next request.
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	} else if !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	limited := http.MaxBytesReader(w, req.Body, maxWireBytes)
+	if req.ContentLength < 0 {
+		return io.ReadAll(limited)
+	}
+	body := make([]byte, req.ContentLength)
+	_, err := io.ReadFull(limited, body)
+	return body, err
+}
+
+// handOver gives a delivery to the handler and answers for the outcome.
+func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Delivery) {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(req.Context()), custodyLimit, errCustodyLimit)
+	defer cancel()
+	// A goroutine of its own, so that a handler that does not return, or that ends
+	// its goroutine, cannot keep the answer from Nylas.
+	done := make(chan error, 1)
+	go func() {
+		err := errHandlerExited
+		defer func() { done <- err }()
+		defer func() {
+			if value := recover(); value != nil {
+				err = r.recovered(d, value)
+			}
+		}()
+		err = r.handler.HandleDelivery(ctx, d)
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	switch {
+	case err == nil:
+		respond(w, http.StatusOK)
+	case errors.Is(err, ErrPermanent):
+		r.logger.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up",
+			slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Any("error", err))
+		respond(w, http.StatusOK)
+	default:
+		r.logger.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken",
+			slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Any("error", err))
+		respondUnavailable(w)
+	}
+}
+
+var (
+	errCustodyLimit  = fmt.Errorf("nylas: handler did not return within %v", custodyLimit)
+	errHandlerExited = errors.New("nylas: handler ended its goroutine")
+	errPanic         = errors.New("nylas: handler panicked")
+)
+
+// recovered logs a panic. Its value may hold anything, so only its type is
+// named, unless it comes from the runtime.
+func (r *Receiver) recovered(d *Delivery, value any) error {
+	what := fmt.Sprintf("%T", value)
+	if err, ok := value.(runtime.Error); ok {
+		what = err.Error()
+	}
+	r.logger.Error("nylas: handler panicked",
+		slog.String("id", d.ID), slog.String("type", string(d.Type)),
+		slog.String("panic", what), slog.String("stack", string(debug.Stack())))
+	return errPanic
+}
+
+// refuse answers a request that does not reach the handler.
+func (r *Receiver) refuse(w http.ResponseWriter, req *http.Request, status int, reason string, err error) {
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", reason)}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", readError(err)))
+	}
+	r.logger.LogAttrs(req.Context(), slog.LevelWarn, "nylas: request refused", attrs...)
+	if status == http.StatusServiceUnavailable {
+		respondUnavailable(w)
+		return
+	}
+	respond(w, status)
+}
+
+// readError names an error of a connection without the addresses in its text.
+func readError(err error) string {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "it did not arrive in time"
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return "it was cut off"
+	}
+	if errors.Is(err, ErrInvalidSignature) {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", err)
+}
+
+func respondUnavailable(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))
+	respond(w, http.StatusServiceUnavailable)
+}
+
+// respond writes a status; what was wrong is for the log, not for the sender.
+func respond(w http.ResponseWriter, status int) {
+	text := ""
+	if status != http.StatusOK {
+		text = http.StatusText(status) + "\n"
+	}
+	writeText(w, status, text)
+}
+
+// writeText sets the length itself: Nylas does not accept a chunked answer to
+// its challenge.
+func writeText(w http.ResponseWriter, status int, text string) {
+	header := w.Header()
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	// An error means that the sender is gone; the next attempt tells it more.
+	_, _ = io.WriteString(w, text)
+}

@@ -1,0 +1,113 @@
+package nylas
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// maxInflatedBytes bounds a notification after decompression. Nylas documents
+// 1 MB before compression: https://developer.nylas.com/docs/v3/notifications/.
+const maxInflatedBytes = 8 << 20
+
+// The errors of [NewDelivery], beside those of [events.Peek].
+var (
+	// ErrDecompress means that the content could not be inflated: it is damaged,
+	// goes on after its end, or its encoding is neither gzip nor identity.
+	ErrDecompress = errors.New("nylas: cannot decompress the delivery")
+	// ErrTooLarge means that the content is over 8 MiB when inflated.
+	ErrTooLarge = errors.New("nylas: delivery is too large")
+)
+
+// Delivery is one notification as it was received and verified, and not yet
+// decoded. Stores keep Body and make the rest from it again with
+// [NewDelivery], so that what they hold does not depend on today's types.
+type Delivery struct {
+	// ID is the id of the notification's envelope, by which duplicates are known.
+	// If the body has no usable one, it is "sha256:" and the hash of Body in
+	// hexadecimal digits. It is never empty.
+	ID string
+	// Type is the trigger; empty if the body has no usable one.
+	Type events.Type
+	// Body is the notification in JSON, or the bytes as received if Err is
+	// [ErrDecompress] or [ErrTooLarge]. It belongs to the handler and is not used
+	// again.
+	Body []byte
+	// ReceivedAt is when NewDelivery was called.
+	ReceivedAt time.Time
+	// Err tells why the delivery cannot be decoded, where that is known
+	// beforehand: ErrDecompress, ErrTooLarge, or an error of [events.Peek].
+	Err error
+}
+
+// NewDelivery makes a Delivery from the body of a notification. contentEncoding
+// is that of the transport: "gzip", or "" and "identity" for a plain body. It
+// never fails; what is wrong is in [Delivery.Err]. It keeps body.
+func NewDelivery(body []byte, contentEncoding string) *Delivery {
+	d := &Delivery{Body: body, ReceivedAt: time.Now()}
+	inflated, err := inflate(body, contentEncoding)
+	if err == nil {
+		d.Body = inflated
+		d.ID, d.Type, err = events.Peek(inflated)
+	}
+	if err != nil {
+		d.Err = err
+		d.Type = ""
+		sum := sha256.Sum256(d.Body)
+		d.ID = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	return d
+}
+
+// Parse decodes the notification. The error is [Delivery.Err] or one of
+// [events.Parse].
+func (d *Delivery) Parse() (*events.Notification, error) {
+	if d.Err != nil {
+		return nil, d.Err
+	}
+	return events.Parse(d.Body)
+}
+
+func inflate(body []byte, contentEncoding string) ([]byte, error) {
+	switch encoding := strings.ToLower(strings.TrimSpace(contentEncoding)); encoding {
+	case "", "identity":
+		return body, nil
+	case "gzip", "x-gzip":
+		return gunzip(body)
+	default:
+		return nil, fmt.Errorf("%w: its encoding is neither gzip nor identity", ErrDecompress)
+	}
+}
+
+// gzipReaders saves the 40 kB that each new reader allocates.
+var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
+func gunzip(body []byte) ([]byte, error) {
+	reader := gzipReaders.Get().(*gzip.Reader)
+	defer gzipReaders.Put(reader)
+	source := bytes.NewReader(body)
+	if err := reader.Reset(source); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDecompress, err)
+	}
+	reader.Multistream(false)
+	var inflated bytes.Buffer
+	_, err := inflated.ReadFrom(io.LimitReader(reader, maxInflatedBytes+1))
+	switch {
+	case inflated.Len() > maxInflatedBytes:
+		return nil, fmt.Errorf("%w: over %d bytes when inflated", ErrTooLarge, maxInflatedBytes)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrDecompress, err)
+	case source.Len() > 0:
+		return nil, fmt.Errorf("%w: %d bytes follow its end", ErrDecompress, source.Len())
+	}
+	return inflated.Bytes(), nil
+}

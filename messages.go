@@ -1,0 +1,261 @@
+package nylas
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// MessageService sends messages; it is [Client.Messages].
+type MessageService struct{ client *Client }
+
+// Participant is a name and an e-mail address.
+type Participant = events.Participant
+
+// Header is a header of a message.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// SendMessageRequest is a message to send.
+//
+// https://developer.nylas.com/docs/reference/api/messages/send-message/
+type SendMessageRequest struct {
+	To  []Participant `json:"to"` // at least one
+	CC  []Participant `json:"cc,omitzero"`
+	BCC []Participant `json:"bcc,omitzero"`
+	// From is one participant; left out, the grant's own address and name are used.
+	From    []Participant `json:"from,omitzero"`
+	ReplyTo []Participant `json:"reply_to,omitzero"`
+	Subject string        `json:"subject,omitzero"`
+	// Body is HTML, or plain text with IsPlaintext.
+	Body string `json:"body,omitzero"`
+	// IsPlaintext sends the body as plain text. Opens and links cannot be tracked then.
+	IsPlaintext bool `json:"is_plaintext,omitzero"`
+	// CustomHeaders are further headers. List-Unsubscribe does not work with
+	// Microsoft Graph and iCloud.
+	CustomHeaders []Header `json:"custom_headers,omitzero"`
+	// Metadata is kept with the message: at most 50 pairs, keys of at most 40 and
+	// values of at most 500 characters. It does not come back in tracking
+	// notifications; TrackingOptions.Label does.
+	Metadata map[string]string `json:"metadata,omitzero"`
+	// ReplyToMessageID is the message that this one answers: the provider's id, or
+	// for IMAP the Message-ID header.
+	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
+	// SendAt schedules the message, at most 30 days ahead unless UseDraft is set.
+	// The shortest time ahead is 1 or 2 minutes, depending on which page of Nylas
+	// one reads.
+	SendAt events.Timestamp `json:"send_at,omitzero"`
+	// UseDraft keeps a scheduled message as a draft at the provider (Google,
+	// Microsoft). It needs SendAt.
+	UseDraft bool `json:"use_draft,omitzero"`
+	// SignatureID is a signature that is put at the end of the body.
+	SignatureID string `json:"signature_id,omitzero"`
+	// Template makes subject and body; those given here come before it.
+	Template *Template `json:"template,omitzero"`
+	// TrackingOptions switches tracking on; nil sends without it.
+	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
+
+	// Fields asks for the headers of the sent message. It has no effect on
+	// scheduled messages.
+	Fields MessageFields `json:"-"`
+}
+
+// Template is a template that is stored at Nylas.
+type Template struct {
+	ID        string         `json:"id"`
+	Strict    *bool          `json:"strict,omitzero"` // nil means true: missing variables are errors
+	Variables map[string]any `json:"variables,omitzero"`
+}
+
+// MessageFields is how much of a message Nylas returns.
+type MessageFields string
+
+// What a send can return.
+const (
+	FieldsStandard MessageFields = "standard" // the default
+	// FieldsIncludeHeaders returns all headers.
+	FieldsIncludeHeaders MessageFields = "include_headers"
+	// FieldsIncludeBasicHeaders returns Message-ID, In-Reply-To and References.
+	FieldsIncludeBasicHeaders MessageFields = "include_basic_headers"
+)
+
+// Message is a message as Nylas returns it. All fields but those of a schedule
+// may be missing.
+//
+// https://developer.nylas.com/docs/reference/api/messages/
+type Message struct {
+	// ID is what tracking notifications call message_id. Empty for a message that
+	// is scheduled.
+	ID               string           `json:"id,omitzero"`
+	Object           string           `json:"object,omitzero"` // "message"
+	GrantID          string           `json:"grant_id,omitzero"`
+	ThreadID         string           `json:"thread_id,omitzero"`
+	Subject          string           `json:"subject,omitzero"`
+	Body             string           `json:"body,omitzero"`
+	Snippet          string           `json:"snippet,omitzero"`
+	Date             events.Timestamp `json:"date,omitzero"`
+	From             []Participant    `json:"from,omitzero"`
+	To               []Participant    `json:"to,omitzero"`
+	CC               []Participant    `json:"cc,omitzero"`
+	BCC              []Participant    `json:"bcc,omitzero"`
+	ReplyTo          []Participant    `json:"reply_to,omitzero"`
+	ReplyToMessageID string           `json:"reply_to_message_id,omitzero"`
+	Attachments      []Attachment     `json:"attachments,omitzero"`
+	Folders          []string         `json:"folders,omitzero"`
+	Starred          bool             `json:"starred,omitzero"`
+	Unread           bool             `json:"unread,omitzero"`
+	// Headers are there only if Fields asked for them; names may repeat.
+	Headers []Header `json:"headers,omitzero"`
+	// TrackingOptions may be returned; that it is not says nothing.
+	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
+	// ScheduleID names the schedule of a message with SendAt, empty otherwise.
+	ScheduleID string           `json:"schedule_id,omitzero"`
+	SendAt     events.Timestamp `json:"send_at,omitzero"`
+	UseDraft   bool             `json:"use_draft,omitzero"`
+}
+
+// Attachment describes an attachment of a Message.
+type Attachment struct {
+	ID                 string     `json:"id,omitzero"`
+	GrantID            string     `json:"grant_id,omitzero"`
+	ContentType        string     `json:"content_type,omitzero"`
+	Filename           string     `json:"filename,omitzero"`
+	ContentID          string     `json:"content_id,omitzero"`
+	ContentDisposition string     `json:"content_disposition,omitzero"`
+	IsInline           bool       `json:"is_inline,omitzero"`
+	Size               events.Int `json:"size,omitzero"` // bytes
+}
+
+// sendQuery is the query of a send.
+type sendQuery struct {
+	Fields MessageFields `url:"fields,omitempty"`
+}
+
+// messageAnswer is the answer with a message. For a scheduled one Nylas writes
+// the schedule into data or beside it.
+type messageAnswer struct {
+	Data       Message          `json:"data"`
+	GrantID    string           `json:"grant_id"`
+	ScheduleID string           `json:"schedule_id"`
+	SendAt     events.Timestamp `json:"send_at"`
+	UseDraft   bool             `json:"use_draft"`
+}
+
+func (a *messageAnswer) message() *Message {
+	m := &a.Data
+	if m.GrantID == "" {
+		m.GrantID = a.GrantID
+	}
+	if m.ScheduleID == "" {
+		m.ScheduleID = a.ScheduleID
+	}
+	if m.SendAt.IsZero() {
+		m.SendAt = a.SendAt
+	}
+	m.UseDraft = m.UseDraft || a.UseDraft
+	return m
+}
+
+// Send sends a message from a grant, now or at SendAt. grantID is the grant's
+// id, its e-mail address, or one of the forms grant:…, email:… and external:….
+//
+// Sending is synchronous and usually takes about 2 s; one attempt may take 150 s.
+// Every send carries an Idempotency-Key, made by the SDK unless
+// [WithIdempotencyKey] gives one, and is repeated only with the same key and the
+// same bytes, so repeating never sends a second mail. If it stays open whether
+// the message was sent, the error matches [ErrOutcomeUnknown].
+//
+// What Nylas is documented to refuse is refused before any I/O, with an error
+// that matches [ErrInvalidRequest]. Links are not checked.
+//
+// https://developer.nylas.com/docs/reference/api/messages/send-message/
+func (s *MessageService) Send(
+	ctx context.Context, grantID string, req *SendMessageRequest, opts ...RequestOption,
+) (*Message, error) {
+	const op = "send message"
+	if req == nil {
+		return nil, refuse(op, "the request is nil")
+	}
+	if err := req.check(op); err != nil {
+		return nil, err
+	}
+	var answer messageAnswer
+	err := s.client.do(ctx, call{
+		op:     op,
+		method: http.MethodPost,
+		path:   "/v3/grants/{grant_id}/messages/send",
+		ids:    []string{grantID},
+		query:  sendQuery{req.Fields},
+		body:   req,
+		limit:  sendTimeout,
+		repeat: repeatWithKey,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return answer.message(), nil
+}
+
+// The limits of a message.
+const (
+	// maxScheduleAhead holds for messages that Nylas keeps until they are sent.
+	// https://developer.nylas.com/docs/v3/email/scheduled-send/
+	maxScheduleAhead = 30 * 24 * time.Hour
+
+	// https://developer.nylas.com/docs/dev-guide/metadata/
+	maxMetadataPairs      = 50
+	maxMetadataKeyChars   = 40
+	maxMetadataValueChars = 500
+)
+
+// check refuses what Nylas is documented to refuse.
+func (r *SendMessageRequest) check(op string) error {
+	switch {
+	case len(r.To) == 0:
+		return refuse(op, "To is empty: a message needs at least one recipient")
+	case len(r.From) > 1:
+		return refuse(op, "From has more than one participant")
+	case r.UseDraft && r.SendAt.IsZero():
+		return refuse(op, "UseDraft needs SendAt")
+	case !r.SendAt.IsZero() && !r.SendAt.After(time.Now()):
+		return refuse(op, "SendAt is not in the future")
+	case !r.SendAt.IsZero() && !r.UseDraft && time.Until(r.SendAt.Time) > maxScheduleAhead:
+		return refuse(op, "SendAt is more than 30 days ahead, which needs UseDraft")
+	}
+	for _, list := range []struct {
+		name         string
+		participants []Participant
+	}{{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo}} {
+		for i, participant := range list.participants {
+			if strings.TrimSpace(participant.Email) == "" {
+				return refuse(op, fmt.Sprintf("%s[%d] has no Email", list.name, i))
+			}
+		}
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.check(op)
+}
+
+func checkMetadata(op string, metadata map[string]string) error {
+	if len(metadata) > maxMetadataPairs {
+		return refuse(op, fmt.Sprintf("Metadata has %d pairs, Nylas takes at most %d", len(metadata), maxMetadataPairs))
+	}
+	for key, value := range metadata {
+		if utf8.RuneCountInString(key) > maxMetadataKeyChars {
+			return refuse(op, fmt.Sprintf("Metadata has a key of more than %d characters", maxMetadataKeyChars))
+		}
+		if utf8.RuneCountInString(value) > maxMetadataValueChars {
+			return refuse(op, fmt.Sprintf("Metadata has a value of more than %d characters", maxMetadataValueChars))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,264 @@
+package nylas
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"net/http"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// TestEventSecret is the secret that Nylas signs events of SendTestEvent with.
+const TestEventSecret = "mock-webhook-secret"
+
+// WebhookService manages webhook destinations; it is [Client.Webhooks]. Nylas
+// takes 50 such requests a second for an application.
+type WebhookService struct{ client *Client }
+
+// WebhookStatus is the state of a destination. It is an open string: pages of
+// Nylas also name "paused" and "inactive".
+type WebhookStatus string
+
+// The states of a destination.
+const (
+	WebhookActive WebhookStatus = "active"
+	WebhookPause  WebhookStatus = "pause"
+	// WebhookFailing means that 95 % of the deliveries of 15 minutes failed. Nylas
+	// goes on for 72 h.
+	WebhookFailing WebhookStatus = "failing"
+	// WebhookFailed means that Nylas gave up. Update the status to active to go on;
+	// what was missed is not sent again.
+	WebhookFailed WebhookStatus = "failed"
+)
+
+// Webhook is a destination: a URL to which Nylas posts the notifications of its
+// triggers.
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/
+type Webhook struct {
+	ID           string        `json:"id,omitzero"`
+	Description  string        `json:"description,omitzero"`
+	TriggerTypes []events.Type `json:"trigger_types,omitzero"`
+	WebhookURL   string        `json:"webhook_url,omitzero"`
+	// WebhookSecret is there only after Create and RotateSecret; Nylas does not
+	// show it again.
+	WebhookSecret              string        `json:"webhook_secret,omitzero"`
+	Status                     WebhookStatus `json:"status,omitzero"`
+	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitzero"`
+	// CompressedDelivery tells whether notifications come compressed by gzip. Nil
+	// after Get, which does not say.
+	CompressedDelivery *bool `json:"compressed_delivery,omitzero"`
+	// The times are there only after Get, Update and RotateSecret.
+	StatusUpdatedAt events.Timestamp `json:"status_updated_at,omitzero"`
+	CreatedAt       events.Timestamp `json:"created_at,omitzero"`
+	UpdatedAt       events.Timestamp `json:"updated_at,omitzero"`
+}
+
+// CreateWebhookRequest is a destination to create.
+type CreateWebhookRequest struct {
+	TriggerTypes []events.Type `json:"trigger_types"` // see events.TrackingTypes
+	// WebhookURL is a public https URL of its own for each destination.
+	WebhookURL  string `json:"webhook_url"`
+	Description string `json:"description,omitzero"`
+	// NotificationEmailAddresses get a mail when the destination starts failing.
+	NotificationEmailAddresses []string `json:"notification_email_addresses,omitzero"`
+	// CompressedDelivery asks for notifications compressed by gzip.
+	CompressedDelivery bool `json:"compressed_delivery,omitzero"`
+}
+
+// UpdateWebhookRequest changes a destination. What is empty stays as it is.
+type UpdateWebhookRequest struct {
+	Description  string        `json:"description,omitempty"`
+	TriggerTypes []events.Type `json:"trigger_types,omitempty"`
+	WebhookURL   string        `json:"webhook_url,omitempty"`
+	// Status can be set to WebhookActive, which asks the endpoint for its challenge
+	// again, and to WebhookPause.
+	Status                     WebhookStatus `json:"status,omitempty"`
+	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitempty"`
+	CompressedDelivery         *bool         `json:"compressed_delivery,omitzero"`
+}
+
+// SendTestEventRequest asks for a test event.
+type SendTestEventRequest struct {
+	TriggerType events.Type `json:"trigger_type"`
+	WebhookURL  string      `json:"webhook_url"`
+}
+
+type webhookAnswer struct {
+	Data Webhook `json:"data"`
+}
+
+// Create creates a destination. While it runs, Nylas asks the URL for its
+// challenge, which a [Receiver] answers, and refuses the request if that fails.
+// The secret in the result is shown only now: give it to
+// [Receiver.SetSecrets] and keep it.
+//
+// If there was no answer the destination may exist all the same: the error then
+// matches [ErrOutcomeUnknown], and List tells.
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/post-webhook-destinations/
+func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, opts ...RequestOption) (*Webhook, error) {
+	const op = "create webhook"
+	switch {
+	case req == nil:
+		return nil, refuse(op, "the request is nil")
+	case len(req.TriggerTypes) == 0:
+		return nil, refuse(op, "TriggerTypes is empty: events.TrackingTypes has those of tracking")
+	case req.WebhookURL == "":
+		return nil, refuse(op, "WebhookURL is empty")
+	}
+	var answer webhookAnswer
+	err := s.client.do(ctx, call{
+		op: op, method: http.MethodPost, path: "/v3/webhooks",
+		body: req, limit: callTimeout, repeat: repeatUnsent,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+// List returns all destinations of the application, without secrets and times.
+// The sequence yields an error once, as its last element.
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/get-webhook-destinations-application/
+func (s *WebhookService) List(ctx context.Context, opts ...RequestOption) iter.Seq2[*Webhook, error] {
+	return func(yield func(*Webhook, error) bool) {
+		var answer struct {
+			Data []*Webhook `json:"data"`
+		}
+		err := s.client.do(ctx, call{
+			op: "list webhooks", method: http.MethodGet, path: "/v3/webhooks", limit: callTimeout,
+		}, &answer, opts)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, webhook := range answer.Data {
+			if webhook != nil && !yield(webhook, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Get returns a destination. An unknown id is [ErrNotFound].
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/
+func (s *WebhookService) Get(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
+	var answer webhookAnswer
+	err := s.client.do(ctx, call{
+		op: "get webhook", method: http.MethodGet, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
+		limit: callTimeout,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+// Update changes a destination; see [UpdateWebhookRequest]. An unknown id is
+// [ErrNotFound].
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/put-webhook-by-id/
+func (s *WebhookService) Update(
+	ctx context.Context, webhookID string, req *UpdateWebhookRequest, opts ...RequestOption,
+) (*Webhook, error) {
+	const op = "update webhook"
+	if req == nil {
+		return nil, refuse(op, "the request is nil")
+	}
+	var answer webhookAnswer
+	err := s.client.do(ctx, call{
+		op: op, method: http.MethodPut, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
+		body: req, limit: callTimeout,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+// Delete deletes a destination. An unknown id is [ErrNotFound], unless an
+// earlier attempt of this call was not answered and may have deleted it.
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/
+func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...RequestOption) error {
+	var answer struct{}
+	err := s.client.do(ctx, call{
+		op: "delete webhook", method: http.MethodDelete, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
+		limit: callTimeout,
+	}, &answer, opts)
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// RotateSecret replaces the secret of a destination and returns the destination
+// with the new one, which Nylas shows only now. The old secret stops at once, so
+// until a [Receiver] has the new one it answers 401 to genuine notifications,
+// and Nylas does not repeat those. An unknown id is [ErrNotFound].
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/post-new-secret/
+func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
+	var answer webhookAnswer
+	err := s.client.do(ctx, call{
+		op: "rotate webhook secret", method: http.MethodPost, path: "/v3/webhooks/rotate-secret/{webhook_id}",
+		ids: []string{webhookID}, limit: callTimeout,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+// MockPayload returns an example of a trigger's notification as Nylas writes
+// it. It need not be a whole notification.
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/
+func (s *WebhookService) MockPayload(ctx context.Context, trigger events.Type, opts ...RequestOption) (json.RawMessage, error) {
+	const op = "mock webhook payload"
+	if trigger == "" {
+		return nil, refuse(op, "the trigger is empty")
+	}
+	var answer struct {
+		Data json.RawMessage `json:"data"`
+	}
+	err := s.client.do(ctx, call{
+		op: op, method: http.MethodPost, path: "/v3/webhooks/mock-payload",
+		body: struct {
+			TriggerType events.Type `json:"trigger_type"`
+		}{trigger},
+		limit: callTimeout,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Data, nil
+}
+
+// SendTestEvent makes Nylas post an example notification to a URL, signed with
+// [TestEventSecret].
+//
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/send_test_event/
+func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRequest, opts ...RequestOption) error {
+	const op = "send test event"
+	switch {
+	case req == nil:
+		return refuse(op, "the request is nil")
+	case req.TriggerType == "":
+		return refuse(op, "TriggerType is empty")
+	case req.WebhookURL == "":
+		return refuse(op, "WebhookURL is empty")
+	}
+	var answer struct {
+		Data json.RawMessage `json:"data"` // a string, of which nothing is known
+	}
+	return s.client.do(ctx, call{
+		op: op, method: http.MethodPost, path: "/v3/webhooks/send-test-event",
+		body: req, limit: callTimeout, repeat: repeatUnsent,
+	}, &answer, opts)
+}
