@@ -102,6 +102,18 @@ type LegacyRepliedMetadata struct {
 	Timestamp        Timestamp `json:"timestamp,omitzero"`
 }
 
+// Latest returns the newest open in Recents, by time and then by id, whatever
+// its place; false if there is none.
+func (m *LegacyOpenedMetadata) Latest() (LegacyOpen, bool) {
+	return latest(m.Recents, func(o LegacyOpen) (Timestamp, Int) { return o.Timestamp, o.ID })
+}
+
+// Latest returns the newest click in Recents, by time and then by id, whatever
+// its place; false if there is none.
+func (m *LegacyLinkClickedMetadata) Latest() (LegacyClick, bool) {
+	return latest(m.Recents, func(c LegacyClick) (Timestamp, Int) { return c.Timestamp, c.ID })
+}
+
 func (d *LegacyMessageOpened) tracked() []Tracked {
 	return trackDeltas(d.Deltas, func(m *LegacyOpenedMetadata) []Tracked {
 		return track(m.MessageID, "", m.Payload)

@@ -11,7 +11,7 @@ import (
 // Notification is one webhook notification: the envelope that all of them
 // share, and the decoded data of its trigger.
 //
-// https://developer.nylas.com/docs/v3/notifications/notification-schemas/
+// https://developer.nylas.com/docs/reference/notifications/
 type Notification struct {
 	SpecVersion string // "1.0"
 	Type        Type   // the trigger, with its suffixes
@@ -135,14 +135,16 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 		ID              string    `json:"id"`
 		Time            Timestamp `json:"time"`
 		DeliveryAttempt int       `json:"webhook_delivery_attempt,omitzero"`
-		Data            any       `json:"data"`
+		Data            any       `json:"data,omitzero"`
 	}{n.SpecVersion, n.Type, n.Source, n.ID, n.Time, n.DeliveryAttempt, nil}
 	own := ids{n.ApplicationID, n.GrantID}
 	switch data := n.Data.(type) {
 	case nil:
 		wire.Data = own
 	case *Unknown:
-		wire.Data = data.Data
+		if data.Data != nil {
+			wire.Data = data.Data
+		}
 	case *MessageSendSuccess:
 		wire.Data = struct {
 			ids
@@ -159,11 +161,17 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 			Object any `json:"object"`
 		}{own, data}
 	}
-	return jsonv2.Marshal(wire, jsonv2.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+	// Raw values came through a decoder that forgives what these options allow.
+	return jsonv2.Marshal(wire, jsonv2.Deterministic(true),
+		jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 }
 
-// UnmarshalJSON is [Parse] for encoding/json. It copies its input.
+// UnmarshalJSON is [Parse] for encoding/json. It copies its input. As encoding/json
+// wants it, null changes nothing.
 func (n *Notification) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
 	parsed, err := Parse(slices.Clone(data))
 	if err != nil {
 		return err

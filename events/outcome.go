@@ -6,7 +6,7 @@ import "encoding/json"
 // the provider (Google, Microsoft Graph, iCloud, Yahoo) reported a hard bounce
 // of a message that was sent through Nylas.
 //
-// https://developer.nylas.com/docs/v3/notifications/message-bounce-detection/
+// https://developer.nylas.com/docs/reference/notifications/messages/message-bounce_detected/
 type MessageBounceDetected struct {
 	BounceReason string `json:"bounce_reason,omitzero"`
 	// BounceDate is text such as "Wed, 25 Jan 2023 10:18:39 -0800", not unix seconds.
@@ -120,7 +120,7 @@ type RejectionOutcome struct {
 
 // The delivery outcomes of transactional mail. They have no grant.
 //
-// https://developer.nylas.com/docs/reference/notifications/
+// https://developer.nylas.com/docs/reference/notifications/transactional-email/
 type (
 	// MessageTransactionalBounced is the data of message.transactional.bounced.
 	MessageTransactionalBounced struct{ BounceOutcome }
@@ -134,7 +134,7 @@ type (
 
 // The delivery outcomes of mail from agent accounts.
 //
-// https://developer.nylas.com/docs/reference/notifications/
+// https://developer.nylas.com/docs/reference/notifications/agent-accounts/
 type (
 	// MessageBounced is the data of message.bounced.
 	MessageBounced struct{ BounceOutcome }
@@ -148,14 +148,14 @@ type (
 
 // OutcomeMessage is the message of a delivery outcome.
 type OutcomeMessage struct {
-	ID       string            `json:"id"`
-	Subject  string            `json:"subject,omitzero"`
-	From     Address           `json:"from,omitzero"`
-	To       []Address         `json:"to,omitzero"`
-	CC       []Address         `json:"cc,omitzero"`
-	BCC      []Address         `json:"bcc,omitzero"`
-	SentAt   Timestamp         `json:"sent_at,omitzero"`
-	Metadata map[string]string `json:"metadata,omitzero"` // as given when sending
+	ID       string    `json:"id"`
+	Subject  string    `json:"subject,omitzero"`
+	From     Address   `json:"from,omitzero"`
+	To       []Address `json:"to,omitzero"`
+	CC       []Address `json:"cc,omitzero"`
+	BCC      []Address `json:"bcc,omitzero"`
+	SentAt   Timestamp `json:"sent_at,omitzero"`
+	Metadata Metadata  `json:"metadata,omitzero"`
 }
 
 // Bounce is a bounce and whom it concerns.

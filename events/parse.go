@@ -17,18 +17,6 @@ import (
 // Nylas documents no limit; its ids and triggers stay below 64 bytes.
 const MaxIDBytes = 256
 
-// The errors of [Parse] and [Peek]. Their texts say which rule was broken and
-// where; they never repeat what the notification holds.
-var (
-	// ErrNotJSON means that the input is not exactly one JSON value.
-	ErrNotJSON = errors.New("events: not JSON")
-	// ErrEnvelope means that the input is JSON but no notification: not an object,
-	// without a usable id or type, with one of them twice, or without data.
-	ErrEnvelope = errors.New("events: bad envelope")
-	// ErrData means that the data of a known trigger has a member of the wrong kind.
-	ErrData = errors.New("events: bad data")
-)
-
 // Parse decodes a notification. The result keeps body as [Notification.Raw]
 // and, for [*Unknown] data, points into it: body must not change afterwards.
 //
@@ -43,7 +31,7 @@ func Parse(body []byte) (*Notification, error) {
 		body: body,
 		n:    &Notification{ID: id, Type: typ, Raw: body},
 	}
-	if err := members(p.dec, p.envelopeMember); err != nil {
+	if err := members(p.dec, errNotObject, p.envelopeMember); err != nil {
 		return nil, describe(err, ErrEnvelope)
 	}
 	if err := p.end(); err != nil {
@@ -63,7 +51,7 @@ func Parse(body []byte) (*Notification, error) {
 // The error is [ErrNotJSON] or [ErrEnvelope].
 func Peek(body []byte) (id string, typ Type, err error) {
 	p := parser{dec: newDecoder(body)}
-	err = members(p.dec, func(name []byte) (err error) {
+	err = members(p.dec, errNotObject, func(name []byte) (err error) {
 		switch string(name) {
 		case "id":
 			id, err = p.identity("id")
@@ -115,15 +103,22 @@ type parser struct {
 	sawID, sawType, sawData bool
 }
 
-// members reads an object and calls member after each name; member reads the
-// value. The name is valid until it does.
-func members(dec *jsontext.Decoder, member func(name []byte) error) error {
+// begin reads the start of an object or array; anything else breaks the rule.
+func begin(dec *jsontext.Decoder, start jsontext.Kind, rule ruleError) error {
 	switch dec.PeekKind() {
-	case '{', 0: // 0 is a syntax error or the end, which ReadToken tells apart
+	case start, '}', ']', 0: // but for start a syntax error or the end, which ReadToken tells apart
 	default:
-		return ruleError("want an object")
+		return rule
 	}
-	if _, err := dec.ReadToken(); err != nil {
+	_, err := dec.ReadToken()
+	return err
+}
+
+// members reads an object and calls member after each name; member reads the
+// value. The name is valid until it does. Anything but an object breaks the
+// rule.
+func members(dec *jsontext.Decoder, rule ruleError, member func(name []byte) error) error {
+	if err := begin(dec, '{', rule); err != nil {
 		return err
 	}
 	for dec.PeekKind() != '}' {
@@ -198,7 +193,9 @@ func (p *parser) raw() ([]byte, error) {
 
 // identity reads the id or the type of the envelope.
 func (p *parser) identity(name string) (string, error) {
-	if kind := p.dec.PeekKind(); kind != '"' && kind != 0 {
+	switch p.dec.PeekKind() {
+	case '"', '}', ']', 0: // but for '"' a syntax error, which ReadToken returns
+	default:
 		return "", ruleError(name + " is not a string")
 	}
 	token, err := p.dec.ReadToken()
@@ -265,7 +262,7 @@ func (p *parser) data() error {
 	case *MessageSendFailed:
 		return p.sendOutcome(data)
 	}
-	return members(p.dec, func(name []byte) error {
+	return members(p.dec, errDataNotObject, func(name []byte) error {
 		switch string(name) {
 		case "application_id":
 			return p.into((*Text)(&n.ApplicationID))
@@ -273,10 +270,22 @@ func (p *parser) data() error {
 			return p.into((*Text)(&n.GrantID))
 		case "object":
 			return p.into(n.Data)
+		case "message_id":
+			return p.bounceMessageID()
 		default:
 			return p.dec.SkipValue()
 		}
 	})
+}
+
+// bounceMessageID reads the id of a bounced message where Nylas' schema, unlike
+// its example, puts it: beside the object.
+func (p *parser) bounceMessageID() error {
+	id, err := textOrSkip(p.dec)
+	if bounce, ok := p.n.Data.(*MessageBounceDetected); ok && bounce.MessageID == "" {
+		bounce.MessageID = id
+	}
+	return err
 }
 
 // unknown keeps the data and takes from it what the envelope has a place for.
@@ -291,7 +300,7 @@ func (p *parser) unknown() error {
 	}
 	dec := newDecoder(raw)
 	objectGrant := ""
-	err = members(dec, func(name []byte) (err error) {
+	err = members(dec, errNotObject, func(name []byte) (err error) {
 		switch string(name) {
 		case "application_id":
 			p.n.ApplicationID, err = textOrSkip(dec)
@@ -327,7 +336,7 @@ func grantOrSkip(dec *jsontext.Decoder) (grant string, err error) {
 	if dec.PeekKind() != '{' {
 		return "", dec.SkipValue()
 	}
-	err = members(dec, func(name []byte) (err error) {
+	err = members(dec, errNotObject, func(name []byte) (err error) {
 		if string(name) == "grant_id" {
 			grant, err = textOrSkip(dec)
 			return err
@@ -335,70 +344,6 @@ func grantOrSkip(dec *jsontext.Decoder) (grant string, err error) {
 		return dec.SkipValue()
 	})
 	return grant, err
-}
-
-// sendOutcome reads the data of message.send_success and message.send_failed,
-// where Nylas' schemas and examples disagree: reason and error stand beside the
-// message, within it, or nowhere, and the message may take the place of data.
-func (p *parser) sendOutcome(outcome *MessageSendFailed) error {
-	raw, err := p.raw()
-	if err != nil {
-		return err
-	}
-	data := looseObject(raw)
-	if data == nil {
-		return ruleError("want an object")
-	}
-	p.n.ApplicationID = data.text("application_id")
-	p.n.GrantID = data.text("grant_id")
-	message := []byte(data["object"])
-	switch data["object"].Kind() {
-	case '"':
-		message = raw // "object": "message", with the message around it
-	case '{', 'n', 0:
-	default:
-		return ruleError("object: want an object")
-	}
-	inner := looseObject(message)
-	for _, level := range []looseJSON{data, inner} {
-		if outcome.Reason == "" {
-			outcome.Reason = level.text("reason")
-		}
-		if outcome.Error == nil && level["error"].Kind() == '{' {
-			outcome.Error = new(SendError)
-			if err := jsonv2.Unmarshal(level["error"], outcome.Error, decodeOptions); err != nil {
-				return err
-			}
-		}
-	}
-	if inner == nil {
-		return nil
-	}
-	outcome.Message = new(SentMessage)
-	return jsonv2.Unmarshal(message, outcome.Message, decodeOptions)
-}
-
-// looseJSON is an object whose members may be anything.
-type looseJSON map[string]jsontext.Value
-
-// looseObject returns nil for anything that is not an object.
-func looseObject(value []byte) looseJSON {
-	var members looseJSON
-	if jsontext.Value(value).Kind() != '{' {
-		return nil
-	}
-	if err := jsonv2.Unmarshal(value, &members, decodeOptions); err != nil {
-		return nil
-	}
-	return members
-}
-
-// text returns a member that is a string, otherwise "".
-func (o looseJSON) text(name string) string {
-	if value := o[name]; value.Kind() == '"' {
-		return unquote(value)
-	}
-	return ""
 }
 
 func grantOf(data Data) string {
@@ -431,47 +376,4 @@ func (m *SentMessage) grantID() string {
 		return ""
 	}
 	return m.GrantID
-}
-
-// ruleError is the rule that a notification broke.
-type ruleError string
-
-func (e ruleError) Error() string { return string(e) }
-
-// describe turns an error of the JSON library into one that says what is wrong
-// and where, and that holds nothing of the notification. What is not told apart
-// by the library counts as kind.
-func describe(err, kind error) error {
-	if errors.Is(err, ErrNotJSON) || errors.Is(err, ErrEnvelope) || errors.Is(err, ErrData) {
-		return err
-	}
-	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("%w: cut off after %d bytes", ErrNotJSON, syntactic.ByteOffset)
-		}
-		return fmt.Errorf("%w: syntax error at byte %d", ErrNotJSON, syntactic.ByteOffset)
-	}
-	if err == io.EOF { //nolint:errorlint // the decoder promises io.EOF itself
-		return fmt.Errorf("%w: empty", ErrNotJSON)
-	}
-	if semantic, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
-		reason := "a JSON " + semantic.JSONKind.String() + " does not fit"
-		if semantic.Err != nil {
-			reason = semantic.Err.Error()
-		}
-		return fmt.Errorf("%w: %s: %s", kind, memberPath(string(semantic.JSONPointer)), reason)
-	}
-	return fmt.Errorf("%w: %w", kind, err)
-}
-
-// memberPath turns a JSON pointer into a path. A name that Nylas does not use
-// for fields is a name that a stranger chose, and is not repeated.
-func memberPath(pointer string) string {
-	parts := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
-	for i, part := range parts {
-		if strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
-			parts[i] = "…"
-		}
-	}
-	return strings.Join(parts, ".")
 }

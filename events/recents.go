@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -47,20 +48,22 @@ type recent struct {
 
 func readsRecents[E any](fields func(*E) recent) *jsonv2.Unmarshalers {
 	return jsonv2.UnmarshalFromFunc(func(dec *jsontext.Decoder, recents *[]E) error {
-		switch dec.PeekKind() {
-		case 'n':
+		if dec.PeekKind() == 'n' {
 			*recents = nil
 			return dec.SkipValue()
-		case '[', 0: // 0 is a syntax error, which ReadToken returns
-		default:
-			return ruleError("want an array")
 		}
-		if _, err := dec.ReadToken(); err != nil {
+		if err := begin(dec, '[', "want an array"); err != nil {
 			return err
 		}
 		list := make([]E, 0, min(maxRecents, 1+len(dec.UnreadBuffer())/bytesPerRecent))
 		var last recent
-		for dec.PeekKind() != ']' {
+		for kind := dec.PeekKind(); kind != ']'; kind = dec.PeekKind() {
+			if kind == 'n' { // no event
+				if err := dec.SkipValue(); err != nil {
+					return err
+				}
+				continue
+			}
 			list = append(list, *new(E))
 			element := fields(&list[len(list)-1])
 			if err := element.read(dec, last); err != nil {
@@ -77,25 +80,33 @@ func readsRecents[E any](fields func(*E) recent) *jsonv2.Unmarshalers {
 // read reads one element. The strings of the last one are used again where
 // they are the same, as is often so.
 func (r recent) read(dec *jsontext.Decoder, last recent) error {
-	return members(dec, func(name []byte) error {
+	return members(dec, errNotObject, func(name []byte) error {
 		switch string(name) {
 		case "opened_id", "click_id", "id": // "id" is the old name, and that of legacy notifications
-			return readScalar(dec, r.id)
+			return of("id", readScalar(dec, r.id))
 		case "ip":
-			return readText(dec, r.ip, last.ip)
+			return of("ip", readText(dec, r.ip, last.ip))
 		case "link_index":
 			if r.linkIndex == nil {
 				return dec.SkipValue()
 			}
-			return readScalar(dec, r.linkIndex)
+			return of("link_index", readScalar(dec, r.linkIndex))
 		case "timestamp":
-			return readScalar(dec, r.timestamp)
+			return of("timestamp", readScalar(dec, r.timestamp))
 		case "user_agent":
-			return readText(dec, r.userAgent, last.userAgent)
+			return of("user_agent", readText(dec, r.userAgent, last.userAgent))
 		default:
 			return dec.SkipValue()
 		}
 	})
+}
+
+// of tells which field an error is about: the library knows only the element.
+func of(field string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", field, err)
 }
 
 func readScalar(dec *jsontext.Decoder, scalar json.Unmarshaler) error {
@@ -120,9 +131,11 @@ func readText(dec *jsontext.Decoder, text, last *string) error {
 	}
 	inner := value[1 : len(value)-1]
 	switch {
+	case bytes.IndexByte(inner, '\\') >= 0: // what it means is not how it is written
+		*text = unquote(value)
 	case last != nil && string(inner) == *last:
 		*text = *last
-	case bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner):
+	case utf8.Valid(inner):
 		*text = string(inner)
 	default:
 		*text = unquote(value)

@@ -132,6 +132,31 @@ func (a *Address) UnmarshalJSON(data []byte) error {
 	}
 }
 
+// Metadata is what was given with a message when it was sent. Values that are
+// not strings, which a send does not take but a schema of Nylas allows, are
+// decoded as their JSON.
+type Metadata map[string]string
+
+// UnmarshalJSON reads an object.
+func (m *Metadata) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	members := looseObject(data)
+	if members == nil {
+		return errNotObject
+	}
+	*m = make(Metadata, len(members))
+	for name, value := range members {
+		if value.Kind() == '"' {
+			(*m)[name] = unquote(value)
+		} else {
+			(*m)[name] = string(value)
+		}
+	}
+	return nil
+}
+
 type fraction bool
 
 const (
@@ -171,8 +196,8 @@ func parseInt(data []byte, mode fraction) (int64, error) {
 	if whole != f && mode == refuseFraction {
 		return 0, errNotInteger
 	}
-	// Beyond 2^53 a float no longer holds every integer.
-	if math.Abs(whole) > 1<<53 {
+	// From 2^53 on a float may stand for the integer beside it.
+	if math.Abs(whole) >= 1<<53 {
 		return 0, errOutsideInt64
 	}
 	return int64(whole), nil

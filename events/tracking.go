@@ -1,5 +1,7 @@
 package events
 
+import "cmp"
+
 // MessageOpened is the data of a message.opened notification: the recipient's
 // mail client, or a machine on its behalf, loaded the tracking pixel.
 //
@@ -95,6 +97,29 @@ type ThreadReplied struct {
 // ReplyData sums up the replies of one thread.
 type ReplyData struct {
 	Count Int `json:"count"`
+}
+
+// Latest returns the newest open in Recents, by time and then by id, whatever
+// its place; false if there is none.
+func (d *MessageOpened) Latest() (Open, bool) {
+	return latest(d.Recents, func(o Open) (Timestamp, Int) { return o.Timestamp, o.OpenedID })
+}
+
+// Latest returns the newest click in Recents, by time and then by id, whatever
+// its place; false if there is none.
+func (d *MessageLinkClicked) Latest() (Click, bool) {
+	return latest(d.Recents, func(c Click) (Timestamp, Int) { return c.Timestamp, c.ClickID })
+}
+
+func latest[E any](recents []E, order func(E) (Timestamp, Int)) (newest E, ok bool) {
+	for i, element := range recents {
+		at, id := order(element)
+		newestAt, newestID := order(newest)
+		if i == 0 || cmp.Or(at.Compare(newestAt.Time), cmp.Compare(id, newestID)) > 0 {
+			newest = element
+		}
+	}
+	return newest, len(recents) > 0
 }
 
 func (d *MessageOpened) tracked() []Tracked {
