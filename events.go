@@ -65,7 +65,8 @@ const (
 	// advises a limit of 2 MB: https://developer.nylas.com/docs/v3/notifications/.
 	maxWireBytes = 2 << 20
 	// maxBytesInFlight bounds the bodies that are being read and handled at a
-	// time. Above it the answer is 503, and Nylas comes again.
+	// time, those of handlers that are late included. Above it the answer is 503,
+	// and Nylas comes again.
 	maxBytesInFlight = 64 << 20
 	// maxChallengeBytes bounds the value that a challenge asks back; Nylas' is a UUID.
 	maxChallengeBytes = 1 << 10
@@ -186,6 +187,10 @@ func (r *Receiver) SetSecrets(values ...string) error {
 // ServeHTTP answers one request of Nylas.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if err := limitReading(w); err != nil {
+		r.refuse(w, req, http.StatusRequestTimeout, "connection cannot be read", err)
+		return
+	}
 	switch req.Method {
 	case http.MethodPost:
 		r.receive(w, req)
@@ -201,7 +206,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // created or activated.
 func respondToChallenge(w http.ResponseWriter, req *http.Request) {
 	// A query that is malformed elsewhere can still hold one challenge.
-	query, _ := url.ParseQuery(req.URL.RawQuery) //nolint:errcheck // as said
+	query, _ := url.ParseQuery(req.URL.RawQuery)
 	challenge := query["challenge"]
 	if len(challenge) != 1 || challenge[0] == "" || len(challenge[0]) > maxChallengeBytes {
 		respond(w, http.StatusBadRequest)
@@ -210,16 +215,34 @@ func respondToChallenge(w http.ResponseWriter, req *http.Request) {
 	writeText(w, http.StatusOK, challenge[0])
 }
 
+// limitReading sets the deadline for the body, so that it holds under any
+// http.Server. It comes first, and stays for a body that is refused: net/http
+// reads on in a body that the handler left, before it sends the answer.
+func limitReading(w http.ResponseWriter) error {
+	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(readLimit))
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}
+
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
-	start := time.Now()
+	if d := r.accept(w, req); d != nil {
+		r.handOver(w, req, d)
+	}
+}
+
+// accept reads and verifies a delivery. It refuses what is none, and returns
+// nil then.
+func (r *Receiver) accept(w http.ResponseWriter, req *http.Request) *Delivery {
 	if req.ContentLength > maxWireBytes {
 		r.refuse(w, req, http.StatusRequestEntityTooLarge, "body is too big", nil)
-		return
+		return nil
 	}
 	signature, err := signatureHeader(req.Header)
 	if err != nil {
 		r.refuse(w, req, http.StatusUnauthorized, "signature has the wrong form", err)
-		return
+		return nil
 	}
 	reserved := req.ContentLength
 	if reserved < 0 {
@@ -228,63 +251,71 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	defer r.inFlight.Add(-reserved)
 	if r.inFlight.Add(reserved) > maxBytesInFlight {
 		r.refuse(w, req, http.StatusServiceUnavailable, "too many deliveries at a time", nil)
-		return
+		return nil
 	}
-	body, err := readBody(w, req, start.Add(readLimit))
+	body, err := readBody(w, req)
 	if err != nil {
 		status := http.StatusRequestTimeout
 		if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
 			status = http.StatusRequestEntityTooLarge
 		}
 		r.refuse(w, req, status, "body could not be read", err)
-		return
+		return nil
 	}
 	known := r.secrets.Load()
 	if known == nil {
 		r.refuse(w, req, http.StatusServiceUnavailable, "no secret is set yet", nil)
-		return
+		return nil
 	}
 	if !known.verify(body, signature) {
 		r.refuse(w, req, http.StatusUnauthorized, "signature is wrong", nil)
-		return
+		return nil
 	}
 	// Two encodings are one after the other, which NewDelivery does not undo.
-	encoding := strings.Join(req.Header.Values("Content-Encoding"), ", ")
-	r.handOver(w, req, NewDelivery(body, encoding))
+	return NewDelivery(body, strings.Join(req.Header.Values("Content-Encoding"), ", "))
 }
 
-// readBody reads the body of a request. The deadline is set here so that it
-// holds under any http.Server.
-func readBody(w http.ResponseWriter, req *http.Request, deadline time.Time) ([]byte, error) {
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(deadline); err == nil {
-		// Without this the deadline would go on to cut the connection's next request.
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-	} else if !errors.Is(err, http.ErrNotSupported) {
+// readBody reads the body of a request, and takes its deadline away once it is
+// whole: it would end the request's context while the handler works.
+func readBody(w http.ResponseWriter, req *http.Request) ([]byte, error) {
+	limited := http.MaxBytesReader(w, req.Body, maxWireBytes)
+	var body []byte
+	var err error
+	if req.ContentLength < 0 {
+		body, err = io.ReadAll(limited)
+	} else {
+		body = make([]byte, req.ContentLength)
+		_, err = io.ReadFull(limited, body)
+	}
+	if err != nil {
 		return nil, err
 	}
-	limited := http.MaxBytesReader(w, req.Body, maxWireBytes)
-	if req.ContentLength < 0 {
-		return io.ReadAll(limited)
-	}
-	body := make([]byte, req.ContentLength)
-	_, err := io.ReadFull(limited, body)
-	return body, err
+	// The deadline was set, so one that cannot be taken away does not matter.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	return body, nil
 }
 
 // handOver gives a delivery to the handler and answers for the outcome.
 func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Delivery) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(req.Context()), custodyLimit, errCustodyLimit)
 	defer cancel()
+	// From here on the delivery is the handler's, and may change or never be let
+	// go of.
+	attrs := []slog.Attr{slog.String("id", d.ID), slog.String("type", string(d.Type))}
+	held := int64(len(d.Body))
+	r.inFlight.Add(held)
 	// A goroutine of its own, so that a handler that does not return, or that ends
 	// its goroutine, cannot keep the answer from Nylas.
 	done := make(chan error, 1)
 	go func() {
 		err := errHandlerExited
-		defer func() { done <- err }()
+		defer func() {
+			r.inFlight.Add(-held)
+			done <- err
+		}()
 		defer func() {
 			if value := recover(); value != nil {
-				err = r.recovered(d, value)
+				err = r.recovered(attrs, value)
 			}
 		}()
 		err = r.handler.HandleDelivery(ctx, d)
@@ -299,12 +330,10 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	case err == nil:
 		respond(w, http.StatusOK)
 	case errors.Is(err, ErrPermanent):
-		r.logger.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up",
-			slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Any("error", err))
+		r.logger.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", append(attrs, slog.Any("error", err))...)
 		respond(w, http.StatusOK)
 	default:
-		r.logger.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken",
-			slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Any("error", err))
+		r.logger.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken", append(attrs, slog.Any("error", err))...)
 		respondUnavailable(w)
 	}
 }
@@ -317,14 +346,13 @@ var (
 
 // recovered logs a panic. Its value may hold anything, so only its type is
 // named, unless it comes from the runtime.
-func (r *Receiver) recovered(d *Delivery, value any) error {
+func (r *Receiver) recovered(attrs []slog.Attr, value any) error {
 	what := fmt.Sprintf("%T", value)
 	if err, ok := value.(runtime.Error); ok {
 		what = err.Error()
 	}
-	r.logger.Error("nylas: handler panicked",
-		slog.String("id", d.ID), slog.String("type", string(d.Type)),
-		slog.String("panic", what), slog.String("stack", string(debug.Stack())))
+	r.logger.LogAttrs(context.Background(), slog.LevelError, "nylas: handler panicked",
+		append(attrs, slog.String("panic", what), slog.String("stack", string(debug.Stack())))...)
 	return errPanic
 }
 

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/nylastest"
+)
+
+// program runs the receiver behind a public URL and hands on its output.
+type program struct {
+	public    string
+	lines     chan string
+	done      chan error
+	interrupt context.CancelFunc
+}
+
+func start(t *testing.T, env map[string]string, args ...string) *program {
+	t.Helper()
+	var target atomic.Pointer[url.URL]
+	tunnel := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target.Load())
+		r.Out.URL.Path = target.Load().Path
+	}})
+	t.Cleanup(tunnel.Close)
+	if _, create := env["NYLAS_API_KEY"]; create {
+		env["NYLAS_WEBHOOK_URL"] = tunnel.URL
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	reader, stdout := io.Pipe()
+	p := &program{public: tunnel.URL, lines: make(chan string), done: make(chan error, 1), interrupt: interrupt}
+	go func() {
+		p.done <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), func(name string) string { return env[name] }, stdout)
+		stdout.Close()
+	}()
+	go func() {
+		defer close(p.lines)
+		for scanner := bufio.NewScanner(reader); scanner.Scan(); {
+			if found := regexp.MustCompile(`msg=listening url=(\S+)`).FindStringSubmatch(scanner.Text()); found != nil {
+				local, err := url.Parse(found[1])
+				if err == nil {
+					target.Store(local)
+				}
+			}
+			p.lines <- scanner.Text()
+		}
+	}()
+	p.await(t, "msg=listening")
+	return p
+}
+
+func (p *program) await(t *testing.T, what string) string {
+	t.Helper()
+	for line := range p.lines {
+		if strings.Contains(line, what) {
+			return line
+		}
+	}
+	require.FailNow(t, "the receiver ended", "without printing %q: %v", what, <-p.done)
+	return ""
+}
+
+// post sends a request while it reads what the receiver prints about it.
+func (p *program) post(req *http.Request) (status int, err error) {
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		var resp *http.Response
+		if resp, err = new(http.Client).Do(req); err == nil {
+			status = resp.StatusCode
+			err = resp.Body.Close()
+		}
+	}()
+	for {
+		select {
+		case <-p.lines:
+		case <-answered:
+			return status, err
+		}
+	}
+}
+
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	p.interrupt()
+	go func() {
+		for range p.lines { // what it still says must not keep it
+		}
+	}()
+	require.NoError(t, <-p.done)
+}
+
+func TestCreatesItsWebhookAndReceives(t *testing.T) {
+	t.Parallel()
+	server := nylastest.NewServer(t)
+	secretFile := filepath.Join(t.TempDir(), "webhook.secret")
+	p := start(t, map[string]string{"NYLAS_API_KEY": server.APIKey(), "NYLAS_API_URL": server.URL()}, "-secret-file", secretFile)
+	p.await(t, "webhook created")
+	secret, err := os.ReadFile(secretFile)
+	require.NoError(t, err)
+	info, err := os.Stat(secretFile)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()))
+	require.NoError(t, err)
+	message, err := client.Messages.Send(t.Context(), server.GrantID(), &nylas.SendMessageRequest{
+		To:              []nylas.Participant{{Email: "kim@example.org"}},
+		Body:            `<a href="https://acme.dev/demo">demo</a>`,
+		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: "l-1"},
+	})
+	require.NoError(t, err)
+	recipient, err := server.Recipient(message.ID)
+	require.NoError(t, err)
+
+	require.NoError(t, recipient.Open(t.Context()))
+	assert.Contains(t, p.await(t, "msg=opened"), "message="+message.ID+" label=l-1 count=1 recents=1")
+	_, err = recipient.Click(t.Context(), 0)
+	require.NoError(t, err)
+	p.await(t, `msg="link clicked"`)
+	_, err = recipient.Reply(t.Context())
+	require.NoError(t, err)
+	replied := p.await(t, "msg=replied")
+	assert.Contains(t, replied, "message="+message.ID)
+	assert.NotContains(t, replied, strings.TrimSpace(string(secret)))
+	require.NoError(t, server.Wait(t.Context()))
+	p.stop(t)
+	for _, delivery := range server.Deliveries() {
+		assert.Equal(t, 200, delivery.Status)
+	}
+
+	// The next start finds the secret in its file and creates nothing.
+	again := start(t, map[string]string{}, "-secret-file", secretFile)
+	signed, err := nylastest.NewWebhookRequest(t.Context(), again.public, strings.TrimSpace(string(secret)),
+		[]byte(`{"id":"n-1","type":"grant.expired","data":{}}`))
+	require.NoError(t, err)
+	answer, err := again.post(signed)
+	require.NoError(t, err)
+	assert.Equal(t, 200, answer)
+	again.stop(t)
+}
+
+func TestSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	none := func(string) string { return "" }
+	require.ErrorContains(t, run(t.Context(), nil, none, io.Discard), "set NYLAS_WEBHOOK_SECRET")
+	require.ErrorContains(t, run(t.Context(), []string{"-nonsense"}, none, io.Discard), "not defined")
+	blank := func(name string) string { return map[string]string{"NYLAS_WEBHOOK_SECRET": "a,,b"}[name] }
+	require.ErrorContains(t, run(t.Context(), nil, blank, io.Discard), "secret is empty or blank")
+}
