@@ -1,0 +1,53 @@
+// Package nylastest is a local Nylas that really tracks: it takes a send, puts a
+// pixel and tracked links into the body, and when somebody loads the pixel,
+// follows a link or answers, it notifies the webhooks that subscribed to it, with
+// signature, retries and the published payloads. Tracking does not work on a
+// Nylas sandbox account; with this package it can be tested without any account.
+//
+//	func TestFollowUp(t *testing.T) {
+//		server := nylastest.NewServer(t)
+//		// Point the code under test to server.URL(), with server.APIKey() and
+//		// server.GrantID(), and let it create its webhook and send its message.
+//
+//		message := server.Messages()[0]
+//		kim, err := server.Recipient(message.ID)
+//		if err != nil {
+//			t.Fatal(err)
+//		}
+//		kim = kim.WithIP("66.102.7.162").WithUserAgent("Mozilla/5.0 (via ggpht.com GoogleImageProxy)")
+//		if err := kim.Open(t.Context()); err != nil { // then Click, Reply
+//			t.Fatal(err)
+//		}
+//		if err := server.Wait(t.Context()); err != nil { // until every webhook was told
+//			t.Fatal(err)
+//		}
+//	}
+//
+// [NewServer] is for tests: it is strict, a request field or query parameter that
+// Nylas does not document fails the test, so that a misspelt name cannot pass.
+// [Start] is for programs: there the same request is answered with 400 and an
+// error that names the field.
+//
+// # What it emulates
+//
+// Sending on a grant, immediate and scheduled, as JSON or multipart; all
+// operations on webhook destinations; pixels, links and replies; what Nylas
+// refuses, with its texts; idempotency keys. [Server.Inject] makes things go
+// wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
+// Where Nylas' pages leave something open, [Readings] names the choices.
+// Templates and signatures live in an account, which an emulator does not have: a
+// send that needs a template is refused, a signature is recorded and not appended.
+// A reply can also be made from outside, with the API key and an empty POST to
+// /nylastest/grants/{grant}/messages/{message}/replies.
+//
+// # Time
+//
+// All waiting uses package time, and [NewNetwork] makes a network in memory, so a
+// test inside a testing/synctest bubble sees a retry after five minutes or a key
+// that expires after an hour without waiting for it.
+//
+// # Without the emulator
+//
+// [NewWebhookRequest] and [Sign] make signed notifications for testing a receiver
+// alone.
+package nylastest

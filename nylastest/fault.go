@@ -1,0 +1,246 @@
+package nylastest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	jsonv2 "github.com/go-json-experiment/json"
+)
+
+// Endpoint is one thing that the server does, for choosing where a [Fault] happens.
+type Endpoint string
+
+// The endpoints. The names are those of Nylas' paths; pixel and link are the
+// server's own.
+const (
+	EndpointSend          Endpoint = "POST /v3/grants/{grant}/messages/send"
+	EndpointCreateWebhook Endpoint = "POST /v3/webhooks"
+	EndpointListWebhooks  Endpoint = "GET /v3/webhooks"
+	EndpointGetWebhook    Endpoint = "GET /v3/webhooks/{id}"
+	EndpointUpdateWebhook Endpoint = "PUT /v3/webhooks/{id}"
+	EndpointDeleteWebhook Endpoint = "DELETE /v3/webhooks/{id}"
+	EndpointRotateSecret  Endpoint = "POST /v3/webhooks/rotate-secret/{id}"
+	EndpointMockPayload   Endpoint = "POST /v3/webhooks/mock-payload"
+	EndpointSendTestEvent Endpoint = "POST /v3/webhooks/send-test-event"
+	EndpointPixel         Endpoint = "GET /t/o/{name}"
+	EndpointLink          Endpoint = "GET /t/l/{token}/{index}"
+	endpointReply         Endpoint = "POST /nylastest/grants/{grant}/messages/{message}/replies"
+
+	// EndpointScheduledSend is the execution of a scheduled send when its time has
+	// come. It answers nobody: only Hold and Inside apply, and a failure becomes a
+	// message.send_failed notification.
+	EndpointScheduledSend Endpoint = "scheduled send"
+)
+
+// Fault is something that goes wrong with a request. Faults wait in a queue; a
+// request takes the first one of its endpoint and uses it up, even if it never
+// comes to the stage that the fault is about. Set the stages that shall fail:
+//
+//	// A gateway loses the answer of two attempts, while the first one sends.
+//	server.Inject(nylastest.Fault{
+//		Endpoint: nylastest.EndpointSend,
+//		Times:    2,
+//		After:    nylastest.GatewayAnswer(http.StatusGatewayTimeout),
+//	})
+type Fault struct {
+	// Endpoint is where it happens; empty means any endpoint but
+	// EndpointScheduledSend.
+	Endpoint Endpoint
+	// Times is how many requests it hits; 0 means 1.
+	Times int
+
+	// Before answers in the place of a gateway or limiter in front of Nylas:
+	// nothing is authorised, executed or remembered. It excludes the others.
+	Before *Answer
+	// Hold is called when the execution begins, and the execution waits for it to
+	// return. The context ends when the server is closed; Hold must return then.
+	Hold func(context.Context)
+	// Inside is how the execution ends instead of doing anything. Like every
+	// outcome of an execution it is remembered under the idempotency key.
+	Inside *Answer
+	// After is what the client gets instead of the real answer, which is
+	// remembered. It applies to replayed answers too.
+	After *Answer
+}
+
+// Answer is what a [Fault] answers with.
+type Answer struct {
+	Status int // 200 to 599
+	Header http.Header
+	Body   string
+
+	cut cut
+}
+
+type cut int
+
+const (
+	cutNot cut = iota
+	cutAtOnce
+	cutMidBody
+)
+
+// ErrorAnswer is a JSON error in the shape of Nylas. Add headers, such as
+// Retry-After, to the Header of the result.
+//
+// https://developer.nylas.com/docs/api/errors/
+func ErrorAnswer(status int, typ, message string) *Answer {
+	r := errorResponse(status, typ, message)
+	return &Answer{Status: r.status, Header: r.header, Body: string(r.body)}
+}
+
+// GatewayAnswer is the HTML page of a gateway that did not get an answer itself,
+// such as 502 or 504.
+func GatewayAnswer(status int) *Answer {
+	text := strconv.Itoa(status) + " " + http.StatusText(status)
+	return &Answer{
+		Status: status,
+		Header: http.Header{"Content-Type": {"text/html"}},
+		Body:   "<html><head><title>" + text + "</title></head><body><center><h1>" + text + "</h1></center></body></html>\r\n",
+	}
+}
+
+// Disconnect cuts the connection, after the request was read and before a byte of
+// the answer. It cannot be used Inside.
+//
+// Note that [net/http.Transport] itself repeats a request that has an
+// Idempotency-Key when a connection that it used before is cut like this.
+func Disconnect() *Answer { return &Answer{cut: cutAtOnce} }
+
+// DisconnectMidBody cuts the connection after the header and half of the body of
+// the real answer. It can only be used After.
+func DisconnectMidBody() *Answer { return &Answer{cut: cutMidBody} }
+
+func (a *Answer) response() *response {
+	return &response{a.Status, a.Header, []byte(a.Body)}
+}
+
+// Inject adds faults to the end of the queue. The error is about a fault that can
+// never happen as described; then none is added.
+func (s *Server) Inject(faults ...Fault) error {
+	for i, f := range faults {
+		if err := f.check(); err != nil {
+			return fmt.Errorf("nylastest: fault %d: %w", i, err)
+		}
+	}
+	s.faults.add(faults)
+	return nil
+}
+
+func (f *Fault) check() error {
+	if !knownEndpoint(f.Endpoint) {
+		return fmt.Errorf("no endpoint %q", string(f.Endpoint))
+	}
+	if f.Times < 0 {
+		return errors.New("negative Times")
+	}
+	switch {
+	case f.Before == nil && f.Hold == nil && f.Inside == nil && f.After == nil:
+		return errors.New("no stage is set")
+	case f.Before != nil && (f.Hold != nil || f.Inside != nil || f.After != nil):
+		return errors.New("what is answered before the execution excludes the other stages")
+	case f.Endpoint == EndpointScheduledSend && (f.Before != nil || f.After != nil):
+		return errors.New("a scheduled send answers nobody: use Hold or Inside")
+	case f.Before != nil && f.Before.cut == cutMidBody:
+		return errors.New("before the execution there is no body to cut")
+	case f.Inside != nil && f.Inside.cut != cutNot:
+		return errors.New("an execution cannot end with a cut connection: use After")
+	}
+	for _, a := range []*Answer{f.Before, f.Inside, f.After} {
+		if a != nil && a.cut == cutNot && (a.Status < 200 || a.Status > 599) {
+			return fmt.Errorf("status %d is not one of an answer", a.Status)
+		}
+	}
+	return nil
+}
+
+// faultQueue hands out faults in the order in which they were added.
+type faultQueue struct {
+	mu    sync.Mutex
+	queue []Fault // Times is what is left, at least 1
+}
+
+func (q *faultQueue) add(faults []Fault) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, f := range faults {
+		f.Times = max(f.Times, 1)
+		q.queue = append(q.queue, f)
+	}
+}
+
+// take uses up the first fault of the endpoint. Without one it returns a fault
+// with which nothing goes wrong.
+func (q *faultQueue) take(e Endpoint) Fault {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.queue {
+		f := q.queue[i]
+		if f.Endpoint != e && (f.Endpoint != "" || e == EndpointScheduledSend) {
+			continue
+		}
+		if q.queue[i].Times--; q.queue[i].Times == 0 {
+			q.queue = slices.Delete(q.queue, i, i+1)
+		}
+		return f
+	}
+	return Fault{}
+}
+
+// execute runs f as the execution of a request that the fault happens to.
+func (f *Fault) execute(ctx context.Context, run func() *response) *response {
+	if f.Hold != nil {
+		f.Hold(ctx)
+		if ctx.Err() != nil {
+			return closedResponse() // nobody is there to read it
+		}
+	}
+	if f.Inside != nil {
+		return f.Inside.response()
+	}
+	return run()
+}
+
+// deliver writes the answer to a request, or what becomes of it on its way.
+func (a *Answer) deliver(w http.ResponseWriter, answer *response) {
+	if a == nil {
+		answer.writeTo(w)
+		return
+	}
+	switch a.cut {
+	case cutNot:
+		a.response().writeTo(w)
+	case cutAtOnce:
+		panic(http.ErrAbortHandler)
+	case cutMidBody:
+		answer.writeHalf(w)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (r *response) writeHalf(w http.ResponseWriter) {
+	for name, values := range r.header {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(r.body)))
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body[:len(r.body)/2])
+	_ = http.NewResponseController(w).Flush()
+}
+
+// errorOf returns the error in the body of an answer, as far as there is one.
+func (r *response) errorOf() errorBody {
+	var body struct {
+		Error errorBody `json:"error"`
+	}
+	if err := jsonv2.Unmarshal(r.body, &body); err != nil || body.Error.Type == "" {
+		return errorBody{Type: "api.provider_error", Message: strings.ToLower(http.StatusText(r.status))}
+	}
+	return body.Error
+}

@@ -1,0 +1,341 @@
+package nylastest
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// Message is a message that was really sent: there is one for each execution of a
+// send, however often its request was repeated. A scheduled message is there once
+// its time has come.
+type Message struct {
+	ID       string
+	ThreadID string
+	GrantID  string
+	SentAt   time.Time
+
+	From    events.Participant
+	To      []events.Participant
+	CC      []events.Participant
+	BCC     []events.Participant
+	ReplyTo []events.Participant
+	Subject string
+
+	// Body is what recipients see, with the tracked links and the pixel.
+	Body string
+	// OriginalBody is the body of the request.
+	OriginalBody string
+	IsPlaintext  bool
+	Attachments  []Attachment
+
+	Tracking Tracking
+	PixelURL string // empty without open tracking of an HTML body
+	Links    []Link // the tracked links, in the order of the body
+
+	Metadata         map[string]string
+	CustomHeaders    []Header
+	ReplyToMessageID string
+	SignatureID      string // recorded only: nothing is appended to the body
+
+	IdempotencyKey string // empty if the request had none
+	ScheduleID     string // empty if it was sent at once
+	UseDraft       bool
+}
+
+// Tracking is the tracking_options of a send.
+type Tracking struct {
+	Opens         bool
+	Links         bool
+	ThreadReplies bool
+	Label         string
+	DomainName    string // normalised; empty for the server's own host
+}
+
+// Link is a tracked link.
+type Link struct {
+	Index      int    // from 0; link_index in notifications
+	URL        string // as the sender wrote it
+	TrackedURL string // as the recipient sees it
+}
+
+// Attachment is an attachment of a [Message].
+type Attachment struct {
+	Filename    string
+	ContentType string
+	ContentID   string // of multipart sends the name of the part
+	Size        int    // bytes, after decoding
+}
+
+// Header is a header of a [Message].
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+func (m *Message) clone() Message {
+	c := *m
+	c.To, c.CC, c.BCC, c.ReplyTo = slices.Clone(m.To), slices.Clone(m.CC), slices.Clone(m.BCC), slices.Clone(m.ReplyTo)
+	c.Attachments, c.Links, c.CustomHeaders = slices.Clone(m.Attachments), slices.Clone(m.Links), slices.Clone(m.CustomHeaders)
+	c.Metadata = maps.Clone(m.Metadata)
+	return c
+}
+
+// mailbox holds the sent messages and what happened to them. It returns the
+// notifications that an event causes; somebody else delivers them.
+type mailbox struct {
+	readings      Readings
+	applicationID string
+
+	mu       sync.Mutex
+	messages []*sent
+	byID     map[string]*sent
+	byToken  map[string]*sent
+	threadOf map[string]*thread // by the id of a message or reply in it
+}
+
+// sent is a message with its history.
+type sent struct {
+	Message
+	opens       history
+	counted     int // opens
+	lastCounted time.Time
+	clicks      history   // under ClickRecentsPerMessage
+	perLink     []history // otherwise
+	clickCounts []int     // by link
+}
+
+// thread is a conversation. Its root is its first message with reply tracking.
+type thread struct {
+	id      string
+	grantID string
+	root    *sent // nil if replies are not tracked
+	replies int
+}
+
+func newMailbox(applicationID string, readings Readings) *mailbox {
+	return &mailbox{
+		readings: readings, applicationID: applicationID,
+		byID: make(map[string]*sent), byToken: make(map[string]*sent), threadOf: make(map[string]*thread),
+	}
+}
+
+// put files a message that was sent, in the thread of the message that it answers
+// if that is known here. Within a tracked thread it is the sender's own reply,
+// which Nylas notifies like any other.
+func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &sent{Message: m, perLink: make([]history, len(m.Links)), clickCounts: make([]int, len(m.Links))}
+	s.ID = newMessageID()
+	s.SentAt = time.Now()
+
+	var notification *events.Notification
+	t := b.threadOf[m.ReplyToMessageID]
+	if t == nil || t.grantID != m.GrantID {
+		t = &thread{id: newMessageID(), grantID: m.GrantID}
+	} else {
+		notification = b.replied(t, s.ID, m.ReplyToMessageID, true)
+	}
+	if t.root == nil && m.Tracking.ThreadReplies {
+		t.root = s
+	}
+	s.ThreadID = t.id
+	b.threadOf[s.ID] = t
+	b.messages = append(b.messages, s)
+	b.byID[s.ID] = s
+	b.byToken[token] = s
+	return s.clone(), notification
+}
+
+func (b *mailbox) all() []Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]Message, len(b.messages))
+	for i, m := range b.messages {
+		all[i] = m.clone()
+	}
+	return all
+}
+
+func (b *mailbox) get(id string) (Message, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m, ok := b.byID[id]
+	if !ok {
+		return Message{}, false
+	}
+	return m.clone(), true
+}
+
+// byTrackingToken returns the message of a tracking URL.
+func (b *mailbox) byTrackingToken(token string) (Message, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m, ok := b.byToken[token]
+	if !ok {
+		return Message{}, false
+	}
+	return m.clone(), true
+}
+
+// open records that the pixel of a message was loaded. The notification is nil if
+// Nylas would send none.
+func (b *mailbox) open(token string, v visit) *events.Notification {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.byToken[token]
+	if m.counted == 0 || v.at.Sub(m.lastCounted) >= openWindow {
+		m.counted++
+		m.lastCounted = v.at
+	} else if b.readings.OmitUncountedOpens {
+		return nil
+	}
+	m.opens.add(v)
+	recents := make([]events.Open, 0, recentsLimit)
+	for _, e := range m.opens.recents(b.readings.PositionalIDs) {
+		recents = append(recents, events.Open{
+			OpenedID: events.Int(e.id), IP: e.ip, Timestamp: events.At(e.at), UserAgent: e.userAgent,
+		})
+	}
+	return b.notification(events.TypeMessageOpened, m.GrantID, v.at, &events.MessageOpened{
+		Object:      "message",
+		GrantID:     m.GrantID,
+		MessageData: events.MessageData{Count: events.Int(m.counted), Timestamp: events.At(v.at)},
+		MessageID:   m.ID,
+		Label:       m.Tracking.Label,
+		Recents:     recents,
+		SenderAppID: events.Text(b.applicationID),
+		Timestamp:   events.At(v.at),
+	})
+}
+
+// click records that a link of a message was followed.
+func (b *mailbox) click(token string, index int, v visit) *events.Notification {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.byToken[token]
+	v.link = index
+	m.clickCounts[index]++
+	clicks := &m.perLink[index]
+	if b.readings.ClickRecentsPerMessage {
+		clicks = &m.clicks
+	}
+	clicks.add(v)
+	recents := make([]events.Click, 0, recentsLimit)
+	for _, e := range clicks.recents(b.readings.PositionalIDs) {
+		recents = append(recents, events.Click{
+			ClickID: events.Int(e.id), IP: e.ip, LinkIndex: events.Index(e.link), Timestamp: events.At(e.at), UserAgent: e.userAgent,
+		})
+	}
+	var data []events.LinkData
+	for i, link := range m.Links {
+		if i == index || !b.readings.ClickedLinkOnly {
+			data = append(data, events.LinkData{Count: events.Int(m.clickCounts[i]), URL: link.URL})
+		}
+	}
+	return b.notification(events.TypeMessageLinkClicked, m.GrantID, v.at, &events.MessageLinkClicked{
+		Object:      "message",
+		GrantID:     m.GrantID,
+		LinkData:    data,
+		MessageID:   m.ID,
+		Label:       m.Tracking.Label,
+		Recents:     recents,
+		SenderAppID: events.Text(b.applicationID),
+		Timestamp:   events.At(v.at),
+	})
+}
+
+// reply files a reply that did not come through the API, and returns its id and
+// that of the thread.
+func (b *mailbox) reply(grantID, answered string, fromSelf bool) (id, threadID string, n *events.Notification, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.threadOf[answered]
+	if t == nil || t.grantID != grantID {
+		return "", "", nil, false
+	}
+	id = newMessageID()
+	b.threadOf[id] = t
+	return id, t.id, b.replied(t, id, answered, fromSelf), true
+}
+
+func (b *mailbox) replied(t *thread, id, answered string, fromSelf bool) *events.Notification {
+	t.replies++
+	if t.root == nil {
+		return nil
+	}
+	now := time.Now()
+	return b.notification(events.TypeThreadReplied, t.grantID, now, &events.ThreadReplied{
+		Object:           "thread",
+		GrantID:          t.grantID,
+		MessageID:        id,
+		RootMessageID:    t.root.ID,
+		Label:            t.root.Tracking.Label,
+		ReplyData:        events.ReplyData{Count: events.Int(t.replies)},
+		ReplyToMessageID: answered,
+		FromSelf:         &fromSelf,
+		SenderAppID:      events.Text(b.applicationID),
+		ThreadID:         t.id,
+		Timestamp:        events.At(now),
+	})
+}
+
+// The sources of notifications.
+//
+// https://developer.nylas.com/docs/reference/notifications/
+const (
+	sourceTracking = "/com/nylas/tracking"
+	sourceSend     = "/nylas/send"
+)
+
+func (b *mailbox) notification(typ events.Type, grantID string, at time.Time, data events.Data) *events.Notification {
+	return newNotification(sourceTracking, typ, b.applicationID, grantID, at, data)
+}
+
+func newNotification(source string, typ events.Type, applicationID, grantID string, at time.Time, data events.Data) *events.Notification {
+	return &events.Notification{
+		SpecVersion:     "1.0",
+		Type:            typ,
+		Source:          source,
+		ID:              newNotificationID(at),
+		Time:            events.At(at),
+		DeliveryAttempt: 1,
+		ApplicationID:   applicationID,
+		GrantID:         grantID,
+		Data:            data,
+	}
+}
+
+// sentMessage is how the outcome of a scheduled send describes the message.
+func (m *Message) sentMessage(sendAt time.Time) *events.SentMessage {
+	return &events.SentMessage{
+		Object:     "message",
+		GrantID:    m.GrantID,
+		ID:         m.ID,
+		Subject:    m.Subject,
+		From:       []events.Participant{m.From},
+		To:         m.To,
+		CC:         m.CC,
+		BCC:        m.BCC,
+		ReplyTo:    m.ReplyTo,
+		ScheduleID: m.ScheduleID,
+		SendAt:     events.At(sendAt),
+		UseDraft:   m.UseDraft,
+	}
+}
+
+// sendError describes why a scheduled send failed.
+func (r *response) sendError() *events.SendError {
+	e := r.errorOf()
+	return &events.SendError{
+		Type:          e.Type,
+		Message:       e.Message,
+		StatusCode:    events.Int(r.status),
+		ProviderError: json.RawMessage(e.ProviderError),
+	}
+}

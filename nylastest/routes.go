@@ -1,0 +1,138 @@
+package nylastest
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// route is how an endpoint is served.
+type route struct {
+	endpoint Endpoint
+	public   bool // needs no API key
+	read     func(*http.Request) ([]byte, *response)
+	serve    func(*Server, *call) *response
+}
+
+func routes() []route {
+	return []route{
+		{endpoint: EndpointSend, read: readSend, serve: (*Server).serveSend},
+		{endpoint: EndpointCreateWebhook, read: readSmall, serve: execute((*Server).serveCreateWebhook)},
+		{endpoint: EndpointListWebhooks, read: readSmall, serve: execute((*Server).serveListWebhooks)},
+		{endpoint: EndpointGetWebhook, read: readSmall, serve: execute((*Server).serveGetWebhook)},
+		{endpoint: EndpointUpdateWebhook, read: readSmall, serve: execute((*Server).serveUpdateWebhook)},
+		{endpoint: EndpointDeleteWebhook, read: readSmall, serve: execute((*Server).serveDeleteWebhook)},
+		{endpoint: EndpointRotateSecret, read: readSmall, serve: execute((*Server).serveRotateSecret)},
+		{endpoint: EndpointMockPayload, read: readSmall, serve: execute((*Server).serveMockPayload)},
+		{endpoint: EndpointSendTestEvent, read: readSmall, serve: execute((*Server).serveSendTestEvent)},
+		{endpoint: endpointReply, read: readSmall, serve: execute((*Server).serveReply)},
+		// Proxies add parameters to what is in a mail.
+		{endpoint: EndpointPixel, public: true, read: readSmall, serve: executeAny((*Server).servePixel)},
+		{endpoint: EndpointLink, public: true, read: readSmall, serve: executeAny((*Server).serveLink)},
+	}
+}
+
+func knownEndpoint(e Endpoint) bool {
+	if e == "" || e == EndpointScheduledSend {
+		return true
+	}
+	for _, r := range routes() {
+		if r.endpoint == e {
+			return true
+		}
+	}
+	return false
+}
+
+// execute makes the whole of an endpoint without query parameters its execution:
+// only sends have something around it.
+func execute(serve func(*Server, *call) *response) func(*Server, *call) *response {
+	return executeAny(func(s *Server, c *call) *response {
+		if _, refusal := c.query(); refusal != nil {
+			return refusal
+		}
+		return serve(s, c)
+	})
+}
+
+// executeAny is execute with any query parameters.
+func executeAny(serve func(*Server, *call) *response) func(*Server, *call) *response {
+	return func(s *Server, c *call) *response {
+		return c.fault.execute(s.tasks.ctx, func() *response { return serve(s, c) })
+	}
+}
+
+func (s *Server) newMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, r := range routes() {
+		mux.HandleFunc(string(r.endpoint), s.handler(r))
+		if r.endpoint == EndpointCreateWebhook || r.endpoint == EndpointListWebhooks {
+			// Nylas' own examples have the slash.
+			mux.HandleFunc(string(r.endpoint)+"/{$}", s.handler(r))
+		}
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		cannot(r.Method, r.URL.Path).writeTo(w)
+	})
+	return mux
+}
+
+// ServeHTTP serves the API and the tracking URLs. To cut a connection it panics
+// with [http.ErrAbortHandler], as handlers do.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.tasks.enter() {
+		closedResponse().writeTo(w)
+		return
+	}
+	defer s.tasks.leave()
+	// ServeMux would redirect to the clean path, and so hide that a client asks for
+	// another one.
+	if p := r.URL.EscapedPath(); path.Clean(p) != strings.TrimSuffix(p, "/") {
+		cannot(r.Method, r.URL.Path).writeTo(w)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// handler serves a route: the gateway in front, the key, the execution, and the
+// way of the answer back.
+func (s *Server) handler(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, refusal := rt.read(r)
+		c := &call{Request: r, body: body, fault: s.faults.take(rt.endpoint), violation: s.violation}
+		switch {
+		case c.fault.Before != nil:
+			c.fault.Before.deliver(w, nil)
+			return
+		case !rt.public && !s.authorised(r):
+			refusal = unauthorized()
+		}
+		answer := refusal
+		if answer == nil {
+			answer = rt.serve(s, c)
+		}
+		c.fault.After.deliver(w, answer)
+	}
+}
+
+func (s *Server) authorised(r *http.Request) bool {
+	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return ok && subtle.ConstantTimeCompare([]byte(key), []byte(s.apiKey)) == 1
+}
+
+// maxSmallBody is more than any request but a send needs, in bytes. Nylas
+// documents no limit.
+const maxSmallBody = 1 << 20
+
+func readSmall(r *http.Request) ([]byte, *response) {
+	body, err := readBody(r, maxSmallBody)
+	if err != nil {
+		return nil, badRequest("error reading request body")
+	}
+	return body, nil
+}
+
+func closedResponse() *response {
+	return errorResponse(http.StatusServiceUnavailable, "api.internal_error", "the emulator is closed")
+}
