@@ -220,7 +220,7 @@ func parseBaseURL(baseURL string) (*url.URL, error) {
 		return nil, errors.New("the base URL cannot be parsed")
 	case base.Scheme != "https" && base.Scheme != "http" || base.Host == "":
 		return nil, errors.New("the base URL is not an absolute http or https URL")
-	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
+	case base.User != nil || base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
 		return nil, errors.New("the base URL has more than a scheme, a host and a path")
 	}
 	return base, nil

@@ -83,7 +83,8 @@ type Error struct {
 	ProviderError json.RawMessage
 	// RetryAfter is how long Nylas asked to wait; 0 if it did not.
 	RetryAfter time.Duration
-	// Attempts is how many requests were made. 0 means that the SDK refused.
+	// Attempts is how many requests were made. 0 means that the SDK refused, or
+	// that the context had ended before.
 	Attempts int
 	// IdempotencyKey is the key of the call, if it had one.
 	IdempotencyKey string
@@ -99,6 +100,9 @@ type Error struct {
 	kinds  []error
 	advice string
 	cause  error
+	// secrets returns what no text may show. It is a function so that a dump of the
+	// struct does not show it either.
+	secrets func() []string
 }
 
 // Error returns the text described at [Error].
@@ -106,17 +110,17 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("nylas: " + e.op + ": ")
 	if e.StatusCode != 0 {
-		b.WriteString(strings.TrimSpace(strconv.Itoa(e.StatusCode)+" "+redact(e.Type)) + ": ")
+		b.WriteString(strings.TrimSpace(strconv.Itoa(e.StatusCode)+" "+e.redact(e.Type)) + ": ")
 	}
 	b.WriteString(cmp.Or(e.said, http.StatusText(e.StatusCode), "no answer"))
 	if e.RequestID != "" {
-		b.WriteString(" (request " + redact(e.RequestID) + ")")
+		b.WriteString(" (request " + e.redact(e.RequestID) + ")")
 	}
 	if e.advice != "" {
 		b.WriteString(": " + e.advice)
 	}
 	if e.cause != nil {
-		b.WriteString(": " + redact(e.cause.Error()))
+		b.WriteString(": " + e.redact(e.cause.Error()))
 	}
 	if e.NeedsNewKey {
 		b.WriteString("; nothing was sent, and a new try needs a new Idempotency-Key")
@@ -128,6 +132,14 @@ func (e *Error) Error() string {
 		}
 	}
 	return b.String()
+}
+
+// redact prepares foreign text for that of the error.
+func (e *Error) redact(text string) string {
+	if e.secrets == nil {
+		return redact(text)
+	}
+	return redact(text, e.secrets()...)
 }
 
 // Unwrap returns the sentinels that the error matches, and its cause.
@@ -253,8 +265,9 @@ func redact(text string, secrets ...string) string {
 	}
 	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 	for i, word := range words {
+		word = strings.ToLower(word)
 		switch {
-		case strings.Contains(word, "://"), strings.Contains(word, "tel:"), strings.HasPrefix(word, "www."):
+		case strings.Contains(word, "://"), strings.Contains(word, "tel:"), strings.Contains(word, "www."):
 			words[i] = "[link]"
 		case strings.Contains(word, "@"):
 			words[i] = "[address]"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -87,7 +88,8 @@ type Response struct {
 	Replayed bool
 }
 
-// WithResponse fills response when the call ends, in an error too.
+// WithResponse fills response when the call ends, in an error too. A call that the
+// SDK refuses before any I/O leaves it as it is.
 func WithResponse(response *Response) RequestOption {
 	return requestOption(func(c *requestConfig) error {
 		if response == nil {
@@ -172,11 +174,11 @@ func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response,
 
 // encodeError says where encoding failed, and not on what.
 func encodeError(err error) string {
-	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return "invalid UTF-8 in " + string(syntactic.JSONPointer)
-	}
 	if semantic, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
-		return "wrong value in " + string(semantic.JSONPointer)
+		return "wrong value in " + redact(string(semantic.JSONPointer))
+	}
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return "invalid UTF-8 in " + redact(string(syntactic.JSONPointer))
 	}
 	return fmt.Sprintf("%T", err)
 }
@@ -229,7 +231,7 @@ type answer struct {
 // attempt sends the request once.
 func (x *exchange) attempt(ctx context.Context) *answer {
 	ctx, cancel := context.WithTimeoutCause(ctx, x.call.limit,
-		fmt.Errorf("no answer within %v: %w", x.call.limit, os.ErrDeadlineExceeded))
+		fmt.Errorf("the limit of %v passed: %w", x.call.limit, os.ErrDeadlineExceeded))
 	defer cancel()
 	x.attempts++
 	start := time.Now()
@@ -303,37 +305,67 @@ func (t *connTrace) reached(err error) bool {
 	return !ok || op.Op != "dial" && op.Op != "proxyconnect"
 }
 
-// withoutURL takes off the wrapping that names the URL, with its ids and addresses.
+// withoutURL takes off the wrapping that names the URL, with its ids and
+// addresses. A round tripper can have put one below that of http.Client.
 func withoutURL(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
+	for {
+		wrapped, ok := errors.AsType[*url.Error](err)
+		if !ok || wrapped.Err == nil {
+			return err
+		}
+		err = wrapped.Err
 	}
-	return err
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
-// decode reads an answer of 2xx.
+// decode reads an answer of 2xx. With nothing to read into it may be empty.
 func (x *exchange) decode(last *answer, into any) error {
-	if err := jsonv2.Unmarshal(last.body, into, answerOptions); err != nil {
-		e := x.newError(last)
-		e.kinds = nil
-		e.cause = errors.New("the request was carried out, but the answer cannot be decoded")
-		if _, notJSON := errors.AsType[*jsontext.SyntacticError](err); notJSON {
-			// Whoever answered, it was not Nylas.
-			e.cause = errors.New("the answer is not JSON")
-			if x.call.repeat != repeatAlways {
-				e.kinds = []error{ErrOutcomeUnknown}
-			}
+	if into == nil {
+		if len(last.body) == 0 {
+			return nil
 		}
-		return e
+		into = new(struct{})
 	}
-	return nil
+	err := jsonv2.Unmarshal(last.body, into, answerOptions)
+	if err == nil || salvage(last.body, into) {
+		return nil
+	}
+	e := x.newError(last)
+	e.kinds = nil
+	e.cause = errors.New("the request was carried out, but the answer cannot be decoded")
+	if _, notJSON := errors.AsType[*jsontext.SyntacticError](err); notJSON {
+		// Whoever answered, it was not Nylas.
+		e.cause = errors.New("the answer is not JSON")
+		if x.call.repeat != repeatAlways {
+			e.kinds = []error{ErrOutcomeUnknown}
+		}
+	}
+	return e
+}
+
+// identified is an answer that knows whether it names what it is about.
+type identified interface{ isIdentified() bool }
+
+// salvage reads an answer in which a field has another type than documented:
+// that must not hide the id of a message that was sent. encoding/json goes on
+// after such a field.
+func salvage(body []byte, into any) bool {
+	answer, ok := into.(identified)
+	if !ok {
+		return false
+	}
+	_ = json.Unmarshal(body, answer) // what could be read counts
+	return answer.isIdentified()
 }
 
 // newError returns the error for the last answer of the exchange.
 func (x *exchange) newError(last *answer) *Error {
-	e := &Error{op: x.call.op, Attempts: x.attempts, IdempotencyKey: x.key}
+	secrets := x.secrets()
+	e := &Error{
+		op: x.call.op, Attempts: x.attempts, IdempotencyKey: x.key,
+		secrets: func() []string { return secrets },
+	}
 	if last == nil {
 		return e
 	}
@@ -344,14 +376,20 @@ func (x *exchange) newError(last *answer) *Error {
 	e.Replayed = last.replayed()
 	e.RetryAfter = last.retryAfter()
 	e.decode(last.status, last.header, last.body)
+	e.said = e.redact(e.Message)
+	return e
+}
+
+// secrets returns what no text or log may show: keys, and ids, which can be
+// addresses, as they are and as they stand in the path.
+func (x *exchange) secrets() []string {
 	secrets := []string{x.client.apiKey, x.key}
 	for _, id := range x.call.ids {
 		if len(id) >= shortIDBytes {
-			secrets = append(secrets, id)
+			secrets = append(secrets, id, url.PathEscape(id), url.QueryEscape(id))
 		}
 	}
-	e.said = redact(e.Message, secrets...)
-	return e
+	return secrets
 }
 
 func (x *exchange) response(last *answer) Response {
@@ -396,7 +434,7 @@ func (x *exchange) log(ctx context.Context, a *answer, took time.Duration) {
 		attrs = append(attrs,
 			slog.Int("status", a.status),
 			slog.Bool("replayed", a.replayed()),
-			slog.String("request_id", redact(a.requestID())))
+			slog.String("request_id", redact(a.requestID(), x.secrets()...)))
 	}
 	logger.LogAttrs(ctx, slog.LevelDebug, "nylas: request", attrs...)
 }

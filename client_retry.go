@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	mathrand "math/rand/v2"
 	"net/http"
 	"strconv"
@@ -28,7 +29,8 @@ type RetryPolicy struct {
 	// BaseDelay is the first wait, from which each further one grows by half, give
 	// or take a half at random. The default is 500 ms.
 	BaseDelay time.Duration
-	// MaxDelay is the longest such wait. The default is 20 s.
+	// MaxDelay is the longest such wait, with what chance adds. The default is 20 s,
+	// or BaseDelay if that is longer.
 	MaxDelay time.Duration
 	// MaxRetryAfter is the longest wait that Nylas may ask for. When it asks for
 	// more, the call ends with its error and RetryAfter in it; the wait is never
@@ -128,13 +130,16 @@ type pace struct {
 }
 
 func newPace(policy RetryPolicy) *pace {
+	// With the half that chance can add, the longest wait is MaxDelay. Cutting waits
+	// at MaxDelay would make most of the last ones alike.
+	longest := policy.MaxDelay / 3 * 2
 	p := &pace{
 		policy: policy,
 		delays: backoff.ExponentialBackOff{
-			InitialInterval:     policy.BaseDelay,
+			InitialInterval:     min(policy.BaseDelay, longest),
 			RandomizationFactor: 0.5,
 			Multiplier:          1.5,
-			MaxInterval:         policy.MaxDelay,
+			MaxInterval:         longest,
 		},
 		start: time.Now(),
 	}
@@ -163,7 +168,7 @@ func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
 		return 0, false
 	}
 	wait = max(wait, asked)
-	return wait, time.Since(p.start)+wait <= window
+	return wait, wait <= window-time.Since(p.start)
 }
 
 // mayRepeat reports whether a failed attempt may be followed by another one.
@@ -225,8 +230,9 @@ func (a *answer) isKeyError(typ string) bool {
 // retryAfter returns how long Nylas asked to wait: seconds or a date.
 func (a *answer) retryAfter() time.Duration {
 	value := strings.TrimSpace(a.header.Get("Retry-After"))
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // out of range, it is still the nearest number
+		return max(0, time.Duration(min(seconds, int64(math.MaxInt64/time.Second)))*time.Second)
 	}
 	if date, err := http.ParseTime(value); err == nil {
 		return max(0, time.Until(date))
@@ -250,14 +256,16 @@ func (x *exchange) fail(last *answer, ended error) *Error {
 	return e
 }
 
-// isStored reports whether Nylas keeps a failure under the key of the request.
-// What is answered before a request is looked at (who are you, not so fast) is
-// not kept.
+// isStored reports whether Nylas keeps a failure that sent nothing under the key
+// of the request. What is answered before a request is looked at (who are you,
+// not so fast) is not kept.
 func (a *answer) isStored() bool {
 	if a.err != nil {
 		return false
 	}
 	switch a.status {
+	case http.StatusPaymentRequired:
+		return false // the message may have gone to some of its recipients
 	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return a.replayed()
 	case 550:

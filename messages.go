@@ -148,6 +148,10 @@ type messageAnswer struct {
 	UseDraft   bool             `json:"use_draft"`
 }
 
+func (a *messageAnswer) isIdentified() bool {
+	return a.Data.ID != "" || a.Data.ScheduleID != "" || a.ScheduleID != ""
+}
+
 func (a *messageAnswer) message() *Message {
 	m := &a.Data
 	if m.GrantID == "" {

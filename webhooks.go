@@ -90,6 +90,8 @@ type webhookAnswer struct {
 	Data Webhook `json:"data"`
 }
 
+func (a *webhookAnswer) isIdentified() bool { return a.Data.ID != "" }
+
 // Create creates a destination. While it runs, Nylas asks the URL for its
 // challenge, which a [Receiver] answers, and refuses the request if that fails.
 // The secret in the result is shown only now: give it to
@@ -181,16 +183,15 @@ func (s *WebhookService) Update(
 	return &answer.Data, nil
 }
 
-// Delete deletes a destination. An unknown id is [ErrNotFound], unless an
-// earlier attempt of this call was not answered and may have deleted it.
+// Delete deletes a destination. An unknown id is [ErrNotFound], unless this
+// call has made an attempt before, which may have deleted it.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...RequestOption) error {
-	var answer struct{}
 	err := s.client.do(ctx, call{
 		op: "delete webhook", method: http.MethodDelete, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		limit: callTimeout,
-	}, &answer, opts)
+	}, nil, opts)
 	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -254,11 +255,9 @@ func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRe
 	case req.WebhookURL == "":
 		return refuse(op, "WebhookURL is empty")
 	}
-	var answer struct {
-		Data json.RawMessage `json:"data"` // a string, of which nothing is known
-	}
+	// The data of the answer is a string, of which nothing more is known.
 	return s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/webhooks/send-test-event",
 		body: req, limit: callTimeout, repeat: repeatUnsent,
-	}, &answer, opts)
+	}, nil, opts)
 }
