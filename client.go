@@ -187,8 +187,9 @@ type LoggerOption struct{ logger *slog.Logger }
 
 // WithLogger sets a logger. A [Client] writes one debug record for each attempt
 // (method, path template, status, duration, attempt, request id); a [Receiver]
-// writes what it refused, what its Handler did not take, and why. No record
-// holds a body, a key, a secret, an address or an id from a path.
+// writes what it refused, what its Handler did not take, and why, with the text of
+// the Handler's error. No other record holds a body, a key, a secret, an address
+// or an id from a path.
 func WithLogger(logger *slog.Logger) LoggerOption { return LoggerOption{logger} }
 
 func (o LoggerOption) applyClient(c *clientConfig) error     { return o.apply(&c.logger) }

@@ -7,11 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -68,16 +66,11 @@ const (
 	// time, those of handlers that are late included. Above it the answer is 503,
 	// and Nylas comes again.
 	maxBytesInFlight = 64 << 20
-	// maxChallengeBytes bounds the value that a challenge asks back; Nylas' is a UUID.
-	maxChallengeBytes = 1 << 10
 
 	// Nylas waits 10 s for an answer. Of these, 2 are left for the header and the
 	// network on both sides.
 	readLimit    = 3 * time.Second
 	custodyLimit = 5 * time.Second
-
-	// retryAfterSeconds goes with each 503. Nylas documents to honour it for 429.
-	retryAfterSeconds = 10
 )
 
 // Receiver is the http.Handler behind a webhook URL. It answers Nylas'
@@ -202,19 +195,6 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// respondToChallenge gives back the value that Nylas asks for when a webhook is
-// created or activated.
-func respondToChallenge(w http.ResponseWriter, req *http.Request) {
-	// A query that is malformed elsewhere can still hold one challenge.
-	query, _ := url.ParseQuery(req.URL.RawQuery)
-	challenge := query["challenge"]
-	if len(challenge) != 1 || challenge[0] == "" || len(challenge[0]) > maxChallengeBytes {
-		respond(w, http.StatusBadRequest)
-		return
-	}
-	writeText(w, http.StatusOK, challenge[0])
-}
-
 // limitReading sets the deadline for the body, so that it holds under any
 // http.Server. It comes first, and stays for a body that is refused: net/http
 // reads on in a body that the handler left, before it sends the answer.
@@ -276,7 +256,9 @@ func (r *Receiver) accept(w http.ResponseWriter, req *http.Request) *Delivery {
 }
 
 // readBody reads the body of a request, and takes its deadline away once it is
-// whole: it would end the request's context while the handler works.
+// whole: while the handler works, net/http watches the connection, and takes the
+// end of a deadline for the sender's. It clears one by itself only where there
+// was a body to read.
 func readBody(w http.ResponseWriter, req *http.Request) ([]byte, error) {
 	limited := http.MaxBytesReader(w, req.Body, maxWireBytes)
 	var body []byte
@@ -382,29 +364,4 @@ func readError(err error) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("%T", err)
-}
-
-func respondUnavailable(w http.ResponseWriter) {
-	w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))
-	respond(w, http.StatusServiceUnavailable)
-}
-
-// respond writes a status; what was wrong is for the log, not for the sender.
-func respond(w http.ResponseWriter, status int) {
-	text := ""
-	if status != http.StatusOK {
-		text = http.StatusText(status) + "\n"
-	}
-	writeText(w, status, text)
-}
-
-// writeText sets the length itself: Nylas does not accept a chunked answer to
-// its challenge.
-func writeText(w http.ResponseWriter, status int, text string) {
-	header := w.Header()
-	header.Set("Content-Type", "text/plain; charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(status)
-	// An error means that the sender is gone; the next attempt tells it more.
-	_, _ = io.WriteString(w, text)
 }

@@ -40,7 +40,7 @@ type Delivery struct {
 	Type events.Type
 	// Body is the notification in JSON, or the bytes as received if Err is
 	// [ErrDecompress] or [ErrTooLarge]. It belongs to the handler and is not used
-	// again.
+	// again. It is never nil.
 	Body []byte
 	// ReceivedAt is when NewDelivery was called.
 	ReceivedAt time.Time
@@ -53,6 +53,9 @@ type Delivery struct {
 // is that of the transport: "gzip", or "" and "identity" for a plain body. It
 // never fails; what is wrong is in [Delivery.Err]. It keeps body.
 func NewDelivery(body []byte, contentEncoding string) *Delivery {
+	if body == nil {
+		body = []byte{} // a store would write nil as "no value"
+	}
 	d := &Delivery{Body: body, ReceivedAt: time.Now()}
 	inflated, err := inflate(body, contentEncoding)
 	if err == nil {
@@ -61,7 +64,6 @@ func NewDelivery(body []byte, contentEncoding string) *Delivery {
 	}
 	if err != nil {
 		d.Err = err
-		d.Type = ""
 		sum := sha256.Sum256(d.Body)
 		d.ID = "sha256:" + hex.EncodeToString(sum[:])
 	}

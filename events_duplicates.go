@@ -50,7 +50,8 @@ type duplicates struct {
 
 // claim is a delivery that is being handled.
 type claim struct {
-	done chan struct{} // closed when the handler returned
+	done    chan struct{} // closed when the handler returned
+	handled bool          // and whether it took custody; to be read after done
 }
 
 func (d *duplicates) HandleDelivery(ctx context.Context, delivery *Delivery) error {
@@ -71,6 +72,10 @@ func (d *duplicates) HandleDelivery(ctx context.Context, delivery *Delivery) err
 		d.mu.Unlock()
 		select {
 		case <-other.done:
+			// Its id may be forgotten again by now.
+			if other.handled {
+				return nil
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("nylas: waiting for another delivery of the same notification: %w", context.Cause(ctx))
 		}
@@ -80,18 +85,18 @@ func (d *duplicates) HandleDelivery(ctx context.Context, delivery *Delivery) err
 // handle runs the handler for a claim, and gives the claim up however the
 // handler ends, by a panic too.
 func (d *duplicates) handle(ctx context.Context, delivery *Delivery, mine *claim) error {
-	handled := false
+	id := delivery.ID // the handler may change the delivery
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.running, delivery.ID)
-		if handled {
-			d.learn(delivery.ID)
+		delete(d.running, id)
+		if mine.handled {
+			d.learn(id)
 		}
 		close(mine.done)
 	}()
 	err := d.next.HandleDelivery(ctx, delivery)
-	handled = err == nil || errors.Is(err, ErrPermanent)
+	mine.handled = err == nil || errors.Is(err, ErrPermanent)
 	return err
 }
 

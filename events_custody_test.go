@@ -1,0 +1,412 @@
+package nylas_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	nylas "github.com/nylastrack/nylas-go"
+)
+
+// What a panic holds stays out of the log; the markers below stand for it.
+type customPanic struct{ text string }
+
+// seen is a map that somebody forgot to make.
+func seen(*nylas.Delivery) map[string]bool { return nil }
+
+// outcomeTest is how a handler ends, the answer, and what is logged.
+type outcomeTest struct {
+	handle nylas.HandlerFunc
+	want   int
+	level  string
+	msg    string
+	err    string
+	panic  string // what is logged of a panic, if there is one
+}
+
+func outcomeTests() map[string]outcomeTest {
+	const (
+		notTaken = "nylas: delivery not taken"
+		givenUp  = "nylas: delivery given up"
+		panicked = "nylas: handler panicked"
+		secret   = "panic with " + bodyMarker
+	)
+	failed := errors.New("disk full")
+	with := func(err error) nylas.HandlerFunc {
+		return func(context.Context, *nylas.Delivery) error { return err }
+	}
+	panicking := func(value any) nylas.HandlerFunc {
+		return func(context.Context, *nylas.Delivery) error { panic(value) }
+	}
+	return map[string]outcomeTest{
+		"nil":           {with(nil), 200, "", "", "", ""},
+		"permanent nil": {with(nylas.Permanent(nil)), 200, "", "", "", ""},
+
+		"error":         {with(failed), 503, "WARN", notTaken, "disk full", ""},
+		"wrapped error": {with(fmt.Errorf("store: %w", failed)), 503, "WARN", notTaken, "store: disk full", ""},
+		"cancelled":     {with(context.Canceled), 503, "WARN", notTaken, "context canceled", ""},
+
+		"permanent":         {with(nylas.Permanent(failed)), 200, "ERROR", givenUp, "disk full", ""},
+		"wrapped permanent": {with(fmt.Errorf("store: %w", nylas.Permanent(failed))), 200, "ERROR", givenUp, "store: disk full", ""},
+		"joined permanent":  {with(errors.Join(failed, nylas.Permanent(failed))), 200, "ERROR", givenUp, "disk full\ndisk full", ""},
+
+		"panic with a string":  {panicking(secret), 503, "WARN", notTaken, panicked, "string"},
+		"panic with an error":  {panicking(errors.New(secret)), 503, "WARN", notTaken, panicked, "*errors.errorString"},
+		"panic with a struct":  {panicking(customPanic{secret}), 503, "WARN", notTaken, panicked, "nylas_test.customPanic"},
+		"panic with nil":       {panicking(nil), 503, "WARN", notTaken, panicked, "panic called with nil argument"},
+		"panic with permanent": {panicking(nylas.Permanent(failed)), 503, "WARN", notTaken, panicked, "*nylas.permanentError"},
+		"panic with abort":     {panicking(http.ErrAbortHandler), 503, "WARN", notTaken, panicked, "*errors.errorString"},
+		"nil map": {func(_ context.Context, d *nylas.Delivery) error {
+			seen(d)[d.ID] = true
+			return nil
+		}, 503, "WARN", notTaken, panicked, "assignment to entry in nil map"},
+		"index": {func(_ context.Context, d *nylas.Delivery) error {
+			d.Body[int(d.ReceivedAt.Unix())] = 0
+			return nil
+		}, 503, "WARN", notTaken, panicked, "runtime error: index out of range"},
+		"exit": {func(context.Context, *nylas.Delivery) error {
+			runtime.Goexit()
+			return nil
+		}, 503, "WARN", notTaken, "nylas: handler ended its goroutine", ""},
+	}
+}
+
+func TestHandlerOutcomes(t *testing.T) {
+	t.Parallel()
+	body := openedBody("n-1")
+	for name, test := range outcomeTests() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var logged receiverLog
+			receiver := newReceiver(t, test.handle, logged.option())
+			got := recorded(receiver, signed(body))
+			requireAnswer(t, test.want, statusLine(test.want), got)
+			requireNothingLeaked(t, body, got.text, logged.String())
+
+			records := logged.records(t)
+			if test.panic != "" {
+				require.Len(t, records, 2)
+				assert.Equal(t, "ERROR", records[0]["level"])
+				assert.Equal(t, "nylas: handler panicked", records[0]["msg"])
+				assert.Equal(t, "n-1", records[0]["id"])
+				assert.Equal(t, "message.opened", records[0]["type"])
+				assert.Contains(t, records[0]["panic"], test.panic)
+				assert.Contains(t, records[0]["stack"], "events_custody_test.go", "where it panicked")
+				records = records[1:]
+			}
+			if test.level == "" {
+				assert.Empty(t, records)
+				return
+			}
+			assert.Equal(t, []map[string]any{{
+				"level": test.level, "msg": test.msg, "id": "n-1", "type": "message.opened", "error": test.err,
+			}}, records)
+		})
+	}
+}
+
+// A handler has five seconds, and the answer does not wait longer for it.
+func TestHandlerIsLate(t *testing.T) {
+	t.Parallel()
+	for name, handle := range map[string]func(released chan struct{}) nylas.HandlerFunc{
+		"ends with its context": func(chan struct{}) nylas.HandlerFunc { return untilEnd },
+		"takes no notice": func(released chan struct{}) nylas.HandlerFunc {
+			return func(context.Context, *nylas.Delivery) error {
+				<-released
+				return nil
+			}
+		},
+		"panics afterwards": func(released chan struct{}) nylas.HandlerFunc {
+			return func(context.Context, *nylas.Delivery) error {
+				<-released
+				panic("late")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				released := make(chan struct{})
+				defer close(released)
+				var logged receiverLog
+				receiver := newReceiver(t, handle(released), logged.option())
+				start := time.Now()
+				requireAnswer(t, http.StatusServiceUnavailable, statusLine(503), recorded(receiver, signed(openedBody("n-1"))))
+				assert.Equal(t, 5*time.Second, time.Since(start))
+				records := logged.records(t)
+				require.Len(t, records, 1)
+				assert.Equal(t, "nylas: delivery not taken", records[0]["msg"])
+				assert.Contains(t, []any{
+					"nylas: handler did not return within 5s", context.DeadlineExceeded.Error(),
+				}, records[0]["error"])
+			})
+		})
+	}
+}
+
+// Just in time is in time, and the answer of another delivery does not wait.
+func TestHandlerIsSlow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		receiver := newReceiver(t, nylas.HandlerFunc(func(_ context.Context, d *nylas.Delivery) error {
+			if d.ID == "slow" {
+				<-time.After(5*time.Second - time.Nanosecond)
+			}
+			return nil
+		}))
+		start := time.Now()
+		var slow sync.WaitGroup
+		slow.Go(func() {
+			assert.Equal(t, http.StatusOK, recorded(receiver, signed(openedBody("slow"))).status)
+			assert.Equal(t, 5*time.Second-time.Nanosecond, time.Since(start))
+		})
+		synctest.Wait()
+		assert.Equal(t, http.StatusOK, recorded(receiver, signed(openedBody("fast"))).status)
+		assert.Zero(t, time.Since(start))
+		slow.Wait()
+	})
+}
+
+// What the handler does to its delivery changes nothing that is logged; the
+// race detector watches the one that is late.
+func TestHandlerOwnsTheDelivery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, late := range []bool{false, true} {
+			var logged receiverLog
+			receiver := newReceiver(t, nylas.HandlerFunc(func(ctx context.Context, d *nylas.Delivery) error {
+				if late {
+					<-ctx.Done()
+				}
+				*d = nylas.Delivery{ID: "changed", Type: "changed"}
+				return errors.New("disk full")
+			}), logged.option())
+			require.Equal(t, http.StatusServiceUnavailable, recorded(receiver, signed(openedBody("n-1"))).status)
+			synctest.Wait()
+			records := logged.records(t)
+			require.Len(t, records, 1)
+			assert.Equal(t, "n-1", records[0]["id"])
+			assert.EqualValues(t, "message.opened", records[0]["type"])
+		}
+	})
+}
+
+func TestHandlerContext(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	synctest.Test(t, func(t *testing.T) {
+		var kept context.Context
+		receiver := newReceiver(t, nylas.HandlerFunc(func(ctx context.Context, _ *nylas.Delivery) error {
+			deadline, ok := ctx.Deadline()
+			assert.True(t, ok)
+			assert.Equal(t, 5*time.Second, time.Until(deadline))
+			assert.Equal(t, "value", ctx.Value(key{}))
+			assert.NoError(t, ctx.Err(), "the request has ended, and the delivery is here")
+			kept = ctx
+			return nil
+		}))
+		requestContext, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+		cancel()
+		req := signed(openedBody("n-1")).request().WithContext(requestContext)
+		assert.Equal(t, http.StatusOK, recordedRequest(receiver, req).status)
+		assert.Error(t, kept.Err(), "the context ends with the delivery")
+	})
+}
+
+// The cause of a context that ended in time says what its limit was.
+func TestHandlerContextCause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cause := make(chan error, 1)
+		receiver := newReceiver(t, nylas.HandlerFunc(func(ctx context.Context, _ *nylas.Delivery) error {
+			<-ctx.Done()
+			cause <- context.Cause(ctx)
+			return ctx.Err()
+		}))
+		assert.Equal(t, http.StatusServiceUnavailable, recorded(receiver, signed(openedBody("n-1"))).status)
+		assert.ErrorContains(t, <-cause, "nylas: handler did not return within 5s")
+	})
+}
+
+// A sender that hangs up, or a server that is closed, does not stop a store in
+// the middle of its work.
+func TestHandlerOutlivesTheConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		started, ended := make(chan struct{}), make(chan error, 1)
+		client := servePipes(t, newReceiver(t, nylas.HandlerFunc(func(ctx context.Context, _ *nylas.Delivery) error {
+			close(started)
+			<-time.After(4 * time.Second)
+			ended <- ctx.Err()
+			return nil
+		}))).dial(t)
+		client.send(signed(openedBody("n-1")).wire())
+		<-started
+		require.NoError(t, client.Close())
+		synctest.Wait()
+		assert.NoError(t, <-ended)
+	})
+}
+
+// stalledBody is a body that comes when it is let.
+type stalledBody struct {
+	come <-chan struct{}
+	rest io.Reader
+}
+
+func (b *stalledBody) Read(p []byte) (int, error) {
+	<-b.come
+	return b.rest.Read(p)
+}
+
+func (*stalledBody) Close() error { return nil }
+
+// requireOverloaded checks that deliveries are refused and challenges are not.
+func requireOverloaded(t *testing.T, receiver *nylas.Receiver) {
+	t.Helper()
+	in := signed(openedBody("refused"))
+	req := in.request()
+	req.Body = unreadable{t}
+	requireAnswer(t, http.StatusServiceUnavailable, statusLine(503), recordedRequest(receiver, req))
+	requireAnswer(t, http.StatusOK, "abc", recorded(receiver, asked(http.MethodGet, "challenge=abc")))
+	// What is refused in any case does not become a matter of load.
+	assert.Equal(t, http.StatusUnauthorized, recorded(receiver, posted(in.body)).status)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, recorded(receiver, in.declaring(wireLimit+1)).status)
+	assert.Equal(t, http.StatusMethodNotAllowed, recorded(receiver, asked("PUT", "")).status)
+}
+
+// manyWireLimits is how many of the largest bodies are allowed at a time: 64 MiB.
+const manyWireLimits = 64 << 20 / wireLimit
+
+// Bodies that are on their way count as large as they may become.
+func TestReceiverOverloadedByReading(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int64{-1, wireLimit} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var taken atomic.Int64
+				var logged receiverLog
+				receiver := newReceiver(t, counted(&taken, outcome(nil)), logged.option())
+				body := openedBody("n-1")
+				if length > 0 {
+					body = padded("n-1", int(length))
+				}
+				come := make(chan struct{})
+				var all sync.WaitGroup
+				deliver := func() {
+					req := signed(body).declaring(length).request()
+					req.Body = &stalledBody{come, bytes.NewReader(body)}
+					assert.Equal(t, http.StatusOK, recordedRequest(receiver, req).status)
+				}
+				for range manyWireLimits - 1 {
+					all.Go(deliver)
+				}
+				synctest.Wait()
+				require.Equal(t, http.StatusOK, recorded(receiver, signed(openedBody("fits"))).status)
+				all.Go(deliver)
+				synctest.Wait()
+				requireOverloaded(t, receiver)
+				assert.Contains(t, logged.String(), "too many deliveries at a time")
+				close(come)
+				all.Wait()
+				assert.EqualValues(t, manyWireLimits+1, taken.Load())
+				requireAnswer(t, http.StatusOK, "", recorded(receiver, signed(body)))
+			})
+		})
+	}
+}
+
+// Bodies count while they are handled, and that includes handlers for whom
+// the answer did not wait.
+func TestReceiverOverloadedByHandling(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		receiver := newReceiver(t, nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error {
+			<-release
+			return nil
+		}))
+		large := signed(padded("n-1", wireLimit))
+		var all sync.WaitGroup
+		for range manyWireLimits {
+			all.Go(func() {
+				assert.Equal(t, http.StatusServiceUnavailable, recorded(receiver, large).status)
+			})
+		}
+		synctest.Wait()
+		requireOverloaded(t, receiver)
+		all.Wait() // for the answers, after five seconds
+		requireOverloaded(t, receiver)
+		close(release)
+		synctest.Wait()
+		requireAnswer(t, http.StatusOK, "", recorded(receiver, large))
+	})
+}
+
+// A body without a length counts as what it is once it is there, and a
+// compressed one as what it became.
+func TestReceiverCountsWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		receiver := newReceiver(t, nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error {
+			<-release
+			return nil
+		}))
+		var all sync.WaitGroup
+		for range 2 * manyWireLimits {
+			all.Go(func() {
+				assert.Equal(t, http.StatusOK, recorded(receiver, signed(openedBody("n-1")).declaring(-1)).status)
+			})
+			synctest.Wait()
+		}
+		inflating := signed(gzipAtLimit()).with("Content-Encoding", "gzip")
+		for range 64 << 20 / inflatedLimit {
+			all.Go(func() {
+				assert.Equal(t, http.StatusOK, recorded(receiver, inflating).status)
+			})
+			synctest.Wait()
+		}
+		requireOverloaded(t, receiver)
+		close(release)
+		all.Wait()
+		requireAnswer(t, http.StatusOK, "", recorded(receiver, inflating))
+	})
+}
+
+// Whatever way a delivery ends, its share of the limit is free again.
+func TestReceiverFreesTheLimit(t *testing.T) {
+	t.Parallel()
+	tests := outcomeTests()
+	for _, name := range []string{"nil", "error", "panic with a string", "exit"} {
+		test := tests[name]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			large := signed(padded("n-1", wireLimit))
+			wrong := posted(large.body).with(nylas.SignatureHeader, hmacHex("other", large.body))
+			short := signed(openedBody("n-1")).declaring(wireLimit)
+			receiver := newReceiver(t, test.handle)
+			for range manyWireLimits + 1 {
+				require.Equal(t, test.want, recorded(receiver, large).status)
+			}
+			for range manyWireLimits + 1 {
+				require.Equal(t, http.StatusUnauthorized, recorded(receiver, wrong).status)
+				require.Equal(t, http.StatusRequestTimeout, recorded(receiver, short).status)
+			}
+			require.Equal(t, test.want, recorded(receiver, large).status)
+		})
+	}
+}

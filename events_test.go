@@ -1,0 +1,174 @@
+package nylas_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	nylas "github.com/nylastrack/nylas-go"
+)
+
+func TestNewReceiverRefuses(t *testing.T) {
+	t.Parallel()
+	secrets := nylas.WithSecrets(receiverSecret)
+	tests := map[string]struct {
+		handler nylas.Handler
+		options []nylas.ReceiverOption
+		reason  string
+	}{
+		"no handler":        {nil, []nylas.ReceiverOption{secrets}, "handler is nil"},
+		"no secret":         {outcome(nil), nil, "no secret: use WithSecrets"},
+		"empty list":        {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets()}, "no secret given"},
+		"empty secret":      {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets("")}, "empty or blank"},
+		"blank secret":      {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets(" \t\r\n\u00a0")}, "empty or blank"},
+		"one of two empty":  {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets(receiverSecret, "")}, "empty or blank"},
+		"secrets and later": {outcome(nil), []nylas.ReceiverOption{secrets, nylas.WithSecretsLater()}, "exclude each other"},
+		"later and secrets": {outcome(nil), []nylas.ReceiverOption{nylas.WithSecretsLater(), secrets}, "exclude each other"},
+		"nil logger":        {outcome(nil), []nylas.ReceiverOption{secrets, nylas.WithLogger(nil)}, "logger is nil"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			receiver, err := nylas.NewReceiver(test.handler, test.options...)
+			assert.Nil(t, receiver)
+			require.ErrorContains(t, err, test.reason)
+			assert.Regexp(t, "^nylas: new receiver: ", err.Error())
+			assert.NotContains(t, err.Error(), receiverSecret)
+		})
+	}
+}
+
+func TestReceiverKnowsSeveralSecrets(t *testing.T) {
+	t.Parallel()
+	body := openedBody("n-1")
+	receiver, err := nylas.NewReceiver(outcome(nil), nylas.WithSecrets("newest", "older", "oldest"))
+	require.NoError(t, err)
+	for secret, want := range map[string]int{
+		"newest":            http.StatusOK,
+		"older":             http.StatusOK,
+		"oldest":            http.StatusOK,
+		"Newest":            http.StatusUnauthorized,
+		"newest ":           http.StatusUnauthorized,
+		"newestolderoldest": http.StatusUnauthorized,
+		"newest,older":      http.StatusUnauthorized,
+		"":                  http.StatusUnauthorized,
+		"somebody else's":   http.StatusUnauthorized,
+	} {
+		got := recorded(receiver, posted(body).with(nylas.SignatureHeader, hmacHex(secret, body)))
+		assert.Equal(t, want, got.status, "%q", secret)
+	}
+}
+
+func TestSetSecrets(t *testing.T) {
+	t.Parallel()
+	body := openedBody("n-1")
+	receiver, err := nylas.NewReceiver(outcome(nil), nylas.WithSecretsLater())
+	require.NoError(t, err)
+	statusWith := func(secret string) int {
+		return recorded(receiver, posted(body).with(nylas.SignatureHeader, hmacHex(secret, body))).status
+	}
+	require.Equal(t, http.StatusServiceUnavailable, statusWith("first"))
+
+	// What is refused changes nothing.
+	for _, bad := range [][]string{nil, {""}, {" "}, {"first", "\n"}} {
+		require.ErrorContains(t, receiver.SetSecrets(bad...), "nylas: set secrets: ")
+		require.Equal(t, http.StatusServiceUnavailable, statusWith("first"))
+	}
+
+	require.NoError(t, receiver.SetSecrets("first"))
+	assert.Equal(t, http.StatusOK, statusWith("first"))
+	assert.Equal(t, http.StatusUnauthorized, statusWith("second"))
+
+	require.NoError(t, receiver.SetSecrets("second", "first"))
+	assert.Equal(t, http.StatusOK, statusWith("first"))
+	assert.Equal(t, http.StatusOK, statusWith("second"))
+
+	require.NoError(t, receiver.SetSecrets("second"))
+	assert.Equal(t, http.StatusUnauthorized, statusWith("first"))
+	assert.Equal(t, http.StatusOK, statusWith("second"))
+	require.Error(t, receiver.SetSecrets(""))
+	assert.Equal(t, http.StatusOK, statusWith("second"))
+}
+
+// The list that was given may change afterwards.
+func TestSecretsAreCopied(t *testing.T) {
+	t.Parallel()
+	body := openedBody("n-1")
+	list := []string{receiverSecret}
+	receiver, err := nylas.NewReceiver(outcome(nil), nylas.WithSecrets(list...))
+	require.NoError(t, err)
+	list[0] = "changed"
+	assert.Equal(t, http.StatusOK, recorded(receiver, signed(body)).status)
+}
+
+// For the race detector, mostly.
+func TestReceiverServesWhileSecretsChange(t *testing.T) {
+	t.Parallel()
+	body := openedBody("n-1")
+	var handled atomic.Int64
+	receiver := newReceiver(t, counted(&handled, outcome(nil)))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				assert.Equal(t, http.StatusOK, recorded(receiver, signed(body)).status)
+			}
+		})
+		all.Go(func() {
+			for range 50 {
+				assert.NoError(t, receiver.SetSecrets(receiverSecret, "another"))
+			}
+		})
+	}
+	all.Wait()
+	assert.EqualValues(t, 400, handled.Load())
+}
+
+// A Receiver without a logger says nothing and works.
+func TestReceiverWithoutLogger(t *testing.T) {
+	t.Parallel()
+	receiver := newReceiver(t, outcome(errors.New("disk full")))
+	assert.Equal(t, http.StatusServiceUnavailable, recorded(receiver, signed(openedBody("n-1"))).status)
+	assert.Equal(t, http.StatusUnauthorized, recorded(receiver, posted(openedBody("n-1"))).status)
+}
+
+func TestHandlerFunc(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	want := errors.New("outcome")
+	d := nylas.NewDelivery(openedBody("n-1"), "")
+	err := nylas.HandlerFunc(func(ctx context.Context, got *nylas.Delivery) error {
+		assert.Equal(t, "value", ctx.Value(key{}))
+		assert.Same(t, d, got)
+		return want
+	}).HandleDelivery(context.WithValue(t.Context(), key{}, "value"), d)
+	assert.Same(t, want, err)
+}
+
+func TestPermanent(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, nylas.Permanent(nil))
+
+	cause := &applicationError{}
+	err := nylas.Permanent(cause)
+	require.ErrorIs(t, err, nylas.ErrPermanent)
+	require.ErrorIs(t, err, cause)
+	found, ok := errors.AsType[*applicationError](err)
+	require.True(t, ok)
+	assert.Same(t, cause, found)
+	assert.Equal(t, cause.Error(), err.Error(), "the mark is for machines")
+
+	require.NotErrorIs(t, cause, nylas.ErrPermanent)
+	assert.ErrorIs(t, nylas.Permanent(err), nylas.ErrPermanent)
+}
+
+// applicationError is an error of an application.
+type applicationError struct{}
+
+func (*applicationError) Error() string { return "no such message" }
