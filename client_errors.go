@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,8 @@ var (
 	// Error.ProviderError is set if it is the provider.
 	ErrRateLimited = errors.New("nylas: rate limited")
 	// ErrOutcomeUnknown means that the request may have been carried out, by an
-	// attempt that was not answered or got 500, 502 or 504. For a send: repeating
+	// attempt that was not answered, got 500, 502 or 504, or got an answer of 2xx
+	// that does not say what was done. For a send: repeating
 	// it with Error.IdempotencyKey within an hour is safe, repeating it with a new
 	// key may send a second mail.
 	ErrOutcomeUnknown = errors.New("nylas: outcome unknown: the request may have been carried out")
@@ -68,7 +70,12 @@ const (
 //
 // Its text has the operation, the status, the type, the message and the request
 // id, with links, addresses, keys and ids taken out.
+//
+// What an Error matches follows from its fields, so tests can make one:
+// &Error{StatusCode: 429} matches [ErrRateLimited].
 type Error struct {
+	// Op is the call, such as "send message".
+	Op string
 	// StatusCode is the HTTP status of the last answer, 0 if there was none.
 	StatusCode int
 	// Type is Nylas' name for the error without "api.", such as
@@ -94,12 +101,12 @@ type Error struct {
 	// would bring back the same answer, or a conflict, for an hour: a new try
 	// needs a new key. The SDK makes one for each call that is not given one.
 	NeedsNewKey bool
+	// OutcomeUnknown tells that the request may have been carried out; it is what
+	// matches ErrOutcomeUnknown.
+	OutcomeUnknown bool
 
-	op     string
-	said   string // Message as far as it may be shown
-	kinds  []error
-	advice string
-	cause  error
+	refused []error // what a request without any I/O matches
+	cause   error
 	// secrets returns what no text may show. It is a function so that a dump of the
 	// struct does not show it either.
 	secrets func() []string
@@ -108,16 +115,23 @@ type Error struct {
 // Error returns the text described at [Error].
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString("nylas: " + e.op + ": ")
+	b.WriteString("nylas: ")
+	if e.Op != "" {
+		b.WriteString(e.Op + ": ")
+	}
+	message := e.redact(e.Message)
+	if e.refused != nil {
+		message = e.Message // the SDK's own words
+	}
 	if e.StatusCode != 0 {
 		b.WriteString(strings.TrimSpace(strconv.Itoa(e.StatusCode)+" "+e.redact(e.Type)) + ": ")
 	}
-	b.WriteString(cmp.Or(e.said, http.StatusText(e.StatusCode), "no answer"))
+	b.WriteString(cmp.Or(message, http.StatusText(e.StatusCode), "no answer"))
 	if e.RequestID != "" {
 		b.WriteString(" (request " + e.redact(e.RequestID) + ")")
 	}
-	if e.advice != "" {
-		b.WriteString(": " + e.advice)
+	if _, advice := e.kinds(); advice != "" {
+		b.WriteString(": " + advice)
 	}
 	if e.cause != nil {
 		b.WriteString(": " + e.redact(e.cause.Error()))
@@ -125,7 +139,7 @@ func (e *Error) Error() string {
 	if e.NeedsNewKey {
 		b.WriteString("; nothing was sent, and a new try needs a new Idempotency-Key")
 	}
-	if errors.Is(e, ErrOutcomeUnknown) {
+	if e.OutcomeUnknown {
 		b.WriteString("; outcome unknown: the request may have been carried out")
 		if e.IdempotencyKey != "" {
 			b.WriteString(", and repeating it with a new Idempotency-Key may send a second mail")
@@ -142,66 +156,65 @@ func (e *Error) redact(text string) string {
 	return redact(text, e.secrets()...)
 }
 
-// Unwrap returns the sentinels that the error matches, and its cause.
-func (e *Error) Unwrap() []error {
-	if e.cause == nil {
-		return e.kinds
+// Is reports whether target is a sentinel that the error matches.
+func (e *Error) Is(target error) bool {
+	if target == ErrOutcomeUnknown { //nolint:errorlint // that is what Is is for
+		return e.OutcomeUnknown
 	}
-	return append(e.kinds[:len(e.kinds):len(e.kinds)], e.cause)
+	kinds, _ := e.kinds()
+	return slices.Contains(kinds, target)
 }
+
+// Unwrap returns the cause: a failed transport or an ended context.
+func (e *Error) Unwrap() error { return e.cause }
 
 // refuse returns the error for a request that is wrong before any I/O.
 func refuse(op, reason string, kinds ...error) *Error {
-	return &Error{op: op, Message: reason, said: reason, kinds: append([]error{ErrInvalidRequest}, kinds...)}
-}
-
-// errorAnswer is an answer that is not 2xx.
-type errorAnswer struct {
-	Error     jsontext.Value `json:"error"`
-	RequestID string         `json:"request_id"`
-
-	// Some parts of the API follow OAuth, where error is a string.
-	ErrorDescription string `json:"error_description"`
+	return &Error{Op: op, Message: reason, refused: append([]error{ErrInvalidRequest}, kinds...)}
 }
 
 // decode fills the error from an answer. A body that is not JSON, such as a
-// gateway's page, says nothing that the status does not say.
+// gateway's page, says nothing that the status does not say, and no member of
+// one that is can hide the others.
 func (e *Error) decode(status int, header http.Header, body []byte) {
 	e.StatusCode = status
-	e.RequestID = header.Get("X-Request-Id")
-	var answer errorAnswer
-	if jsonv2.Unmarshal(body, &answer, answerOptions) == nil {
-		e.RequestID = cmp.Or(answer.RequestID, e.RequestID)
-		e.decodeDetail(answer)
-	}
-	e.classify()
-}
-
-func (e *Error) decodeDetail(answer errorAnswer) {
-	if answer.Error.Kind() == '"' {
-		_ = jsonv2.Unmarshal(answer.Error, &e.Type, answerOptions) // a string fits
-		e.Message = answer.ErrorDescription
+	answer := looseObject(body)
+	e.RequestID = cmp.Or(answer.text("request_id"), header.Get("X-Request-Id"))
+	detail := looseObject(answer["error"])
+	if detail == nil {
+		// Some parts of the API follow OAuth, where error is a string.
+		e.Type, e.Message = answer.text("error"), answer.text("error_description")
 		return
 	}
-	var detail struct {
-		Type          jsontext.Value `json:"type"` // a string, or a number for webhooks
-		Message       string         `json:"message"`
-		ProviderError jsontext.Value `json:"provider_error"`
-	}
-	if jsonv2.Unmarshal(answer.Error, &detail, answerOptions) != nil {
-		return
-	}
-	switch detail.Type.Kind() {
-	case '"':
-		_ = jsonv2.Unmarshal(detail.Type, &e.Type, answerOptions) // a string fits
-	case '0':
-		e.Type = string(detail.Type)
+	e.Type = detail.text("type")
+	if detail["type"].Kind() == '0' { // webhooks have numbers
+		e.Type = string(detail["type"])
 	}
 	e.Type = strings.TrimPrefix(e.Type, "api.")
-	e.Message = detail.Message
-	if kind := detail.ProviderError.Kind(); kind != 'n' && kind != 0 {
-		e.ProviderError = json.RawMessage(detail.ProviderError)
+	e.Message = detail.text("message")
+	if kind := detail["provider_error"].Kind(); kind != 'n' && kind != 0 {
+		e.ProviderError = json.RawMessage(detail["provider_error"])
 	}
+}
+
+// looseJSON is an object whose members may be anything.
+type looseJSON map[string]jsontext.Value
+
+// looseObject returns nil for what is not an object.
+func looseObject(value []byte) looseJSON {
+	var members looseJSON
+	if jsonv2.Unmarshal(value, &members, answerOptions) != nil {
+		return nil
+	}
+	return members
+}
+
+// text returns a member that is a string, otherwise "".
+func (o looseJSON) text(name string) (text string) {
+	if o[name].Kind() == '"' {
+		_ = jsonv2.Unmarshal(o[name], &text, answerOptions) // a string fits
+	}
+	return text
 }
 
 // The error types that decide something, without "api.".
@@ -213,13 +226,16 @@ const (
 	typeWebhookUnknown    = "70000"
 )
 
-// classify finds the sentinels for an answer. Nylas gives no types to most
-// errors of tracking; they are known by the texts of
-// https://developer.nylas.com/docs/v3/email/message-tracking/#errors.
-func (e *Error) classify() {
-	is := func(kind error, advice string) {
-		e.kinds = append(e.kinds, kind)
-		e.advice = cmp.Or(e.advice, advice)
+// kinds returns the sentinels that the error matches, but for ErrOutcomeUnknown,
+// and what to do about it. Nylas gives no types to most errors of tracking; they
+// are known by the texts of https://developer.nylas.com/docs/v3/email/message-tracking/.
+func (e *Error) kinds() (kinds []error, advice string) {
+	if e.StatusCode < http.StatusBadRequest {
+		return e.refused, ""
+	}
+	is := func(kind error, hint string) {
+		kinds = append(kinds, kind)
+		advice = cmp.Or(advice, hint)
 	}
 	says := func(text string) bool {
 		return strings.Contains(strings.ToLower(e.Message), text)
@@ -250,6 +266,14 @@ func (e *Error) classify() {
 	case e.StatusCode == http.StatusBadRequest:
 		is(ErrInvalidRequest, "")
 	}
+	return kinds, advice
+}
+
+// isLink reports whether a word in small letters is a URL, a path, or a host with a path.
+func isLink(word string) bool {
+	host, _, hasPath := strings.Cut(word, "/")
+	return hasPath && (host == "" || strings.ContainsAny(host, ".:")) ||
+		strings.Contains(word, "tel:") || strings.Contains(word, "www.")
 }
 
 // maxMessageText bounds what an error's text repeats of a message.
@@ -265,12 +289,11 @@ func redact(text string, secrets ...string) string {
 	}
 	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 	for i, word := range words {
-		word = strings.ToLower(word)
-		switch {
-		case strings.Contains(word, "://"), strings.Contains(word, "tel:"), strings.Contains(word, "www."):
-			words[i] = "[link]"
-		case strings.Contains(word, "@"):
+		switch word = strings.ToLower(word); {
+		case strings.ContainsAny(word, "@＠"), strings.Contains(word, "%40"):
 			words[i] = "[address]"
+		case isLink(word):
+			words[i] = "[link]"
 		}
 	}
 	text = strings.Join(words, " ")

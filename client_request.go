@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -115,12 +114,17 @@ func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response,
 // encodeError says where encoding failed, and not on what.
 func encodeError(err error) string {
 	if semantic, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
-		return "wrong value in " + redact(string(semantic.JSONPointer))
+		return "wrong value in " + place(semantic.JSONPointer)
 	}
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return "invalid UTF-8 in " + redact(string(syntactic.JSONPointer))
+		return "invalid UTF-8 in " + place(syntactic.JSONPointer)
 	}
 	return fmt.Sprintf("%T", err)
+}
+
+// place names a member of a request. The keys of maps are the caller's.
+func place(pointer jsontext.Pointer) string {
+	return redact(strings.ReplaceAll(strings.TrimPrefix(string(pointer), "/"), "/", "."))
 }
 
 // url fills the path template. Ids are escaped one by one; one that would
@@ -265,45 +269,63 @@ func (x *exchange) decode(last *answer, into any) error {
 		if len(last.body) == 0 {
 			return nil
 		}
-		into = new(struct{})
+		into = new(jsontext.Value)
 	}
 	err := jsonv2.Unmarshal(last.body, into, answerOptions)
-	if err == nil || salvage(last.body, into) {
-		return nil
+	_, notJSON := errors.AsType[*jsontext.SyntacticError](err)
+	answer, mustName := into.(named)
+	if mustName && err != nil && !notJSON {
+		err = nil
+		salvage(last.body, into)
 	}
 	e := x.newError(last)
-	e.kinds = nil
-	e.cause = errors.New("the request was carried out, but the answer cannot be decoded")
-	if _, notJSON := errors.AsType[*jsontext.SyntacticError](err); notJSON {
-		// Whoever answered, it was not Nylas.
+	switch {
+	case notJSON:
 		e.cause = errors.New("the answer is not JSON")
-		if x.call.repeat != repeatAlways {
-			e.kinds = []error{ErrOutcomeUnknown}
-		}
+	case err != nil:
+		e.cause = errors.New("the answer has another form than documented")
+	case mustName && !answer.isNamed():
+		e.cause = errors.New("the answer does not name what was made")
+	default:
+		return nil
 	}
+	e.OutcomeUnknown = x.call.repeat != repeatAlways
 	return e
 }
 
-// identified is an answer that knows whether it names what it is about.
-type identified interface{ isIdentified() bool }
+// named is an answer that must name what it is about: a program that cannot find
+// the message again must know that it may have been sent.
+type named interface{ isNamed() bool }
 
-// salvage reads an answer in which a field has another type than documented:
-// that must not hide the id of a message that was sent. encoding/json goes on
-// after such a field.
-func salvage(body []byte, into any) bool {
-	answer, ok := into.(identified)
-	if !ok {
-		return false
+// salvage reads an answer, in which something is of another type than
+// documented, member by member: that must not hide the id of a message that was
+// sent.
+func salvage(body []byte, into any) {
+	for name, value := range looseObject(body) {
+		read := func(member looseJSON) {
+			if part, err := jsonv2.Marshal(member, answerOptions); err == nil {
+				_ = jsonv2.Unmarshal(part, into, answerOptions) // what can be read counts
+			}
+		}
+		inner := looseObject(value)
+		if name != "data" || inner == nil {
+			read(looseJSON{name: value})
+			continue
+		}
+		for innerName, innerValue := range inner {
+			part, err := jsonv2.Marshal(looseJSON{innerName: innerValue}, answerOptions)
+			if err == nil {
+				read(looseJSON{name: part})
+			}
+		}
 	}
-	_ = json.Unmarshal(body, answer) // what could be read counts
-	return answer.isIdentified()
 }
 
 // newError returns the error for the last answer of the exchange.
 func (x *exchange) newError(last *answer) *Error {
 	secrets := x.secrets()
 	e := &Error{
-		op: x.call.op, Attempts: x.attempts, IdempotencyKey: x.key,
+		Op: x.call.op, Attempts: x.attempts, IdempotencyKey: x.key,
 		secrets: func() []string { return secrets },
 	}
 	if last == nil {
@@ -316,7 +338,6 @@ func (x *exchange) newError(last *answer) *Error {
 	e.Replayed = last.replayed()
 	e.RetryAfter = last.retryAfter()
 	e.decode(last.status, last.header, last.body)
-	e.said = e.redact(e.Message)
 	return e
 }
 

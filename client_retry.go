@@ -23,8 +23,13 @@ import (
 // calls that can be made twice, for the same reasons; calls that cannot, such
 // as creating a webhook, only after 429 or when nothing was written to the
 // connection. An answer that Nylas replays is final.
+//
+// When Nylas answers that an earlier attempt with the key is still running, it
+// is asked again every 2 to 5 s until 150 s after the first attempt; these do not
+// count as attempts.
 type RetryPolicy struct {
-	// MaxAttempts counts the first one too; 1 means not to repeat. The default is 4.
+	// MaxAttempts counts the first one too; 1 means to ask Nylas exactly once. The
+	// default is 4.
 	MaxAttempts int
 	// BaseDelay is the first wait, from which each further one grows by half, give
 	// or take a half at random. The default is 500 ms.
@@ -249,7 +254,7 @@ func (x *exchange) fail(last *answer, ended error) *Error {
 	}
 	switch {
 	case x.unknown:
-		e.kinds = append(e.kinds, ErrOutcomeUnknown)
+		e.OutcomeUnknown = true
 	case x.key != "" && last != nil && last.isStored():
 		e.NeedsNewKey = true
 	}

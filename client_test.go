@@ -263,7 +263,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 			got := make(chan *http.Request, 1)
 			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				got <- r
-				_, _ = io.WriteString(rw, `{"data":null}`)
+				_, _ = io.WriteString(rw, anyAnswer(m.op))
 			}))
 			t.Cleanup(server.Close)
 			require.NoError(t, m.call(t.Context(), realClient(t, server.URL, 1)))
@@ -335,7 +335,7 @@ func TestIDsInPaths(t *testing.T) {
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			w := newWireAlways(answers(200, `{"data":null}`))
+			w := newWireAlways(answers(200, `{"data":{"id":"x","webhook_secret":"s"}}`))
 			client := w.client(t)
 			_, err := client.Messages.Send(t.Context(), id, markedMessage())
 			require.NoError(t, err)

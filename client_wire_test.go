@@ -386,6 +386,14 @@ func assertEmpty(tb testing.TB, list iter.Seq2[*nylas.Webhook, error]) {
 	}
 }
 
+// anyAnswer is an answer of 2xx that a call can take.
+func anyAnswer(op string) string {
+	if strings.HasPrefix(op, "list ") {
+		return `{"data":null}`
+	}
+	return `{"data":{"id":"x-1","webhook_secret":"s-1"}}`
+}
+
 // sentinels are all of them.
 func sentinels() []error {
 	return []error{

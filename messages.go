@@ -48,7 +48,7 @@ type SendMessageRequest struct {
 	// ReplyToMessageID is the message that this one answers: the provider's id, or
 	// for IMAP the Message-ID header.
 	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
-	// SendAt schedules the message, at most 30 days ahead unless UseDraft is set.
+	// SendAt, made by events.At, schedules the message, at most 30 days ahead unless UseDraft is set.
 	// The shortest time ahead is 1 or 2 minutes, depending on which page of Nylas
 	// one reads.
 	SendAt events.Timestamp `json:"send_at,omitzero"`
@@ -148,7 +148,7 @@ type messageAnswer struct {
 	UseDraft   bool             `json:"use_draft"`
 }
 
-func (a *messageAnswer) isIdentified() bool {
+func (a *messageAnswer) isNamed() bool {
 	return a.Data.ID != "" || a.Data.ScheduleID != "" || a.ScheduleID != ""
 }
 

@@ -206,22 +206,22 @@ func TestSendRefuses(t *testing.T) {
 		{"value of 501", func(r *nylas.SendMessageRequest) { r.Metadata = map[string]string{"k": strings.Repeat("v", 501)} },
 			"Metadata has a value of more than 500 characters"},
 		{"subject not UTF-8", func(r *nylas.SendMessageRequest) { r.Subject = "a\xff" },
-			"the request cannot be encoded as JSON: invalid UTF-8 in /subject"},
+			"the request cannot be encoded as JSON: invalid UTF-8 in subject"},
 		{"address not UTF-8", func(r *nylas.SendMessageRequest) { r.To[0].Email = "\xff" + markAddress },
-			"the request cannot be encoded as JSON: invalid UTF-8 in /to/0/email"},
+			"the request cannot be encoded as JSON: invalid UTF-8 in to.0.email"},
 		{"NaN", func(r *nylas.SendMessageRequest) {
 			r.Template = &nylas.Template{Variables: map[string]any{"n": math.NaN()}}
 		},
-			"the request cannot be encoded as JSON: wrong value in /template/variables/n"},
+			"the request cannot be encoded as JSON: wrong value in template.variables.n"},
 		{"function", func(r *nylas.SendMessageRequest) {
 			r.Template = &nylas.Template{Variables: map[string]any{markAddress: func() {}}}
 		}, "the request cannot be encoded as JSON: wrong value in [address]"},
 		{"raw JSON that is none", func(r *nylas.SendMessageRequest) {
 			r.Template = &nylas.Template{Variables: map[string]any{"n": json.RawMessage(`{"` + markBody)}}
-		}, "the request cannot be encoded as JSON: wrong value in /template/variables/n"},
+		}, "the request cannot be encoded as JSON: wrong value in template.variables.n"},
 		{"JSON that ends the program", func(r *nylas.SendMessageRequest) {
 			r.Template = &nylas.Template{Variables: map[string]any{"n": failingJSON{}}}
-		}, "the request cannot be encoded as JSON: wrong value in /template/variables/n"},
+		}, "the request cannot be encoded as JSON: wrong value in template.variables.n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -305,6 +305,8 @@ func TestSendWithAnOddAnswer(t *testing.T) {
 	for name, body := range map[string]string{
 		"first": `{"data":{"starred":"x","id":"m-1","thread_id":"t-1"}}`,
 		"last":  `{"data":{"id":"m-1","thread_id":"t-1","headers":{"Message-ID":"<m-1>"}}}`,
+		"time":  `{"send_at":"soon","data":{"date":"2026-11-23T10:00:00Z","id":"m-1","thread_id":"t-1"}}`,
+		"size":  `{"data":{"attachments":[{"size":"12 kB"}],"id":"m-1","thread_id":"t-1"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -315,6 +317,20 @@ func TestSendWithAnOddAnswer(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "m-1", message.ID)
 			assert.Equal(t, "t-1", message.ThreadID)
+		})
+	}
+}
+
+// An answer that names no message is no proof that none was sent.
+func TestSendWithAnAnswerWithoutAnID(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `null`, `{"data":null}`, `{"data":{}}`, `{"data":"success"}`, `{"data":{"id":12}}`, `[]`, `{"error":{"type":"x"}}`} {
+		t.Run(body, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t, answers(200, body))
+			err := send(t.Context(), w.client(t))
+			assertSentinels(t, err, nylas.ErrOutcomeUnknown)
+			assert.Contains(t, err.Error(), "the answer does not name what was made")
 		})
 	}
 }

@@ -90,7 +90,10 @@ type webhookAnswer struct {
 	Data Webhook `json:"data"`
 }
 
-func (a *webhookAnswer) isIdentified() bool { return a.Data.ID != "" }
+// secretAnswer is an answer that shows the secret for the only time.
+type secretAnswer struct{ webhookAnswer }
+
+func (a *secretAnswer) isNamed() bool { return a.Data.ID != "" && a.Data.WebhookSecret != "" }
 
 // Create creates a destination. While it runs, Nylas asks the URL for its
 // challenge, which a [Receiver] answers, and refuses the request if that fails.
@@ -111,7 +114,7 @@ func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, 
 	case req.WebhookURL == "":
 		return nil, refuse(op, "WebhookURL is empty")
 	}
-	var answer webhookAnswer
+	var answer secretAnswer
 	err := s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/webhooks",
 		body: req, limit: callTimeout, repeat: repeatUnsent,
@@ -205,7 +208,7 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-new-secret/
 func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
-	var answer webhookAnswer
+	var answer secretAnswer
 	err := s.client.do(ctx, call{
 		op: "rotate webhook secret", method: http.MethodPost, path: "/v3/webhooks/rotate-secret/{webhook_id}",
 		ids: []string{webhookID}, limit: callTimeout,

@@ -295,7 +295,7 @@ func TestRepeatedWebhookCalls(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				for _, first := range inTurn(loses, noDial, answersCut(200, `{"data"`), answers(429, ""), answers(500, ""), answers(503, "")) {
-					w := newWire(t, first, answers(200, `{"data":null}`))
+					w := newWire(t, first, answers(200, anyAnswer(m.op)))
 					require.NoError(t, m.call(t.Context(), w.client(t)))
 					requests := w.requests()
 					require.Len(t, requests, 2)
@@ -349,4 +349,20 @@ func TestWebhooksRefuse(t *testing.T) {
 func TestTestEventSecret(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "mock-webhook-secret", nylas.TestEventSecret)
+}
+
+// A destination whose secret was not seen must not look like one that can be
+// used.
+func TestSecretsMustBeThere(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `{"data":{"id":"w-1"}}`, `{"data":{"webhook_secret":"s-1"}}`, `{"data":{"id":"w-1","webhook_secret":""}}`} {
+		w := newWireAlways(answers(200, body))
+		_, err := w.client(t).Webhooks.Create(t.Context(), &nylas.CreateWebhookRequest{
+			TriggerTypes: events.TrackingTypes(), WebhookURL: "https://acme.dev/hooks",
+		})
+		assertSentinels(t, err, nylas.ErrOutcomeUnknown)
+		_, err = w.client(t).Webhooks.RotateSecret(t.Context(), "w-1")
+		assertSentinels(t, err)
+		assert.ErrorContains(t, err, "does not name what was made")
+	}
 }
