@@ -21,7 +21,7 @@ type Client struct {
 
 	http      *http.Client
 	baseURL   *url.URL
-	apiKey    string
+	apiKey    func() string // a function, so that printing a Client does not show it
 	userAgent string
 	logger    *slog.Logger
 	retry     RetryPolicy
@@ -74,6 +74,9 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	}
 	config := clientConfig{http: &http.Client{}, logger: slog.New(slog.DiscardHandler)}
 	for _, opt := range append([]ClientOption{WithRegion(US)}, opts...) {
+		if opt == nil {
+			continue
+		}
 		if err := opt.applyClient(&config); err != nil {
 			return nil, fmt.Errorf("nylas: new client: %w", err)
 		}
@@ -104,7 +107,7 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	c := &Client{
 		http:      &httpClient,
 		baseURL:   base,
-		apiKey:    apiKey,
+		apiKey:    func() string { return apiKey },
 		userAgent: strings.TrimSpace(config.userAgent + " nylastrack-nylas-go/" + Version),
 		logger:    config.logger,
 		retry:     retry,
@@ -129,7 +132,7 @@ func WithRegion(region Region) ClientOption {
 }
 
 // WithBaseURL sends requests to another server, such as the emulator of package
-// nylastest. The API key travels with them, so http is for this machine only.
+// nylastest. The API key travels with them: use http for a server of your own only.
 func WithBaseURL(baseURL string) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		c.baseURL = baseURL

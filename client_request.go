@@ -83,6 +83,9 @@ type exchange struct {
 func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response, error) {
 	var config requestConfig
 	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
 		if err := opt.applyRequest(&config); err != nil {
 			return nil, nil, refuse(call.op, err.Error())
 		}
@@ -202,7 +205,7 @@ func (x *exchange) roundTrip(ctx context.Context) *answer {
 		// request by itself, and nobody would know of the attempt that was lost.
 		req.GetBody = nil
 	}
-	req.Header.Set("Authorization", "Bearer "+x.client.apiKey)
+	req.Header.Set("Authorization", "Bearer "+x.client.apiKey())
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", x.client.userAgent)
 
@@ -344,7 +347,7 @@ func (x *exchange) newError(last *answer) *Error {
 // secrets returns what no text or log may show: keys, and ids, which can be
 // addresses, as they are and as they stand in the path.
 func (x *exchange) secrets() []string {
-	secrets := []string{x.client.apiKey, x.key}
+	secrets := []string{x.client.apiKey(), x.key}
 	for _, id := range x.call.ids {
 		if len(id) >= shortIDBytes {
 			secrets = append(secrets, id, url.PathEscape(id), url.QueryEscape(id))

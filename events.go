@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -39,6 +41,19 @@ func (f HandlerFunc) HandleDelivery(ctx context.Context, d *Delivery) error {
 // Middleware wraps a [Handler] in another one.
 type Middleware func(Handler) Handler
 
+// isNil reports handlers that would panic at the first delivery.
+func isNil(handler Handler) bool {
+	value := reflect.ValueOf(handler)
+	switch value.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return value.IsNil()
+	default:
+		return false
+	}
+}
+
 // ErrPermanent is what errors marked by [Permanent] match with errors.Is.
 var ErrPermanent = errors.New("nylas: permanent error")
 
@@ -66,11 +81,19 @@ const (
 	// time, those of handlers that are late included. Above it the answer is 503,
 	// and Nylas comes again.
 	maxBytesInFlight = 64 << 20
+	// maxUnverifiedBytes bounds those of them that are being read: strangers must
+	// not use up what genuine deliveries need while they are handled.
+	maxUnverifiedBytes = maxBytesInFlight / 2
+	// firstReadBytes is what a request gets before it has sent anything: most
+	// notifications fit, and thousands of idle connections do no harm.
+	firstReadBytes = 16 << 10
 
-	// Nylas waits 10 s for an answer. Of these, 2 are left for the header and the
-	// network on both sides.
-	readLimit    = 3 * time.Second
-	custodyLimit = 5 * time.Second
+	// Nylas waits 10 s for an answer. Of these, 2 are left for the network on both
+	// sides, and 2 for the header, which nobody here sees arrive.
+	answerLimit     = 8 * time.Second
+	headerAllowance = 2 * time.Second
+	readLimit       = 3 * time.Second
+	custodyLimit    = 5 * time.Second
 )
 
 // Receiver is the http.Handler behind a webhook URL. It answers Nylas'
@@ -93,17 +116,18 @@ const (
 //   - 405: any other method.
 //
 // Nylas repeats a delivery after 408 and 503, twice, and never after 401, 413
-// and 405. It gives up waiting after 10 s; a Receiver reads for at most 3 s and
-// waits for its Handler for at most 5 s, so give the http.Server a
-// ReadHeaderTimeout of 1 s or so. The Handler's context does not end when the
-// client hangs up.
+// and 405. It gives up waiting after 10 s; a Receiver reads for at most 3 s, waits
+// for its Handler for at most 5 s, and takes at most 6 s for both, so give the
+// http.Server a ReadHeaderTimeout of 2 s. The Handler's context does not end when
+// the client hangs up.
 //
 // https://developer.nylas.com/docs/v3/notifications/
 type Receiver struct {
-	handler  Handler
-	secrets  atomic.Pointer[secrets]
-	logger   *slog.Logger
-	inFlight atomic.Int64
+	handler    Handler
+	secrets    atomic.Pointer[secrets]
+	logger     *slog.Logger
+	inFlight   atomic.Int64 // bytes, those that are unverified included
+	unverified atomic.Int64 // bytes
 }
 
 // A ReceiverOption sets up a [Receiver].
@@ -124,11 +148,14 @@ func (o receiverOption) applyReceiver(c *receiverConfig) error { return o(c) }
 // NewReceiver returns a Receiver that gives deliveries to handler. It needs
 // [WithSecrets] or [WithSecretsLater].
 func NewReceiver(handler Handler, opts ...ReceiverOption) (*Receiver, error) {
-	if handler == nil {
+	if isNil(handler) {
 		return nil, errors.New("nylas: new receiver: handler is nil")
 	}
 	config := receiverConfig{logger: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
 		if err := opt.applyReceiver(&config); err != nil {
 			return nil, fmt.Errorf("nylas: new receiver: %w", err)
 		}
@@ -179,6 +206,7 @@ func (r *Receiver) SetSecrets(values ...string) error {
 
 // ServeHTTP answers one request of Nylas.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	start := time.Now()
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if err := limitReading(w); err != nil {
 		r.refuse(w, req, http.StatusRequestTimeout, "connection cannot be read", err)
@@ -186,7 +214,9 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	switch req.Method {
 	case http.MethodPost:
-		r.receive(w, req)
+		if d := r.accept(w, req); d != nil {
+			r.handOver(w, req, d, start.Add(answerLimit-headerAllowance))
+		}
 	case http.MethodGet, http.MethodHead:
 		respondToChallenge(w, req)
 	default:
@@ -206,12 +236,6 @@ func limitReading(w http.ResponseWriter) error {
 	return err
 }
 
-func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
-	if d := r.accept(w, req); d != nil {
-		r.handOver(w, req, d)
-	}
-}
-
 // accept reads and verifies a delivery. It refuses what is none, and returns
 // nil then.
 func (r *Receiver) accept(w http.ResponseWriter, req *http.Request) *Delivery {
@@ -224,22 +248,9 @@ func (r *Receiver) accept(w http.ResponseWriter, req *http.Request) *Delivery {
 		r.refuse(w, req, http.StatusUnauthorized, "signature has the wrong form", err)
 		return nil
 	}
-	reserved := req.ContentLength
-	if reserved < 0 {
-		reserved = maxWireBytes
-	}
-	defer r.inFlight.Add(-reserved)
-	if r.inFlight.Add(reserved) > maxBytesInFlight {
-		r.refuse(w, req, http.StatusServiceUnavailable, "too many deliveries at a time", nil)
-		return nil
-	}
-	body, err := readBody(w, req)
+	body, err := r.readBody(w, req)
 	if err != nil {
-		status := http.StatusRequestTimeout
-		if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
-			status = http.StatusRequestEntityTooLarge
-		}
-		r.refuse(w, req, status, "body could not be read", err)
+		r.refuse(w, req, readStatus(err), "body could not be read", err)
 		return nil
 	}
 	known := r.secrets.Load()
@@ -259,27 +270,68 @@ func (r *Receiver) accept(w http.ResponseWriter, req *http.Request) *Delivery {
 // whole: while the handler works, net/http watches the connection, and takes the
 // end of a deadline for the sender's. It clears one by itself only where there
 // was a body to read.
-func readBody(w http.ResponseWriter, req *http.Request) ([]byte, error) {
+//
+// Memory is taken as bytes arrive, whatever length the sender announced.
+func (r *Receiver) readBody(w http.ResponseWriter, req *http.Request) ([]byte, error) {
 	limited := http.MaxBytesReader(w, req.Body, maxWireBytes)
+	whole := req.ContentLength // -1 if unknown
+	var reserved int64
+	defer func() {
+		r.inFlight.Add(-reserved)
+		r.unverified.Add(-reserved)
+	}()
 	var body []byte
-	var err error
-	if req.ContentLength < 0 {
-		body, err = io.ReadAll(limited)
-	} else {
-		body = make([]byte, req.ContentLength)
-		_, err = io.ReadFull(limited, body)
+	for size := int64(firstReadBytes); ; size *= 2 {
+		if whole >= 0 {
+			size = min(size, whole)
+		}
+		grow := size - reserved
+		reserved = size
+		if r.unverified.Add(grow) > maxUnverifiedBytes || r.inFlight.Add(grow) > maxBytesInFlight {
+			return nil, errOverload
+		}
+		body = slices.Grow(body, int(grow))
+		err := fill(&body, int(size), limited)
+		switch {
+		case int64(len(body)) == whole || whole < 0 && errors.Is(err, io.EOF):
+			// The deadline was set, so one that cannot be taken away does not matter.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+			return body, nil
+		case err != nil:
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
+}
+
+// fill reads until body has size bytes or its source ends.
+func fill(body *[]byte, size int, source io.Reader) error {
+	for len(*body) < size {
+		n, err := source.Read((*body)[len(*body):size])
+		*body = (*body)[:len(*body)+n]
+		if err != nil {
+			return err
+		}
 	}
-	// The deadline was set, so one that cannot be taken away does not matter.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body, nil
+	return nil
+}
+
+var errOverload = errors.New("nylas: too many deliveries at a time")
+
+// readStatus is the answer to a body that could not be read.
+func readStatus(err error) int {
+	if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
+		return http.StatusRequestEntityTooLarge
+	}
+	if errors.Is(err, errOverload) {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusRequestTimeout
 }
 
 // handOver gives a delivery to the handler and answers for the outcome.
-func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Delivery) {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(req.Context()), custodyLimit, errCustodyLimit)
+func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Delivery, end time.Time) {
+	limit := min(custodyLimit, time.Until(end))
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(req.Context()), limit, errCustodyLimit)
 	defer cancel()
 	// From here on the delivery is the handler's, and may change or never be let
 	// go of.
@@ -321,7 +373,7 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 }
 
 var (
-	errCustodyLimit  = fmt.Errorf("nylas: handler did not return within %v", custodyLimit)
+	errCustodyLimit  = errors.New("nylas: handler did not return in time")
 	errHandlerExited = errors.New("nylas: handler ended its goroutine")
 	errPanic         = errors.New("nylas: handler panicked")
 )
@@ -344,7 +396,11 @@ func (r *Receiver) refuse(w http.ResponseWriter, req *http.Request, status int, 
 	if err != nil {
 		attrs = append(attrs, slog.String("error", readError(err)))
 	}
-	r.logger.LogAttrs(req.Context(), slog.LevelWarn, "nylas: request refused", attrs...)
+	level := slog.LevelWarn
+	if errors.Is(err, ErrInvalidSignature) {
+		level = slog.LevelDebug // a scanner; what Nylas sends has the right form
+	}
+	r.logger.LogAttrs(req.Context(), level, "nylas: request refused", attrs...)
 	if status == http.StatusServiceUnavailable {
 		respondUnavailable(w)
 		return
@@ -360,7 +416,7 @@ func readError(err error) string {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return "it was cut off"
 	}
-	if errors.Is(err, ErrInvalidSignature) {
+	if errors.Is(err, ErrInvalidSignature) || errors.Is(err, errOverload) {
 		return err.Error()
 	}
 	return fmt.Sprintf("%T", err)

@@ -17,13 +17,16 @@ import (
 // that wait is handled in its place. An id is remembered only after its Handler
 // returned, so a failed delivery is handled again when Nylas repeats it.
 //
-// The ids are held in memory: a restart forgets them, and other processes do
+// The Middleware panics if it is given a nil Handler. The ids are held in memory: a restart forgets them, and other processes do
 // not know them.
 func DropDuplicates(remember int) Middleware {
 	if remember < 1 {
 		remember = defaultRemember
 	}
 	return func(next Handler) Handler {
+		if isNil(next) {
+			panic("nylas: DropDuplicates: handler is nil")
+		}
 		return &duplicates{
 			next:     next,
 			remember: remember,
