@@ -305,12 +305,13 @@ func TestReceiverOverloadedByReading(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var logged receiverLog
 				body := padded("n-1", wireLimit)
+				large := signed(body)
 				come := make(chan struct{})
 				var all sync.WaitGroup
 				deliver := func(receiver *nylas.Receiver, times, first int) {
 					for range times {
 						all.Go(func() {
-							req := signed(body).declaring(length).request()
+							req := large.declaring(length).request()
 							req.Body = &stalledBody{bytes.NewReader(body[:first]), come, bytes.NewReader(nil)} // cut off in the end
 							recordedRequest(receiver, req)
 						})
@@ -328,7 +329,7 @@ func TestReceiverOverloadedByReading(t *testing.T) {
 
 				close(come)
 				all.Wait()
-				requireAnswer(t, http.StatusOK, "", recorded(receiver, signed(body)))
+				requireAnswer(t, http.StatusOK, "", recorded(receiver, large))
 			})
 		})
 	}
