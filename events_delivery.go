@@ -2,6 +2,7 @@ package nylas
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,13 +58,13 @@ func NewDelivery(body []byte, contentEncoding string) *Delivery {
 		body = []byte{} // a store would write nil as "no value"
 	}
 	d := &Delivery{Body: body, ReceivedAt: time.Now()}
-	inflated, err := inflate(body, contentEncoding)
-	if err == nil {
-		d.Body = inflated
-		d.ID, d.Type, err = events.Peek(inflated)
+	var inflateErr, peekErr error
+	if d.Body, inflateErr = inflate(body, contentEncoding); inflateErr != nil {
+		d.Body = body // plain perhaps, and then its id is as good as any
 	}
-	if err != nil {
-		d.Err = err
+	d.ID, d.Type, peekErr = events.Peek(d.Body)
+	d.Err = cmp.Or(inflateErr, peekErr)
+	if d.ID == "" {
 		sum := sha256.Sum256(d.Body)
 		d.ID = "sha256:" + hex.EncodeToString(sum[:])
 	}

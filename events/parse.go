@@ -46,36 +46,38 @@ func Parse(body []byte) (*Notification, error) {
 // Peek returns the id and the type of a notification without decoding it. It
 // reads only as far as it must, so it takes no notice of what stands behind
 // them: that can still be cut off, broken, or a second id. Where Parse accepts
-// the same body, both agree.
+// the same body, both agree. With an error too it returns the one of them that
+// can be used.
 //
 // The error is [ErrNotJSON] or [ErrEnvelope].
 func Peek(body []byte) (id string, typ Type, err error) {
 	p := parser{dec: newDecoder(body)}
+	idRule, typeRule := ruleError("id is missing"), ruleError("type is missing")
 	err = members(p.dec, errNotObject, func(name []byte) (err error) {
 		switch string(name) {
 		case "id":
-			id, err = p.identity("id")
+			id, idRule, err = p.identity("id", &p.sawID)
 		case "type":
 			var text string
-			text, err = p.identity("type")
+			text, typeRule, err = p.identity("type", &p.sawType)
 			typ = Type(text)
 		default:
 			err = p.dec.SkipValue()
 		}
-		if err == nil && id != "" && typ != "" {
+		if err == nil && p.sawID && p.sawType {
 			return errEnough
 		}
 		return err
 	})
 	switch {
-	case err == errEnough: //nolint:errorlint // ours, never wrapped
-		return id, typ, nil
-	case err != nil:
-		return "", "", describe(err, ErrEnvelope)
-	case id == "":
-		return "", "", describe(ruleError("id is missing"), ErrEnvelope)
+	case err != nil && err != errEnough: //nolint:errorlint // ours, never wrapped
+		return id, typ, describe(err, ErrEnvelope)
+	case idRule != "":
+		return id, typ, describe(idRule, ErrEnvelope)
+	case typeRule != "":
+		return id, typ, describe(typeRule, ErrEnvelope)
 	default:
-		return "", "", describe(ruleError("type is missing"), ErrEnvelope)
+		return id, typ, nil
 	}
 }
 
@@ -191,27 +193,30 @@ func (p *parser) raw() ([]byte, error) {
 	return p.body[end-len(value) : end : end], nil
 }
 
-// identity reads the id or the type of the envelope.
-func (p *parser) identity(name string) (string, error) {
-	switch p.dec.PeekKind() {
-	case '"', '}', ']', 0: // but for '"' a syntax error, which ReadToken returns
-	default:
-		return "", ruleError(name + " is not a string")
-	}
-	token, err := p.dec.ReadToken()
+// identity reads the id or the type of the envelope. If it cannot be used, it
+// returns the rule that it broke.
+func (p *parser) identity(name string, seen *bool) (text string, broken ruleError, err error) {
+	value, err := p.dec.ReadValue()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	text := token.String()
+	if *seen {
+		return "", ruleError(name + " is given twice"), nil
+	}
+	*seen = true
+	if value.Kind() != '"' {
+		return "", ruleError(name + " is not a string"), nil
+	}
+	text = unquote(value)
 	switch {
 	case text == "":
-		return "", ruleError(name + " is empty")
+		return "", ruleError(name + " is empty"), nil
 	case len(text) > MaxIDBytes:
-		return "", ruleError(fmt.Sprintf("%s is longer than %d bytes", name, MaxIDBytes))
+		return "", ruleError(fmt.Sprintf("%s is longer than %d bytes", name, MaxIDBytes)), nil
 	case strings.ContainsFunc(text, unfitForID):
-		return "", ruleError(name + " has characters that cannot be printed")
+		return "", ruleError(name + " has characters that cannot be printed"), nil
 	}
-	return text, nil
+	return text, "", nil
 }
 
 // unfitForID reports characters that would make two ids look or be equal that

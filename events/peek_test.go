@@ -34,6 +34,10 @@ func TestPeekDoesNotLookBehind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			id, typ, err := events.Peek([]byte(test.body))
+			if name == "id twice in a row" || name == "type twice in a row" { // seen on the way
+				require.ErrorIs(t, err, events.ErrEnvelope)
+				return
+			}
 			require.NoError(t, err)
 			assert.Contains(t, []string{"n-1", "n-2"}, id)
 			assert.NotEmpty(t, typ)
@@ -71,4 +75,26 @@ func TestPeekBehindData(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "n-1", id)
 	assert.Equal(t, events.Type("message.opened.truncated"), typ)
+}
+
+// What can be used is returned with the error: duplicates of a delivery without
+// a usable type are known by its id.
+func TestPeekReturnsWhatCanBeUsed(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string][2]string{
+		`{"id":"n-1"}`:                       {"n-1", ""},
+		`{"type":5,"id":"n-1"}`:              {"n-1", ""},
+		`{"type":"t","id":{"a":[1]}}`:        {"", "t"},
+		`{"type":"","data":{},"id":"n-1"}`:   {"n-1", ""},
+		`{"id":"n-1","data":{"cut":`:         {"n-1", ""},
+		`{"id":"n-1","id":"n-2","type":"t"}`: {"", "t"},
+		`{"id":"n-1","type":"t","type":"u"}`: {"n-1", "t"}, // not read that far
+		`{"id":"a\u0000b","type":"t"}`:       {"", "t"},
+		`{"type":"t","type":"u","id":"n-1"}`: {"n-1", ""},
+		`["id","n-1"]`:                       {"", ""},
+	} {
+		id, typ, err := events.Peek([]byte(body))
+		assert.Equal(t, want, [2]string{id, string(typ)}, body)
+		assert.Equal(t, id != "" && typ != "", err == nil, body)
+	}
 }
