@@ -22,11 +22,11 @@ const maxInflatedBytes = 8 << 20
 
 // The errors of [NewDelivery], beside those of [events.Peek].
 var (
-	// ErrDecompress means that the content could not be inflated: it is damaged,
+	// ErrDeliveryEncoding means that the content could not be inflated: it is damaged,
 	// goes on after its end, or its encoding is neither gzip nor identity.
-	ErrDecompress = errors.New("nylas: cannot decompress the delivery")
-	// ErrTooLarge means that the content is over 8 MiB when inflated.
-	ErrTooLarge = errors.New("nylas: delivery is too large")
+	ErrDeliveryEncoding = errors.New("nylas: cannot decompress the delivery")
+	// ErrDeliveryTooLarge means that the content is over 8 MiB when inflated.
+	ErrDeliveryTooLarge = errors.New("nylas: delivery is too large")
 )
 
 // Delivery is one notification as it was received and verified, and not yet
@@ -40,13 +40,13 @@ type Delivery struct {
 	// Type is the trigger; empty if the body has no usable one.
 	Type events.Type
 	// Body is the notification in JSON, or the bytes as received if Err is
-	// [ErrDecompress] or [ErrTooLarge]. It belongs to the handler and is not used
+	// [ErrDeliveryEncoding] or [ErrDeliveryTooLarge]. It belongs to the handler and is not used
 	// again. It is never nil.
 	Body []byte
 	// ReceivedAt is when NewDelivery was called.
 	ReceivedAt time.Time
 	// Err tells why the delivery cannot be decoded, where that is known
-	// beforehand: ErrDecompress, ErrTooLarge, or an error of [events.Peek].
+	// beforehand: ErrDeliveryEncoding, ErrDeliveryTooLarge, or an error of [events.Peek].
 	Err error
 }
 
@@ -87,7 +87,7 @@ func inflate(body []byte, contentEncoding string) ([]byte, error) {
 	case "gzip", "x-gzip":
 		return gunzip(body)
 	default:
-		return nil, fmt.Errorf("%w: its encoding is neither gzip nor identity", ErrDecompress)
+		return nil, fmt.Errorf("%w: its encoding is neither gzip nor identity", ErrDeliveryEncoding)
 	}
 }
 
@@ -99,18 +99,18 @@ func gunzip(body []byte) ([]byte, error) {
 	defer gzipReaders.Put(reader)
 	source := bytes.NewReader(body)
 	if err := reader.Reset(source); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDecompress, err)
+		return nil, fmt.Errorf("%w: %w", ErrDeliveryEncoding, err)
 	}
 	reader.Multistream(false)
 	var inflated bytes.Buffer
 	_, err := inflated.ReadFrom(io.LimitReader(reader, maxInflatedBytes+1))
 	switch {
 	case inflated.Len() > maxInflatedBytes:
-		return nil, fmt.Errorf("%w: over %d bytes when inflated", ErrTooLarge, maxInflatedBytes)
+		return nil, fmt.Errorf("%w: over %d bytes when inflated", ErrDeliveryTooLarge, maxInflatedBytes)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrDecompress, err)
+		return nil, fmt.Errorf("%w: %w", ErrDeliveryEncoding, err)
 	case source.Len() > 0:
-		return nil, fmt.Errorf("%w: %d bytes follow its end", ErrDecompress, source.Len())
+		return nil, fmt.Errorf("%w: %d bytes follow its end", ErrDeliveryEncoding, source.Len())
 	}
 	return inflated.Bytes(), nil
 }

@@ -64,32 +64,32 @@ func undecodableDeliveries() map[string]deliveryTest {
 	badLength := slices.Clone(compressed)
 	binary.LittleEndian.PutUint32(badLength[len(badLength)-4:], uint32(len(body)+1))
 	tests := map[string]deliveryTest{
-		"bomb":              {body: gzipBomb(), encoding: "gzip", err: nylas.ErrTooLarge},
-		"one byte too much": {body: gzipOverLimit(), encoding: "gzip", err: nylas.ErrTooLarge},
-		"too much and cut":  {body: cut(gzipOverLimit(), 4), encoding: "gzip", err: nylas.ErrTooLarge},
+		"bomb":              {body: gzipBomb(), encoding: "gzip", err: nylas.ErrDeliveryTooLarge},
+		"one byte too much": {body: gzipOverLimit(), encoding: "gzip", err: nylas.ErrDeliveryTooLarge},
+		"too much and cut":  {body: cut(gzipOverLimit(), 4), encoding: "gzip", err: nylas.ErrDeliveryTooLarge},
 
-		"no trailer":        {body: cut(compressed, 8), encoding: "gzip", err: nylas.ErrDecompress},
-		"half a trailer":    {body: cut(compressed, 4), encoding: "gzip", err: nylas.ErrDecompress},
-		"last byte missing": {body: cut(compressed, 1), encoding: "gzip", err: nylas.ErrDecompress},
-		"half":              {body: compressed[:len(compressed)/2], encoding: "gzip", err: nylas.ErrDecompress},
-		"header only":       {body: compressed[:10], encoding: "gzip", err: nylas.ErrDecompress},
-		"half a header":     {body: compressed[:5], encoding: "gzip", err: nylas.ErrDecompress},
-		"empty":             {body: []byte{}, encoding: "gzip", err: nylas.ErrDecompress},
-		"bad checksum":      {body: changed(-8, compressed[len(compressed)-8]^1), encoding: "gzip", err: nylas.ErrDecompress},
-		"bad length":        {body: badLength, encoding: "gzip", err: nylas.ErrDecompress},
-		"bad magic":         {body: changed(0, 0x1e), encoding: "gzip", err: nylas.ErrDecompress},
-		"bad method":        {body: changed(2, 7), encoding: "gzip", err: nylas.ErrDecompress},
-		"bad content":       {body: changed(10, 0xff), encoding: "gzip", err: nylas.ErrDecompress},
-		"trailing zero":     {body: append(slices.Clone(compressed), 0), encoding: "gzip", err: nylas.ErrDecompress},
-		"trailing text":     {body: append(slices.Clone(compressed), bodyMarker...), encoding: "gzip", err: nylas.ErrDecompress},
-		"two members":       {body: slices.Concat(compressed, compressed), encoding: "gzip", err: nylas.ErrDecompress},
-		"content and empty": {body: slices.Concat(compressed, gzipped(nil)), encoding: "gzip", err: nylas.ErrDecompress},
-		"plain":             {body: body, encoding: "gzip", err: nylas.ErrDecompress},
-		"unknown encoding":  {body: body, encoding: "br", err: nylas.ErrDecompress},
-		"deflate":           {body: body, encoding: "deflate", err: nylas.ErrDecompress},
-		"base64":            {body: body, encoding: "gzip+base64", err: nylas.ErrDecompress},
-		"encoding twice":    {body: gzipped(compressed), encoding: "gzip, gzip", err: nylas.ErrDecompress},
-		"hostile encoding":  {body: body, encoding: bodyMarker, err: nylas.ErrDecompress},
+		"no trailer":        {body: cut(compressed, 8), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"half a trailer":    {body: cut(compressed, 4), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"last byte missing": {body: cut(compressed, 1), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"half":              {body: compressed[:len(compressed)/2], encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"header only":       {body: compressed[:10], encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"half a header":     {body: compressed[:5], encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"empty":             {body: []byte{}, encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"bad checksum":      {body: changed(-8, compressed[len(compressed)-8]^1), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"bad length":        {body: badLength, encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"bad magic":         {body: changed(0, 0x1e), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"bad method":        {body: changed(2, 7), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"bad content":       {body: changed(10, 0xff), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"trailing zero":     {body: append(slices.Clone(compressed), 0), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"trailing text":     {body: append(slices.Clone(compressed), bodyMarker...), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"two members":       {body: slices.Concat(compressed, compressed), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"content and empty": {body: slices.Concat(compressed, gzipped(nil)), encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"plain":             {body: body, encoding: "gzip", err: nylas.ErrDeliveryEncoding},
+		"unknown encoding":  {body: body, encoding: "br", err: nylas.ErrDeliveryEncoding},
+		"deflate":           {body: body, encoding: "deflate", err: nylas.ErrDeliveryEncoding},
+		"base64":            {body: body, encoding: "gzip+base64", err: nylas.ErrDeliveryEncoding},
+		"encoding twice":    {body: gzipped(compressed), encoding: "gzip, gzip", err: nylas.ErrDeliveryEncoding},
+		"hostile encoding":  {body: body, encoding: bodyMarker, err: nylas.ErrDeliveryEncoding},
 
 		"gzip twice":    {body: gzipped(compressed), encoding: "gzip", content: compressed, err: events.ErrNotJSON},
 		"not said":      {body: compressed, err: events.ErrNotJSON},
@@ -155,7 +155,7 @@ func (test deliveryTest) check(tb testing.TB, d *nylas.Delivery) {
 	n, err := d.Parse()
 	assert.Nil(tb, n)
 	assert.Same(tb, d.Err, err, "Parse says what is known")
-	for _, other := range []error{nylas.ErrDecompress, nylas.ErrTooLarge, events.ErrNotJSON, events.ErrEnvelope} {
+	for _, other := range []error{nylas.ErrDeliveryEncoding, nylas.ErrDeliveryTooLarge, events.ErrNotJSON, events.ErrEnvelope} {
 		assert.Equal(tb, errors.Is(test.err, other), errors.Is(d.Err, other), "%v", other)
 	}
 }
@@ -185,7 +185,7 @@ func TestNewDeliveryCutOffAnywhere(t *testing.T) {
 	compressed := gzipped(openedBody("n-1"))
 	for length := range compressed {
 		d := nylas.NewDelivery(compressed[:length], "gzip")
-		require.ErrorIs(t, d.Err, nylas.ErrDecompress)
+		require.ErrorIs(t, d.Err, nylas.ErrDeliveryEncoding)
 		require.Equal(t, sha256ID(compressed[:length]), d.ID)
 	}
 }
@@ -225,7 +225,7 @@ func TestReceiverJoinsEncodings(t *testing.T) {
 	in := signed(twice).with("Content-Encoding", "gzip", "gzip")
 	requireAnswer(t, http.StatusOK, "", recorded(newReceiver(t, &taken), in))
 	require.Len(t, taken.deliveries(), 1)
-	deliveryTest{body: twice, err: nylas.ErrDecompress}.check(t, taken.deliveries()[0])
+	deliveryTest{body: twice, err: nylas.ErrDeliveryEncoding}.check(t, taken.deliveries()[0])
 }
 
 func TestNewDeliveryOfNil(t *testing.T) {

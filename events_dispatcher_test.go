@@ -24,7 +24,7 @@ func dispatched() map[events.Type]events.Data {
 	sent := &events.SentMessage{ID: "message-1", GrantID: "grant-1", Subject: "Quick follow-up"}
 	bounce := events.BounceOutcome{Message: message, Bounce: events.Bounce{BouncedAt: at, Type: "MailboxFull"}}
 	complaint := events.ComplaintOutcome{Message: message, Complaint: events.Complaint{ReportedAt: at, Type: "abuse"}}
-	delivery := events.DeliveryOutcome{Message: message, Delivered: events.Delivery{DeliveredAt: at}}
+	delivery := events.DeliveryOutcome{Message: message, Delivered: events.Delivered{DeliveredAt: at}}
 	rejection := events.RejectionOutcome{Message: message, RejectedAt: at}
 
 	opened := &events.LegacyMessageOpened{Object: "message", Deltas: make([]events.Delta[events.LegacyOpenedMetadata], 1)}
@@ -211,7 +211,7 @@ func TestDispatcherUndecodable(t *testing.T) {
 		d   *nylas.Delivery
 		err error
 	}{
-		"known beforehand":       {nylas.NewDelivery(body, "gzip"), nylas.ErrDecompress},
+		"known beforehand":       {nylas.NewDelivery(body, "gzip"), nylas.ErrDeliveryEncoding},
 		"not JSON":               {nylas.NewDelivery([]byte("plain text"), ""), events.ErrNotJSON},
 		"no id":                  {nylas.NewDelivery([]byte(`{"type":"t"}`), ""), events.ErrEnvelope},
 		"broken behind the id":   {nylas.NewDelivery([]byte(`{"id":"n-1","type":"message.opened",`), ""), events.ErrNotJSON},

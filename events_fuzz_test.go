@@ -135,7 +135,7 @@ func FuzzNewDelivery(f *testing.F) {
 		require.NotNil(t, d.Body)
 		require.False(t, d.ReceivedAt.IsZero())
 		require.Equal(t, before, slices.Clone(body), "the input was changed")
-		if !errors.Is(d.Err, nylas.ErrDecompress) && !errors.Is(d.Err, nylas.ErrTooLarge) {
+		if !errors.Is(d.Err, nylas.ErrDeliveryEncoding) && !errors.Is(d.Err, nylas.ErrDeliveryTooLarge) {
 			again := nylas.NewDelivery(d.Body, "")
 			assert.Equal(t, d.ID, again.ID)
 			assert.Equal(t, d.Type, again.Type)

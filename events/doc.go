@@ -21,13 +21,15 @@
 // # What the decoder forgives
 //
 // Nylas' own pages disagree about the shape of a notification, so the decoder
-// is lenient where a strict one would lose an event: ids, indexes, counts and
-// times may be numbers or numeric strings, arrays and objects may be null,
-// fields may be missing, unknown fields are skipped, and invalid UTF-8 inside a
-// string is replaced by U+FFFD. It is strict about one thing, the identity of a
-// notification: the envelope's id and type must be printable, non-empty strings
-// of at most [MaxIDBytes] bytes, given exactly once, because ids are what
-// duplicates are recognised by.
+// is lenient where they do: ids, indexes, counts and times may be numbers or
+// numeric strings, arrays and objects may be null, fields may be missing, unknown
+// fields are skipped, and invalid UTF-8 inside a string is replaced by U+FFFD. A
+// field of any other type than these is an error that names it: half an event
+// would look like a whole one.
+//
+// It is strictest about the identity of a notification: the envelope's id and
+// type must be printable, non-empty strings of at most [MaxIDBytes] bytes, given
+// exactly once, because ids are what duplicates are recognised by.
 //
 // # Building payloads
 //

@@ -16,7 +16,8 @@ var (
 	// ErrNotJSON means that the input is not exactly one JSON value.
 	ErrNotJSON = errors.New("events: not JSON")
 	// ErrEnvelope means that the input is JSON but no notification: not an object,
-	// without a usable id or type, with one of them twice, or without data.
+	// without a usable id or type, with one of them twice, without data, or with a
+	// time or attempt that is none.
 	ErrEnvelope = errors.New("events: bad envelope")
 	// ErrData means that the data of a known trigger has a member of the wrong kind.
 	ErrData = errors.New("events: bad data")

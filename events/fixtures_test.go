@@ -184,7 +184,7 @@ var expected = map[string]events.Notification{
 	"constructed/message.delivered.json": sent(events.TypeMessageDelivered, exampleGrant,
 		&events.MessageDelivered{DeliveryOutcome: events.DeliveryOutcome{
 			Message: shipped(),
-			Delivered: events.Delivery{
+			Delivered: events.Delivered{
 				DeliveredAt: unix(1234567890),
 				Recipients:  []events.Address{"jordan.taylor@example.com"},
 			},

@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -142,15 +143,21 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 	case nil:
 		wire.Data = own
 	case *Unknown:
-		if data.Data != nil {
+		if data != nil && data.Data != nil {
 			wire.Data = data.Data
 		}
 	case *MessageSendSuccess:
+		if data == nil {
+			return nil, errNilData
+		}
 		wire.Data = struct {
 			ids
 			MessageSendSuccess
 		}{own, *data}
 	case *MessageSendFailed:
+		if data == nil {
+			return nil, errNilData
+		}
 		wire.Data = struct {
 			ids
 			MessageSendFailed
@@ -165,6 +172,8 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 	return jsonv2.Marshal(wire, jsonv2.Deterministic(true),
 		jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 }
+
+var errNilData = errors.New("events: data is a nil pointer")
 
 // UnmarshalJSON is [Parse] for encoding/json. It copies its input. As encoding/json
 // wants it, null changes nothing.

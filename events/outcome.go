@@ -109,7 +109,7 @@ type ComplaintOutcome struct {
 // DeliveryOutcome tells which recipients' servers took a message.
 type DeliveryOutcome struct {
 	Message   OutcomeMessage `json:"message"`
-	Delivered Delivery       `json:"delivered"`
+	Delivered Delivered      `json:"delivered"`
 }
 
 // RejectionOutcome tells that a message was not sent at all.
@@ -178,8 +178,8 @@ type Complaint struct {
 	ComplainedRecipients []Address `json:"complained_recipients,omitzero"`
 }
 
-// Delivery is a delivery and to whom it was.
-type Delivery struct {
+// Delivered is a delivery and to whom it was.
+type Delivered struct {
 	DeliveredAt Timestamp `json:"delivered_at,omitzero"`
 	Recipients  []Address `json:"recipients,omitzero"`
 }

@@ -35,7 +35,7 @@ func samples() []sample {
 	complaint := events.ComplaintOutcome{Message: message, Complaint: events.Complaint{
 		ReportedAt: unix(1700000002), Type: "abuse", ComplainedRecipients: []events.Address{"b@example.org"},
 	}}
-	delivered := events.DeliveryOutcome{Message: message, Delivered: events.Delivery{
+	delivered := events.DeliveryOutcome{Message: message, Delivered: events.Delivered{
 		DeliveredAt: unix(1700000003), Recipients: []events.Address{"b@example.org"},
 	}}
 	rejected := events.RejectionOutcome{Message: message, RejectedAt: unix(1700000004)}

@@ -28,8 +28,8 @@ const (
 // connection can be used again. Nobody looks at it.
 const maxReceiverBody = 64 << 10
 
-// Delivery is one attempt to deliver a notification to one webhook.
-type Delivery struct {
+// DeliveryAttempt is one attempt to deliver a notification to one webhook.
+type DeliveryAttempt struct {
 	WebhookID      string // empty for a test event
 	NotificationID string // the same for all attempts and webhooks
 	Type           events.Type
@@ -48,7 +48,7 @@ type courier struct {
 	delays       [maxAttempts - 1]time.Duration
 
 	mu   sync.Mutex
-	log  []Delivery
+	log  []DeliveryAttempt
 	due  int           // notifications that are not settled
 	idle chan struct{} // closed when due is 0
 }
@@ -108,14 +108,14 @@ func (c *courier) deliver(ctx context.Context, n *events.Notification, targets [
 }
 
 // attempt delivers once.
-func (c *courier) attempt(ctx context.Context, n *events.Notification, target destination) Delivery {
+func (c *courier) attempt(ctx context.Context, n *events.Notification, target destination) DeliveryAttempt {
 	delivery, _ := c.send(ctx, n, target)
 	return delivery
 }
 
 // send delivers once, and returns the Retry-After of a 429, else a negative time.
-func (c *courier) send(ctx context.Context, n *events.Notification, target destination) (Delivery, time.Duration) {
-	delivery := Delivery{WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt, StartedAt: time.Now()}
+func (c *courier) send(ctx context.Context, n *events.Notification, target destination) (DeliveryAttempt, time.Duration) {
+	delivery := DeliveryAttempt{WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt, StartedAt: time.Now()}
 	retryAfter := time.Duration(-1)
 	delivery.Body, delivery.Err = n.MarshalJSON()
 	if delivery.Err == nil {
@@ -153,7 +153,7 @@ func (c *courier) post(ctx context.Context, target destination, body []byte) (st
 
 // retriable tells whether Nylas would try again. No answer at all is in none of
 // its lists; it counts as a failure there, and is taken as one that passes.
-func (d *Delivery) retriable() bool {
+func (d *DeliveryAttempt) retriable() bool {
 	switch d.Status {
 	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
@@ -209,7 +209,7 @@ func (c *courier) wait(ctx context.Context) error {
 	}
 }
 
-func (c *courier) deliveries() []Delivery {
+func (c *courier) deliveries() []DeliveryAttempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.log)

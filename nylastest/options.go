@@ -59,7 +59,7 @@ func WithTrackingDomains(hostnames ...string) Option {
 // WithRetryDelays sets how long the second attempt to deliver a notification
 // waits after the first one failed, and the third after the second. The default
 // is 5 and 10 minutes, because Nylas' last attempt comes 10 to 20 minutes after
-// the first. A Retry-After of the receiver takes the place of either.
+// the first. The Retry-After of a 429 takes the place of either.
 //
 // https://developer.nylas.com/docs/v3/notifications/
 func WithRetryDelays(second, third time.Duration) Option {

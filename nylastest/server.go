@@ -225,7 +225,7 @@ func (s *Server) Message(id string) (m Message, ok bool) { return s.mailbox.get(
 
 // Deliveries returns the attempts to deliver notifications so far, in the order in
 // which they ended.
-func (s *Server) Deliveries() []Delivery { return s.courier.deliveries() }
+func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() }
 
 // Wait returns when every notification so far has been taken by its webhooks or
 // has been given up; one that waits for its next attempt is waited for. Scheduled

@@ -29,6 +29,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1) //nolint:gocritic // stop only matters to a program that goes on
@@ -235,7 +236,7 @@ func (q *quickstart) serve(ctx context.Context, addr string) (*webhookServer, er
 	mux.Handle(path, receiver)
 	s := &webhookServer{
 		receiver: receiver,
-		server:   &http.Server{Handler: mux, ReadHeaderTimeout: time.Second},
+		server:   &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second},
 		served:   make(chan error, 1),
 		url:      "http://" + listener.Addr().String() + path,
 	}

@@ -36,7 +36,8 @@ import (
 
 // Nylas gives up on a delivery after 10 s, of which the receiver takes at most 8.
 const (
-	readHeaderTimeout = time.Second
+	readHeaderTimeout = 2 * time.Second
+	readTimeout       = 5 * time.Second // of what is not for the receiver
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 16 << 10
 	shutdownTimeout   = 10 * time.Second
@@ -45,6 +46,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1) //nolint:gocritic // stop only matters to a program that goes on
@@ -86,6 +88,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 	}
@@ -97,6 +100,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 
+	if len(secrets) > 0 && getenv("NYLAS_WEBHOOK_SECRET") == "" {
+		logger.Info("using the kept secret; remove the file to create a new webhook", slog.String("file", *secretFile))
+	}
 	if len(secrets) == 0 {
 		if err := subscribe(ctx, getenv, receiver, *secretFile); err != nil {
 			return errors.Join(err, server.Close())

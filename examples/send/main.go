@@ -23,6 +23,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1) //nolint:gocritic // stop only matters to a program that goes on
@@ -45,6 +46,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if *to == "" {
 		return errors.New("send: whom to? use -to or NYLAS_TO")
 	}
+	grantID := getenv("NYLAS_GRANT_ID")
+	if grantID == "" {
+		return errors.New("send: from whom? set NYLAS_GRANT_ID")
+	}
 	client, err := newClient(getenv)
 	if err != nil {
 		return err
@@ -57,7 +62,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if *track {
 		request.TrackingOptions = &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: *label}
 	}
-	message, err := client.Messages.Send(ctx, getenv("NYLAS_GRANT_ID"), request)
+	message, err := client.Messages.Send(ctx, grantID, request)
 	switch {
 	case errors.Is(err, nylas.ErrOutcomeUnknown):
 		return fmt.Errorf("look into the mailbox before sending again: %w", err)

@@ -48,6 +48,8 @@ func TestSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	none := func(string) string { return "" }
 	require.ErrorContains(t, run(t.Context(), nil, none, nil), "use -to or NYLAS_TO")
-	require.ErrorContains(t, run(t.Context(), []string{"-to", "kim@example.org"}, none, nil), "the API key is empty")
+	require.ErrorContains(t, run(t.Context(), []string{"-to", "kim@example.org"}, none, nil), "set NYLAS_GRANT_ID")
+	grant := func(name string) string { return map[string]string{"NYLAS_GRANT_ID": "g-1"}[name] }
+	require.ErrorContains(t, run(t.Context(), []string{"-to", "kim@example.org"}, grant, nil), "the API key is empty")
 	require.ErrorContains(t, run(t.Context(), []string{"-nonsense"}, none, nil), "not defined")
 }
