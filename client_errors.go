@@ -158,7 +158,7 @@ func (e *Error) redact(text string) string {
 
 // Is reports whether target is a sentinel that the error matches.
 func (e *Error) Is(target error) bool {
-	if target == ErrOutcomeUnknown { //nolint:errorlint // that is what Is is for
+	if target == ErrOutcomeUnknown {
 		return e.OutcomeUnknown
 	}
 	kinds, _ := e.kinds()

@@ -323,8 +323,8 @@ func TestAnswersThatAreNotNylas(t *testing.T) {
 				return
 			}
 			want := "nylas: " + m.op + ": 200: OK: "
-			switch {
-			case m.op == "send message" || m.op == "create webhook" || m.op == "rotate webhook secret":
+			switch m.op {
+			case "send message", "create webhook", "rotate webhook secret":
 				want += "the answer does not name what was made"
 			default:
 				want += "the answer has another form than documented"
