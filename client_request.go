@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -75,7 +76,12 @@ type exchange struct {
 	call   call
 	url    string
 	body   []byte
-	key    string // Idempotency-Key, "" for none
+	key    string      // Idempotency-Key, "" for none
+	header http.Header // of the caller
+
+	contentType string // "" without a body
+	retry       RetryPolicy
+	exchanges   *[]Exchange // where attempts are captured, nil for nowhere
 
 	attempts int
 	unknown  bool // an attempt may have been carried out, and nothing settled it
@@ -88,7 +94,11 @@ func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response,
 			return nil, nil, refuse(call.op, err.Error())
 		}
 	}
-	x := &exchange{client: c, call: call}
+	x := &exchange{client: c, call: call, header: config.header, retry: c.retry, exchanges: config.exchanges}
+	x.call.limit = cmp.Or(config.timeout, c.timeout, call.limit)
+	if config.noRetry {
+		x.retry.MaxAttempts = 1
+	}
 	if call.repeat == repeatWithKey {
 		x.key = cmp.Or(config.idempotencyKey, newIdempotencyKey())
 	} else if config.idempotencyKey != "" {
@@ -100,6 +110,7 @@ func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response,
 	}
 	x.url = target
 	if call.body != nil {
+		x.contentType = "application/json" // Nylas refuses a charset
 		x.body, err = jsonv2.Marshal(call.body, jsonv2.Deterministic(true))
 		if err != nil {
 			return nil, nil, refuse(call.op, "the request cannot be encoded as JSON: "+encodeError(err))
@@ -175,22 +186,26 @@ func (x *exchange) attempt(ctx context.Context) *answer {
 	defer cancel()
 	x.attempts++
 	start := time.Now()
-	a := x.roundTrip(ctx)
+	captured := x.newCapture()
+	a := x.roundTrip(ctx, captured)
 	if a.err != nil && ctx.Err() != nil {
 		a.err = context.Cause(ctx) // more exact than what the transport makes of it
 	}
-	x.log(ctx, a, time.Since(start))
+	took := time.Since(start)
+	captured.keep(x, a.err, start, took)
+	x.log(ctx, a, took)
 	return a
 }
 
-func (x *exchange) roundTrip(ctx context.Context) *answer {
+func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 	var trace connTrace
 	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, bytes.NewReader(x.body))
 	if err != nil {
 		return &answer{err: errors.New("the request cannot be built")}
 	}
-	if x.call.body != nil {
-		req.Header.Set("Content-Type", "application/json") // Nylas refuses a charset
+	maps.Copy(req.Header, x.header)
+	if x.contentType != "" {
+		req.Header.Set("Content-Type", x.contentType)
 	}
 	if x.key != "" {
 		req.Header.Set("Idempotency-Key", x.key)
@@ -202,10 +217,12 @@ func (x *exchange) roundTrip(ctx context.Context) *answer {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", x.client.userAgent)
 
+	captured.sends(req)
 	resp, err := x.client.http.Do(req)
 	if err != nil {
 		return &answer{err: withoutURL(err), reached: trace.reached(err)}
 	}
+	captured.receives(resp)
 	defer func() { _ = resp.Body.Close() }() // nothing more is read from it
 	a := &answer{status: resp.StatusCode, header: resp.Header}
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
@@ -320,13 +337,18 @@ func (x *exchange) newError(last *answer) *Error {
 	return e
 }
 
-// secrets returns what no text or log may show: keys, and ids, which can be
-// addresses, as they are and as they stand in the path.
+// secrets returns what no text or log may show: keys, ids, which can be
+// addresses, as they are and as they stand in the path, and headers of the caller.
 func (x *exchange) secrets() []string {
 	secrets := []string{x.client.apiKey, x.key}
 	for _, id := range x.call.ids {
 		if len(id) >= shortIDBytes {
 			secrets = append(secrets, id, url.PathEscape(id), url.QueryEscape(id))
+		}
+	}
+	for name := range x.header {
+		if value := x.header.Get(name); len(value) >= shortIDBytes {
+			secrets = append(secrets, value)
 		}
 	}
 	return secrets

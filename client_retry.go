@@ -98,11 +98,11 @@ func newIdempotencyKey() string { return "nylas-go-" + rand.Text() }
 
 // run makes attempts until one settles the call, or none may follow.
 func (x *exchange) run(ctx context.Context) (*answer, error) {
-	pace := newPace(x.client.retry)
+	if err := x.admit(ctx, time.Time{}); err != nil {
+		return nil, x.fail(nil, err)
+	}
+	pace := newPace(x.retry)
 	for {
-		if ctx.Err() != nil {
-			return nil, x.fail(nil, ended(ctx))
-		}
 		a := x.attempt(ctx)
 		if a.err == nil && isSuccess(a.status) {
 			return a, nil
@@ -118,6 +118,9 @@ func (x *exchange) run(ctx context.Context) (*answer, error) {
 		if err := sleep(ctx, wait); err != nil {
 			return a, x.fail(a, err)
 		}
+		if err := x.admit(ctx, pace.until); err != nil {
+			return a, x.fail(a, err)
+		}
 	}
 }
 
@@ -126,6 +129,7 @@ type pace struct {
 	policy   RetryPolicy
 	delays   backoff.ExponentialBackOff
 	start    time.Time
+	until    time.Time // when the next attempt has to begin
 	failures int
 }
 
@@ -168,7 +172,8 @@ func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
 		return 0, false
 	}
 	wait = max(wait, asked)
-	return wait, wait <= window-time.Since(p.start)
+	p.until = p.start.Add(window)
+	return wait, wait <= time.Until(p.until)
 }
 
 // mayRepeat reports whether a failed attempt may be followed by another one.
