@@ -94,7 +94,7 @@ func (l *limiter) lanesOf(x *exchange) (_ *lanes, owner string) {
 	switch isSend := call.method == http.MethodPost && strings.HasSuffix(call.path, "/messages/send"); {
 	case !isSend:
 		return l.grantCalls, call.ids[0]
-	case strings.HasPrefix(x.contentType, "multipart/"):
+	case strings.HasPrefix(x.contentType(), "multipart/"):
 		return l.multipartSends, call.ids[0]
 	default:
 		return l.sends, call.ids[0]

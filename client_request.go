@@ -79,9 +79,8 @@ type exchange struct {
 	key    string      // Idempotency-Key, "" for none
 	header http.Header // of the caller
 
-	contentType string // "" without a body
-	retry       RetryPolicy
-	exchanges   *[]Exchange // where attempts are captured, nil for nowhere
+	retry     RetryPolicy
+	exchanges *[]Exchange // where attempts are captured, nil for nowhere
 
 	attempts int
 	unknown  bool // an attempt may have been carried out, and nothing settled it
@@ -110,7 +109,6 @@ func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response,
 	}
 	x.url = target
 	if call.body != nil {
-		x.contentType = "application/json" // Nylas refuses a charset
 		x.body, err = jsonv2.Marshal(call.body, jsonv2.Deterministic(true))
 		if err != nil {
 			return nil, nil, refuse(call.op, "the request cannot be encoded as JSON: "+encodeError(err))
@@ -204,8 +202,8 @@ func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 		return &answer{err: errors.New("the request cannot be built")}
 	}
 	maps.Copy(req.Header, x.header)
-	if x.contentType != "" {
-		req.Header.Set("Content-Type", x.contentType)
+	if contentType := x.contentType(); contentType != "" {
+		req.Header.Set("Content-Type", contentType)
 	}
 	if x.key != "" {
 		req.Header.Set("Idempotency-Key", x.key)
@@ -234,6 +232,14 @@ func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 		a.body = nil
 	}
 	return a
+}
+
+// contentType returns the type of the body, "" if there is none.
+func (x *exchange) contentType() string {
+	if x.call.body == nil {
+		return ""
+	}
+	return "application/json" // Nylas refuses a charset
 }
 
 // connTrace watches how far a request gets.
