@@ -27,8 +27,8 @@ type RateLimits struct {
 	MultipartSends float64
 	// GrantCalls is for all other calls of a grant. The default is 200.
 	GrantCalls float64
-	// ApplicationCalls is for the calls that name no grant, such as those on
-	// webhooks, together. The default is 50.
+	// ApplicationCalls is for all calls that name neither grant nor domain together,
+	// such as those on webhooks. The default is 50.
 	ApplicationCalls float64
 }
 

@@ -345,3 +345,30 @@ func TestGrantsInUseAreNotForgotten(t *testing.T) {
 		assert.Equal(t, 10*time.Second, time.Since(start))
 	})
 }
+
+// TestRateLimitsToldApart has answers whose types say the contrary, as they do
+// on Nylas' pages.
+func TestRateLimitsToldApart(t *testing.T) {
+	t.Parallel()
+	both := []error{nylas.ErrRateLimited, nylas.ErrProviderRateLimited}
+	for _, tt := range []struct {
+		name string
+		body string
+		is   []error
+	}{
+		{"an object", `{"error":{"type":"nylas_rate_limit_exceeded","provider_error":{"code":429}}}`, both},
+		{"an empty object", `{"error":{"type":"rate_limit_error","provider_error":{}}}`, both},
+		{"a text", `{"error":{"provider_error":"busy"}}`, both},
+		{"null", `{"error":{"type":"rate_limit_error","provider_error":null}}`, both[:1]},
+		{"nothing", `{"error":{"type":"quota_exceeded_error"}}`, both[:1]},
+		{"no error", `{"provider_error":{}}`, both[:1]},
+		{"no JSON", `<html>`, both[:1]},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := send(t.Context(), newWire(t, answers(429, tt.body)).client(t), nylas.WithoutRetry())
+			assertSentinels(t, err, tt.is...)
+			assert.Equal(t, len(tt.is) == 2, strings.HasSuffix(err.Error(), adviceProvider))
+		})
+	}
+}
