@@ -145,6 +145,25 @@ func TestCaptureOfABodyThatIsSentAgain(t *testing.T) {
 	assert.JSONEq(t, `{"description":"new"}`, string(w.requests()[1].body))
 }
 
+// TestCaptureOfABodyThatIsReadTheSecondTime has a redirect before the body.
+func TestCaptureOfABodyThatIsReadTheSecondTime(t *testing.T) {
+	t.Parallel()
+	w, redirects := newWire(t, answers(200, `{"data":{"id":"w-1"}}`)), 0
+	unread := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		if redirects++; redirects == 1 {
+			return answers(307, "", "Location", "/elsewhere")(r)
+		}
+		return w.mock.RoundTrip(r)
+	})
+	client := w.client(t, nylas.WithHTTPClient(&http.Client{
+		Transport: unread, CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
+	}))
+	var exchanges []nylas.Exchange
+	_, err := client.Webhooks.Update(t.Context(), testWebhook, &nylas.UpdateWebhookRequest{Description: "new"}, nylas.WithCapture(&exchanges))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"description":"new"}`, string(exchanges[0].RequestBody))
+}
+
 // TestCaptureWhileTheTransportStillReads is for the race detector: HTTP lets an
 // answer come before the request is whole.
 func TestCaptureWhileTheTransportStillReads(t *testing.T) {

@@ -261,7 +261,7 @@ func (e *Error) classify() {
 		is(ErrIdempotencyConflict, "")
 	case e.StatusCode == http.StatusTooManyRequests && e.ProviderError != nil:
 		// The types of the two contradict each other from page to page.
-		is(ErrRateLimited, adviceProvider)
+		is(ErrRateLimited, "")
 		is(ErrProviderRateLimited, adviceProvider)
 	case e.StatusCode == http.StatusTooManyRequests:
 		is(ErrRateLimited, "")

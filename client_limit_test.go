@@ -218,6 +218,26 @@ func TestContextThatEndsWhileARepeatWaitsForTheRateLimit(t *testing.T) {
 	}
 }
 
+// TestGivingUpDoesNotWaitForThoseBefore has one that waits behind a patient one.
+func TestGivingUpDoesNotWaitForThoseBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1}))
+		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		start := time.Now()
+		var patient sync.WaitGroup
+		patient.Go(func() { _ = send(t.Context(), client) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, send(ctx, client), context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(start))
+		patient.Wait()
+		assert.Len(t, w.requests(), 2)
+	})
+}
+
 func TestThoseThatWaitGoInTheirOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

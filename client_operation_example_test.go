@@ -17,7 +17,6 @@ func ExampleWithRateLimit() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = server.Close() }()
 	// The mail provider refuses one send.
 	err = server.Inject(nylastest.Fault{Endpoint: nylastest.EndpointSend, Inside: &nylastest.Answer{
 		Status: http.StatusTooManyRequests,
@@ -43,6 +42,9 @@ func ExampleWithRateLimit() {
 	case errors.Is(err, nylas.ErrRateLimited):
 		fmt.Println("slow down, or send from fewer programs at once")
 	}
+	if err := server.Close(); err != nil {
+		log.Fatal(err)
+	}
 	// Output: hold back this mailbox for 20m0s
 }
 
@@ -52,7 +54,6 @@ func ExampleWithCapture() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = server.Close() }()
 	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()))
 	if err != nil {
 		log.Fatal(err)
@@ -67,6 +68,9 @@ func ExampleWithCapture() {
 		fmt.Println(exchange.Method, exchange.Target, exchange.RequestHeader.Get("Authorization"))
 		fmt.Println(string(exchange.RequestBody))
 		fmt.Println(exchange.StatusCode)
+	}
+	if err := server.Close(); err != nil {
+		log.Fatal(err)
 	}
 	// Output:
 	// PUT /v3/webhooks/webhook-1 [redacted]
