@@ -20,10 +20,10 @@ const redactedHeader = "[redacted]"
 // [WithCapture].
 //
 // It holds what errors and logs never do: the content of messages, addresses,
-// ids, and in the answers to creating a webhook and rotating its secret that
-// secret. Headers that carry credentials (Authorization, Cookie, Set-Cookie) have
-// the value "[redacted]"; those of [WithHeader] are as they were given. Look
-// through it before it goes into a ticket.
+// ids, the Idempotency-Key, and in the answers to creating a webhook and rotating
+// its secret that secret. The headers Authorization, Cookie and Set-Cookie have the
+// value "[redacted]", others of [WithHeader] are as they were given. Look through
+// it before it goes into a ticket.
 type Exchange struct {
 	Start    time.Time // of the attempt
 	Duration time.Duration

@@ -43,7 +43,8 @@ const (
 
 // WithRateLimit makes calls wait until Nylas' limits allow them, instead of being
 // answered 429. Each attempt waits, repeated ones too. Waiting is no attempt, does
-// not count for [WithTimeout], and ends when the context ends.
+// not count for [WithTimeout], and ends when the context ends. A repeat that would
+// come when it is not safe any more is not made: see [RetryPolicy].
 //
 // The requests of a grant go out evenly, without bursts, because Nylas does not
 // say how it counts a second; those that wait go in the order in which they came.

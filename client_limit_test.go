@@ -321,7 +321,7 @@ func TestRateLimitsThatAreRefused(t *testing.T) {
 // TestIdleGrantsAreForgotten is about memory, so nothing may run beside it.
 func TestIdleGrantsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const grants, idBytes = 20_000, 4 << 10 // 80 MiB, were they kept
+		const grants, idBytes = 5_000, 8 << 10 // 40 MiB, were they kept
 		client, err := nylas.NewClient(testAPIKey, nylas.WithRateLimit(nylas.RateLimits{}), nylas.WithHTTPClient(&http.Client{
 			Transport: roundTripFunc(func(r *http.Request) (*http.Response, error) {
 				<-time.After(time.Millisecond)
@@ -342,7 +342,7 @@ func TestIdleGrantsAreForgotten(t *testing.T) {
 			_, err := client.Messages.Send(t.Context(), fmt.Sprint("external:", i, padding), msg)
 			require.ErrorIs(t, err, nylas.ErrForbidden)
 		}
-		assert.Less(t, heap(), before+20<<20)
+		assert.Less(t, heap(), before+16<<20)
 		runtime.KeepAlive(client)
 	})
 }
