@@ -25,6 +25,8 @@ type Client struct {
 	userAgent string
 	logger    *slog.Logger
 	retry     RetryPolicy
+	timeout   time.Duration // of each attempt, 0 for that of the call
+	limiter   *limiter      // nil for none
 }
 
 // Region is where an application and its grants live.
@@ -58,6 +60,8 @@ type clientConfig struct {
 	retry        RetryPolicy
 	logger       *slog.Logger
 	userAgent    string
+	timeout      time.Duration
+	limiter      *limiter
 }
 
 type clientOption func(*clientConfig) error
@@ -111,6 +115,8 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 		userAgent: strings.TrimSpace(config.userAgent + " nylastrack-nylas-go/" + Version),
 		logger:    config.logger,
 		retry:     retry,
+		timeout:   config.timeout,
+		limiter:   config.limiter,
 	}
 	c.Messages = &MessageService{c}
 	c.Webhooks = &WebhookService{c}

@@ -46,8 +46,21 @@ var (
 	// ErrIdempotencyConflict means that the Idempotency-Key was used for another request.
 	ErrIdempotencyConflict = errors.New("nylas: the Idempotency-Key was used for another request")
 	// ErrRateLimited means that Nylas or the mail provider asks for fewer requests.
-	// Error.ProviderError is set if it is the provider.
+	// If it is the provider, the error matches ErrProviderRateLimited too. If not,
+	// a limit of Nylas was reached, which counts the requests of a second, for a
+	// grant or for the application: try again soon, and keep below it with
+	// WithRateLimit.
+	//
+	// https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 	ErrRateLimited = errors.New("nylas: rate limited")
+	// ErrProviderRateLimited means that the mail provider asks for fewer requests,
+	// or that a quota of the mailbox is used up. Other grants are seldom concerned.
+	// Hold back this one for Error.RetryAfter, or if that is 0 for minutes: Exchange
+	// throttles for about 20, and a quota of a day lasts until it is over.
+	// Error.ProviderError can say more. It never stands without ErrRateLimited.
+	//
+	// https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
+	ErrProviderRateLimited = errors.New("nylas: rate limited by the mail provider")
 	// ErrOutcomeUnknown means that the request may have been carried out, by an
 	// attempt that was not answered, got 500, 502 or 504, or got an answer of 2xx
 	// that does not say what was done. For a send: repeating
@@ -63,6 +76,7 @@ const (
 	adviceLabel    = "use a label of at most 2048 characters"
 	adviceDomain   = "it must be an active custom hostname of the organization, with Opens or Links on"
 	adviceKey      = "check the API key and the region"
+	adviceProvider = "the limit is that of the mail provider"
 )
 
 // Error is the error of every call. It matches the sentinels above with
@@ -261,6 +275,10 @@ func (e *Error) kinds() (kinds []error, advice string) {
 		is(ErrNotFound, "")
 	case e.Type == typeConflict:
 		is(ErrIdempotencyConflict, "")
+	case e.StatusCode == http.StatusTooManyRequests && e.ProviderError != nil:
+		// The types of the two contradict each other from page to page.
+		is(ErrRateLimited, "")
+		is(ErrProviderRateLimited, adviceProvider)
 	case e.StatusCode == http.StatusTooManyRequests:
 		is(ErrRateLimited, "")
 	case e.StatusCode == http.StatusBadRequest:

@@ -32,6 +32,7 @@ const (
 	adviceLabel    = ": use a label of at most 2048 characters"
 	adviceDomain   = ": it must be an active custom hostname of the organization, with Opens or Links on"
 	adviceKey      = ": check the API key and the region"
+	adviceProvider = ": the limit is that of the mail provider"
 )
 
 // failure is an answer, or none, and what the Client makes of it when it comes
@@ -107,12 +108,12 @@ func failures() []failure {
 		},
 		{
 			name: "429 of the provider", file: "constructed/error.rate-limit-provider.429.json", status: 429, limited: true,
-			text: "429 quota_exceeded_error: Activity limit reached (request 3305114997-9753c430-2599-4bcc-8f25-9165b071227a)",
+			text: "429 quota_exceeded_error: Activity limit reached (request 3305114997-9753c430-2599-4bcc-8f25-9165b071227a)" + adviceProvider,
 			typ:  "quota_exceeded_error", message: "Activity limit reached",
 			requestID: "3305114997-9753c430-2599-4bcc-8f25-9165b071227a",
 			provider: `{"error":{"code":429,` +
 				`"message":"User-rate limit exceeded. Retry after 2026-01-08T09:26:53.594Z (Mail sending)"}}`,
-			is: []error{nylas.ErrRateLimited},
+			is: []error{nylas.ErrRateLimited, nylas.ErrProviderRateLimited},
 		},
 		{
 			name: "500", file: "http/error.internal.500.json", status: 500, passing: true, lost: true,

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 )
 
 // A RequestOption changes one call.
@@ -15,6 +17,10 @@ type RequestOption interface {
 type requestConfig struct {
 	idempotencyKey string
 	response       *Response
+	timeout        time.Duration // 0 for that of the client or the call
+	header         http.Header
+	noRetry        bool
+	exchanges      *[]Exchange
 }
 
 type requestOption func(*requestConfig) error
@@ -66,4 +72,88 @@ func WithResponse(response *Response) RequestOption {
 		c.response = response
 		return nil
 	})
+}
+
+// TimeoutOption is what [WithTimeout] returns: an option for a Client and for one
+// call.
+type TimeoutOption struct{ limit time.Duration }
+
+// WithTimeout limits each attempt of a call, answer included, instead of the
+// default: 150 s for a send, which Nylas recommends because a self-hosted
+// Exchange can take two minutes, and 30 s for all other calls. Given to a
+// [Client] it holds for all its calls, sends too; given to a call it comes before
+// that of the Client. A duration that is not positive is refused.
+//
+// An attempt that runs into the limit is repeated like any other that was not
+// answered, and its error matches [os.ErrDeadlineExceeded]. A short limit does not
+// stop a send, it only stops waiting for it. To limit a call with all its attempts
+// and waits, use a context.
+//
+// https://developer.nylas.com/docs/v3/email/send-email/
+func WithTimeout(limit time.Duration) TimeoutOption { return TimeoutOption{limit} }
+
+func (o TimeoutOption) applyClient(c *clientConfig) error   { return o.apply(&c.timeout) }
+func (o TimeoutOption) applyRequest(c *requestConfig) error { return o.apply(&c.timeout) }
+
+func (o TimeoutOption) apply(timeout *time.Duration) error {
+	if o.limit <= 0 {
+		return errors.New("WithTimeout: want a positive duration")
+	}
+	*timeout = o.limit
+	return nil
+}
+
+// WithoutRetry makes one attempt, whatever the [RetryPolicy] of the Client says.
+// It is for callers that repeat by themselves, such as a queue of jobs. One that
+// sends keeps the key of the call, [Error.IdempotencyKey], and gives it to
+// [WithIdempotencyKey] when it sends again.
+func WithoutRetry() RequestOption {
+	return requestOption(func(c *requestConfig) error {
+		c.noRetry = true
+		return nil
+	})
+}
+
+// WithHeader adds a header to each attempt of a call, for a proxy or for tracing.
+// The name is one of HTTP, the value printable ASCII. Given twice with a name, the
+// last value counts. Refused are headers that the SDK sets itself, that describe
+// the body, or that belong to a connection: Authorization, Content-Type, Host,
+// Connection and their like.
+func WithHeader(name, value string) RequestOption {
+	return requestOption(func(c *requestConfig) error {
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isTokenChar(r) }):
+			return errors.New("WithHeader: the name is not that of a header")
+		case slices.Contains(reservedHeaders(), canonical), strings.HasPrefix(canonical, "Content-"):
+			return fmt.Errorf("WithHeader: %s belongs to the SDK or to the connection", canonical)
+		case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }):
+			return fmt.Errorf("WithHeader: the value of %s is not printable ASCII", canonical)
+		}
+		if c.header == nil {
+			c.header = make(http.Header)
+		}
+		c.header.Set(canonical, value)
+		return nil
+	})
+}
+
+// reservedHeaders are those that a caller may not set, beside Content-….
+func reservedHeaders() []string {
+	return []string{
+		// The SDK sets them, or reads the answer by what they ask for.
+		"Authorization", "Accept", "Accept-Encoding", "Host", "Idempotency-Key", "Range", "User-Agent",
+		// With it net/http repeats requests by itself.
+		"X-Idempotency-Key",
+		// They are between two ends of a connection: RFC 9110, section 7.6.1, and what
+		// came before it. Expect changes when the body goes out.
+		"Connection", "Expect", "Http2-Settings", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+		"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	}
+}
+
+// isTokenChar reports whether a character can be in the name of a header: RFC
+// 9110, section 5.6.2.
+func isTokenChar(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -74,7 +75,11 @@ type exchange struct {
 	call   call
 	url    string
 	body   []byte
-	key    string // Idempotency-Key, "" for none
+	key    string      // Idempotency-Key, "" for none
+	header http.Header // of the caller
+
+	retry     RetryPolicy
+	exchanges *[]Exchange // where attempts are captured, nil for nowhere
 
 	attempts int
 	unknown  bool // an attempt may have been carried out, and nothing settled it
@@ -90,7 +95,11 @@ func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response,
 			return nil, nil, refuse(call.op, err.Error())
 		}
 	}
-	x := &exchange{client: c, call: call}
+	x := &exchange{client: c, call: call, header: config.header, retry: c.retry, exchanges: config.exchanges}
+	x.call.limit = cmp.Or(config.timeout, c.timeout, call.limit)
+	if config.noRetry {
+		x.retry.MaxAttempts = 1
+	}
 	if call.repeat == repeatWithKey {
 		x.key = cmp.Or(config.idempotencyKey, newIdempotencyKey())
 	} else if config.idempotencyKey != "" {
@@ -182,22 +191,26 @@ func (x *exchange) attempt(ctx context.Context) *answer {
 	defer cancel()
 	x.attempts++
 	start := time.Now()
-	a := x.roundTrip(ctx)
+	captured := x.newCapture()
+	a := x.roundTrip(ctx, captured)
 	if a.err != nil && ctx.Err() != nil {
 		a.err = context.Cause(ctx) // more exact than what the transport makes of it
 	}
-	x.log(ctx, a, time.Since(start))
+	took := time.Since(start)
+	captured.keep(x, a.err, start, took)
+	x.log(ctx, a, took)
 	return a
 }
 
-func (x *exchange) roundTrip(ctx context.Context) *answer {
+func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 	var trace connTrace
 	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, bytes.NewReader(x.body))
 	if err != nil {
 		return &answer{err: errors.New("the request cannot be built")}
 	}
-	if x.call.body != nil {
-		req.Header.Set("Content-Type", "application/json") // Nylas refuses a charset
+	maps.Copy(req.Header, x.header)
+	if contentType := x.contentType(); contentType != "" {
+		req.Header.Set("Content-Type", contentType)
 	}
 	if x.key != "" {
 		req.Header.Set("Idempotency-Key", x.key)
@@ -209,10 +222,12 @@ func (x *exchange) roundTrip(ctx context.Context) *answer {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", x.client.userAgent)
 
+	captured.sends(req)
 	resp, err := x.client.http.Do(req)
 	if err != nil {
 		return &answer{err: withoutURL(err), reached: trace.reached(err)}
 	}
+	captured.receives(resp)
 	defer func() { _ = resp.Body.Close() }() // nothing more is read from it
 	a := &answer{status: resp.StatusCode, header: resp.Header}
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
@@ -224,6 +239,14 @@ func (x *exchange) roundTrip(ctx context.Context) *answer {
 		a.body = nil
 	}
 	return a
+}
+
+// contentType returns the type of the body, "" if there is none.
+func (x *exchange) contentType() string {
+	if x.call.body == nil {
+		return ""
+	}
+	return "application/json" // Nylas refuses a charset
 }
 
 // connTrace watches how far a request gets.
@@ -344,13 +367,18 @@ func (x *exchange) newError(last *answer) *Error {
 	return e
 }
 
-// secrets returns what no text or log may show: keys, and ids, which can be
-// addresses, as they are and as they stand in the path.
+// secrets returns what no text or log may show: keys, ids, which can be
+// addresses, as they are and as they stand in the path, and headers of the caller.
 func (x *exchange) secrets() []string {
 	secrets := []string{x.client.apiKey(), x.key}
 	for _, id := range x.call.ids {
 		if len(id) >= shortIDBytes {
 			secrets = append(secrets, id, url.PathEscape(id), url.QueryEscape(id))
+		}
+	}
+	for name := range x.header {
+		if value := x.header.Get(name); len(value) >= shortIDBytes {
+			secrets = append(secrets, value)
 		}
 	}
 	return secrets

@@ -22,7 +22,8 @@ import (
 // bytes, when it was not answered or got 429 or 5xx (501, 505 and 550 excepted);
 // calls that can be made twice, for the same reasons; calls that cannot, such
 // as creating a webhook, only after 429 or when nothing was written to the
-// connection. An answer that Nylas replays is final.
+// connection. An answer that Nylas replays is final. No repeat begins later than
+// 55 minutes after the first attempt, because Nylas knows a key for an hour.
 //
 // When Nylas answers that an earlier attempt with the key is still running, it
 // is asked again every 2 to 5 s until 150 s after the first attempt; these do not
@@ -103,11 +104,11 @@ func newIdempotencyKey() string { return "nylas-go-" + rand.Text() }
 
 // run makes attempts until one settles the call, or none may follow.
 func (x *exchange) run(ctx context.Context) (*answer, error) {
-	pace := newPace(x.client.retry)
+	if err := x.admit(ctx, time.Time{}); err != nil {
+		return nil, x.fail(nil, err)
+	}
+	pace := newPace(x.retry)
 	for {
-		if ctx.Err() != nil {
-			return nil, x.fail(nil, ended(ctx))
-		}
 		a := x.attempt(ctx)
 		if a.err == nil && isSuccess(a.status) {
 			return a, nil
@@ -123,6 +124,9 @@ func (x *exchange) run(ctx context.Context) (*answer, error) {
 		if err := sleep(ctx, wait); err != nil {
 			return a, x.fail(a, err)
 		}
+		if err := x.admit(ctx, pace.until); err != nil {
+			return a, x.fail(a, err)
+		}
 	}
 }
 
@@ -131,6 +135,7 @@ type pace struct {
 	policy   RetryPolicy
 	delays   backoff.ExponentialBackOff
 	start    time.Time
+	until    time.Time // when the next attempt has to begin
 	failures int
 }
 
@@ -173,7 +178,8 @@ func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
 		return 0, false
 	}
 	wait = max(wait, asked)
-	return wait, wait <= window-time.Since(p.start)
+	p.until = p.start.Add(window)
+	return wait, wait <= time.Until(p.until)
 }
 
 // mayRepeat reports whether a failed attempt may be followed by another one.

@@ -1,0 +1,394 @@
+package nylas_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go"
+)
+
+// interval is the time between two requests of so many a second.
+func interval(rate float64) time.Duration { return time.Duration(float64(time.Second) / rate) }
+
+// assertEven checks that requests go out evenly, as close as the clock can tell.
+func assertEven(tb testing.TB, rate float64, waits []time.Duration) {
+	tb.Helper()
+	for i, wait := range waits {
+		assert.InDelta(tb, interval(rate), wait, 2, "wait %d", i)
+	}
+}
+
+func TestRateLimitOfNylas(t *testing.T) {
+	t.Parallel()
+	for _, m := range methods() {
+		t.Run(m.op, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				rate := 50.0
+				if strings.HasPrefix(m.path, "/v3/grants/") || strings.HasPrefix(m.path, "/v3/domains/") {
+					rate = 200
+				}
+				w := newWireAlways(answers(403, "{}"))
+				client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{}))
+				var calls sync.WaitGroup
+				for range 120 {
+					calls.Go(func() { assert.ErrorIs(t, m.call(t.Context(), client), nylas.ErrForbidden) })
+				}
+				calls.Wait()
+				require.Len(t, w.waits(), 119)
+				assertEven(t, rate, w.waits())
+			})
+		})
+	}
+}
+
+func TestRateLimitOfTheCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.5, ApplicationCalls: 4}))
+		for range 3 {
+			require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		}
+		assertEven(t, 0.5, w.waits())
+
+		w = newWireAlways(answers(403, "{}"))
+		client = w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.5, ApplicationCalls: 4}))
+		for range 3 {
+			_, err := client.Webhooks.Get(t.Context(), testWebhook)
+			require.ErrorIs(t, err, nylas.ErrForbidden)
+		}
+		assertEven(t, 4, w.waits())
+	})
+}
+
+// TestRateLimitsAreApart has a grant that does not hold up another one, nor the
+// webhooks, which share one limit whatever they are about.
+func TestRateLimitsAreApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.01, ApplicationCalls: 0.01}))
+		start := time.Now()
+		for _, grant := range []string{"grant-1", "grant-2", "grant-3"} {
+			_, err := client.Messages.Send(t.Context(), grant, markedMessage())
+			require.ErrorIs(t, err, nylas.ErrForbidden)
+		}
+		_, err := client.Webhooks.Get(t.Context(), "grant-1")
+		require.ErrorIs(t, err, nylas.ErrForbidden)
+		assert.Zero(t, time.Since(start))
+		assert.Len(t, w.requests(), 4)
+
+		_, err = client.Webhooks.RotateSecret(t.Context(), "another")
+		require.ErrorIs(t, err, nylas.ErrForbidden)
+		assert.Equal(t, 100*time.Second, time.Since(start))
+		_, err = client.Messages.Send(t.Context(), "grant-2", markedMessage())
+		require.ErrorIs(t, err, nylas.ErrForbidden)
+		assert.Equal(t, 100*time.Second, time.Since(start))
+	})
+}
+
+// TestRateLimitSavesNothingUp has a pause after which requests are as far apart
+// as before.
+func TestRateLimitSavesNothingUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 2}))
+		require.Error(t, send(t.Context(), client))
+		<-time.After(time.Minute)
+		start := time.Now()
+		for range 4 {
+			require.Error(t, send(t.Context(), client))
+		}
+		assert.Equal(t, time.Minute, w.waits()[0], "after a pause the first goes at once")
+		assert.Equal(t, 1500*time.Millisecond, time.Since(start))
+	})
+}
+
+func TestRateLimitIsOfOneClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		option := nylas.WithRateLimit(nylas.RateLimits{Sends: 0.01})
+		start := time.Now()
+		require.Error(t, send(t.Context(), w.client(t, option)))
+		require.Error(t, send(t.Context(), w.client(t, option)))
+		require.Error(t, send(t.Context(), w.client(t)))
+		assert.Zero(t, time.Since(start))
+	})
+}
+
+func TestRepeatsPassTheRateLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(503, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1}))
+		var resp nylas.Response
+		var exchanges []nylas.Exchange
+		require.Error(t, send(t.Context(), client, nylas.WithResponse(&resp), nylas.WithCapture(&exchanges), nylas.WithTimeout(time.Second)))
+		assertEven(t, 0.1, w.waits())
+		assert.Equal(t, 4, resp.Attempts)
+		require.Len(t, exchanges, 4)
+		for _, exchange := range exchanges {
+			assert.Zero(t, exchange.Duration, "waiting is no part of an attempt")
+		}
+	})
+}
+
+// TestWaitForTheRateLimitEndsWithTheContext has many that give up behind each
+// other. None of them takes anything from the rate.
+func TestWaitForTheRateLimitEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	for _, m := range methods() {
+		t.Run(m.op, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWireAlways(answers(403, "{}"))
+				var log logBuffer
+				client := w.client(t, log.option(), nylas.WithRateLimit(nylas.RateLimits{
+					Sends: 0.1, MultipartSends: 0.1, GrantCalls: 0.1, ApplicationCalls: 0.1,
+				}))
+				require.ErrorIs(t, m.call(t.Context(), client), nylas.ErrForbidden)
+				start := time.Now()
+				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errStop)
+				defer cancel()
+				var calls sync.WaitGroup
+				failed := make([]error, 50)
+				for i := range failed {
+					calls.Go(func() { failed[i] = m.call(ctx, client) })
+				}
+				calls.Wait()
+				assert.Equal(t, time.Second, time.Since(start))
+				for _, err := range failed {
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					require.ErrorIs(t, err, errStop)
+					assertSentinels(t, err)
+					require.EqualError(t, err, "nylas: "+m.op+": no answer: while waiting for the rate limit: "+
+						"context deadline exceeded: the program stops")
+					assert.Zero(t, asError(t, err).Attempts)
+				}
+				assert.Len(t, w.requests(), 1)
+				assert.Len(t, log.records(t), 1)
+
+				require.ErrorIs(t, m.call(t.Context(), client), nylas.ErrForbidden)
+				assertEven(t, 0.1, w.waits())
+			})
+		})
+	}
+}
+
+// TestContextThatEndsWhileARepeatWaitsForTheRateLimit keeps what the attempt
+// before said.
+func TestContextThatEndsWhileARepeatWaitsForTheRateLimit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		w    *wire
+		is   []error
+	}{
+		{"lost", newWire(t, loses), []error{nylas.ErrOutcomeUnknown}},
+		{"429", newWire(t, answersFile(t, 429, limitAnswer)), []error{nylas.ErrRateLimited}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				client := tt.w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.01}))
+				err := send(ctx, client)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				assertSentinels(t, err, tt.is...)
+				assert.Contains(t, err.Error(), ": while waiting for the rate limit: context deadline exceeded")
+				assert.Equal(t, 1, asError(t, err).Attempts)
+				assert.Len(t, tt.w.requests(), 1)
+			})
+		})
+	}
+}
+
+// TestGivingUpDoesNotWaitForThoseBefore has one that waits behind a patient one.
+func TestGivingUpDoesNotWaitForThoseBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1}))
+		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		start := time.Now()
+		var patient sync.WaitGroup
+		patient.Go(func() { _ = send(t.Context(), client) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, send(ctx, client), context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(start))
+		patient.Wait()
+		assert.Len(t, w.requests(), 2)
+	})
+}
+
+func TestThoseThatWaitGoInTheirOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 1}))
+		ctx, cancel := context.WithCancel(t.Context())
+		var calls sync.WaitGroup
+		for i := range 10 {
+			calls.Go(func() {
+				own := t.Context()
+				if i%3 == 1 {
+					own = ctx // gives up before its turn
+				}
+				_ = send(own, client, nylas.WithIdempotencyKey(fmt.Sprint("key-", i)))
+			})
+			synctest.Wait()
+		}
+		cancel()
+		calls.Wait()
+		var keys []string
+		for _, request := range w.requests() {
+			keys = append(keys, request.header.Get("Idempotency-Key"))
+		}
+		assert.Equal(t, []string{"key-0", "key-2", "key-3", "key-5", "key-6", "key-8", "key-9"}, keys)
+		assertEven(t, 1, w.waits())
+	})
+}
+
+// TestRateLimitDoesNotLeadBeyondTheHour has a repeat whose turn comes when Nylas
+// does not know its key any more: it would send a second mail.
+func TestRateLimitDoesNotLeadBeyondTheHour(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		w     *wire
+		after time.Duration
+	}{
+		{"lost", newWire(t, loses), repeatsUntil},
+		{"still running", newWire(t, answersFile(t, 409, runningAnswer)), pollsUntil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client := tt.w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 1.0 / 4000}))
+				start := time.Now()
+				err := send(t.Context(), client)
+				assertSentinels(t, err, nylas.ErrOutcomeUnknown)
+				require.NotErrorIs(t, err, context.DeadlineExceeded)
+				assert.Contains(t, err.Error(), ": while waiting for the rate limit: the time in which the request may be repeated is over")
+				assert.Equal(t, tt.after, time.Since(start))
+				assert.Len(t, tt.w.requests(), 1)
+			})
+		})
+	}
+}
+
+// TestTheFirstWaitDoesNotShortenTheTimeForRepeating has a send that waits for
+// longer than one is asked about.
+func TestTheFirstWaitDoesNotShortenTheTimeForRepeating(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t, answers(403, "{}"), answersFile(t, 409, runningAnswer), answersFile(t, 200, messageAnswer))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 1.0 / 140}))
+		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		require.NoError(t, send(t.Context(), client))
+		assertEven(t, 1.0/140, w.waits())
+	})
+}
+
+func TestRateLimitsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, n := range []float64{-1, math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for _, limits := range []nylas.RateLimits{{Sends: n}, {MultipartSends: n}, {GrantCalls: n}, {ApplicationCalls: n}} {
+			client, err := nylas.NewClient(testAPIKey, nylas.WithRateLimit(limits))
+			assert.Nil(t, client)
+			require.EqualError(t, err, "nylas: new client: WithRateLimit: want finite numbers that are not negative")
+		}
+	}
+}
+
+// TestIdleGrantsAreForgotten is about memory, so nothing may run beside it.
+func TestIdleGrantsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const grants, idBytes = 5_000, 8 << 10 // 40 MiB, were they kept
+		client, err := nylas.NewClient(testAPIKey, nylas.WithRateLimit(nylas.RateLimits{}), nylas.WithHTTPClient(&http.Client{
+			Transport: roundTripFunc(func(r *http.Request) (*http.Response, error) {
+				<-time.After(time.Millisecond)
+				return answers(403, "{}")(r)
+			}),
+		}))
+		require.NoError(t, err)
+		heap := func() uint64 {
+			var stats runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&stats)
+			return stats.HeapAlloc
+		}
+		padding := strings.Repeat("x", idBytes)
+		msg := markedMessage()
+		before := heap()
+		for i := range grants {
+			_, err := client.Messages.Send(t.Context(), fmt.Sprint("external:", i, padding), msg)
+			require.ErrorIs(t, err, nylas.ErrForbidden)
+		}
+		assert.Less(t, heap(), before+16<<20)
+		runtime.KeepAlive(client)
+	})
+}
+
+// TestGrantsInUseAreNotForgotten has so many that idle ones are looked for, and
+// none is.
+func TestGrantsInUseAreNotForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1}))
+		start := time.Now()
+		for i := range 3000 {
+			_, err := client.Messages.Send(t.Context(), fmt.Sprint("grant-", i), markedMessage())
+			require.ErrorIs(t, err, nylas.ErrForbidden)
+		}
+		require.Zero(t, time.Since(start))
+		_, err := client.Messages.Send(t.Context(), "grant-0", markedMessage())
+		require.ErrorIs(t, err, nylas.ErrForbidden)
+		assert.Equal(t, 10*time.Second, time.Since(start))
+	})
+}
+
+// TestRateLimitsToldApart has answers whose types say the contrary, as they do
+// on Nylas' pages.
+func TestRateLimitsToldApart(t *testing.T) {
+	t.Parallel()
+	both := []error{nylas.ErrRateLimited, nylas.ErrProviderRateLimited}
+	for _, tt := range []struct {
+		name string
+		body string
+		is   []error
+	}{
+		{"an object", `{"error":{"type":"nylas_rate_limit_exceeded","provider_error":{"code":429}}}`, both},
+		{"an empty object", `{"error":{"type":"rate_limit_error","provider_error":{}}}`, both},
+		{"a text", `{"error":{"provider_error":"busy"}}`, both},
+		{"null", `{"error":{"type":"rate_limit_error","provider_error":null}}`, both[:1]},
+		{"nothing", `{"error":{"type":"quota_exceeded_error"}}`, both[:1]},
+		{"no error", `{"provider_error":{}}`, both[:1]},
+		{"no JSON", `<html>`, both[:1]},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := send(t.Context(), newWire(t, answers(429, tt.body)).client(t), nylas.WithoutRetry())
+			assertSentinels(t, err, tt.is...)
+			assert.Equal(t, len(tt.is) == 2, strings.HasSuffix(err.Error(), adviceProvider))
+		})
+	}
+}
