@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"net/http"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,7 +32,7 @@ func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 		for token := p.first; ; {
 			call := p.call
 			call.query = p.query(token)
-			var answer pageAnswer[T]
+			answer := pageAnswer[T]{token: token}
 			if err := p.client.do(ctx, call, &answer, p.opts); err != nil {
 				yield(nil, err)
 				return
@@ -43,18 +42,9 @@ func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 					return
 				}
 			}
-			next, err := answer.next()
-			if err == nil && next == token && next != "" {
-				err = errors.New("the cursor of the next page is that of this page") // it would never end
-			}
-			if err != nil {
-				yield(nil, &Error{op: call.op, StatusCode: http.StatusOK, Attempts: 1, cause: err})
+			if token = answer.next(); token == "" {
 				return
 			}
-			if next == "" {
-				return
-			}
-			token = next
 		}
 	}
 }
@@ -63,33 +53,39 @@ func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 type pageAnswer[T any] struct {
 	Data       []*T           `json:"data"`
 	NextCursor jsontext.Value `json:"next_cursor"` // a string, or null after the last page
+
+	token string // the cursor of this page
 }
 
-// isIdentified takes a page in which a field is odd if it is known what is in it
-// and where the list goes on.
+// isIdentified takes a page in which a field is odd if it is known what is in it.
 func (p *pageAnswer[T]) isIdentified() bool {
 	for _, element := range p.Data {
 		if id, ok := any(element).(identified); !ok || element == nil || !id.isIdentified() {
 			return false
 		}
 	}
-	_, err := p.next()
-	return len(p.Data) > 0 && err == nil
+	return len(p.Data) > 0
 }
 
-// next returns the cursor of the next page, "" if there is none. What cannot be
-// read is an error: the list would end early, and nobody would know.
-func (p *pageAnswer[T]) next() (string, error) {
+// problem finds a list that would end early, or never, without an error.
+func (p *pageAnswer[T]) problem() error {
 	switch p.NextCursor.Kind() {
-	case 0, 'n':
-		return "", nil
-	case '0':
-		return string(p.NextCursor), nil
-	case '"':
-		var cursor string
-		err := jsonv2.Unmarshal(p.NextCursor, &cursor, answerOptions)
-		return cursor, err
+	case 0, 'n', '0', '"':
 	default:
-		return "", errors.New("the cursor of the next page is not a string")
+		return errors.New("the cursor of the next page is not a string")
 	}
+	if p.token != "" && p.next() == p.token {
+		return errors.New("the cursor of the next page is that of this page")
+	}
+	return nil
+}
+
+// next returns the cursor of the next page, "" if there is none.
+func (p *pageAnswer[T]) next() string {
+	if p.NextCursor.Kind() == '0' {
+		return string(p.NextCursor)
+	}
+	var cursor string
+	_ = jsonv2.Unmarshal(p.NextCursor, &cursor, answerOptions) // of what is left, only a string is a cursor
+	return cursor
 }

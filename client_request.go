@@ -269,7 +269,7 @@ func (x *exchange) decode(last *answer, into any) error {
 	}
 	err := jsonv2.Unmarshal(last.body, into, answerOptions)
 	if err == nil || salvage(last.body, into) {
-		return nil
+		return x.problem(last, into)
 	}
 	e := x.newError(last)
 	e.kinds = nil
@@ -281,6 +281,18 @@ func (x *exchange) decode(last *answer, into any) error {
 			e.kinds = []error{ErrOutcomeUnknown}
 		}
 	}
+	return e
+}
+
+// problem returns the error for an answer that can be decoded and cannot be used.
+func (x *exchange) problem(last *answer, into any) error {
+	answer, ok := into.(interface{ problem() error })
+	if !ok || answer.problem() == nil {
+		return nil
+	}
+	e := x.newError(last)
+	e.kinds = nil
+	e.cause = answer.problem()
 	return e
 }
 

@@ -111,7 +111,7 @@ func TestListMessagesFails(t *testing.T) {
 	}{
 		"the same cursor":      {`{"data":[],"next_cursor":"c-1"}`, "200: OK: the cursor of the next page is that of this page"},
 		"a cursor that is odd": {`{"data":[],"next_cursor":{"a":1}}`, "200: OK: the cursor of the next page is not a string"},
-		"odd in an odd page":   {`{"data":[{"id":"m-3","starred":"x"}],"next_cursor":{"a":1}}`, "200: OK: the request was carried out, but the answer cannot be decoded"},
+		"odd in an odd page":   {`{"data":[{"id":"m-3","starred":"x"}],"next_cursor":{"a":1}}`, "200: OK: the cursor of the next page is not a string"},
 		"a message that is odd and unknown": {
 			`{"data":[{"id":"m-3"},{"starred":"x"}],"next_cursor":null}`, "200: OK: the request was carried out, but the answer cannot be decoded",
 		},

@@ -53,7 +53,8 @@ func TestListSchedules(t *testing.T) {
 			assert.Equal(t, want, got)
 			assert.NotEmpty(t, resp.RequestID)
 			assertRecorded(t, "http/schedules.list.request.json", w.requests()[0])
-			for range list {
+			for _, err := range list {
+				require.NoError(t, err)
 				break
 			}
 			assert.Len(t, w.requests(), 2, "each loop asks again")

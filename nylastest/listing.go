@@ -162,7 +162,8 @@ func listResponse(items []listed, query url.Values, filters map[string]filter) *
 	return jsonResponse(http.StatusOK, map[string]any{"data": data, "next_cursor": next})
 }
 
-// selected leaves in an answer only the members that select names.
+// selected leaves in an answer only the members that select names. The answer is
+// one of this package: it can be encoded.
 func selected(answer any, names string) any {
 	if names == "" {
 		return answer

@@ -300,20 +300,19 @@ func (s *Server) executeSchedule(ctx context.Context, message Message, token str
 	if !sleep(ctx, time.Until(sendAt)) {
 		return
 	}
-	code := scheduleSuccess
-	defer func() { s.schedules.end(message.ScheduleID, code) }()
 	fault := s.faults.take(EndpointScheduledSend)
 	failure := fault.execute(ctx, func() *response { return nil })
 	if ctx.Err() != nil {
 		return
 	}
 	if failure != nil && failure.status >= http.StatusBadRequest {
-		code = scheduleFailed
+		s.schedules.end(message.ScheduleID, scheduleFailed)
 		s.courier.notify(newNotification(sourceSend, events.TypeMessageSendFailed, s.applicationID, message.GrantID, time.Now(),
 			&events.MessageSendFailed{Reason: "failed to send", Error: failure.sendError(), Message: message.sentMessage(sendAt)}))
 		return
 	}
 	message, notification := s.mailbox.put(message, token)
+	s.schedules.end(message.ScheduleID, scheduleSuccess)
 	s.courier.notify(notification)
 	s.courier.notify(newNotification(sourceSend, events.TypeMessageSendSuccess, s.applicationID, message.GrantID, time.Now(),
 		&events.MessageSendSuccess{Message: message.sentMessage(sendAt)}))
