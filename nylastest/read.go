@@ -38,11 +38,9 @@ type filed struct {
 	automatic bool // written by a machine that says so
 }
 
-// file puts a message into the mailbox of its grant. A transactional one has none.
+// file puts a message into the mailbox of its grant. A transactional one has no
+// grant, so no mailbox shows it.
 func (b *mailbox) file(m *filed) {
-	if m.GrantID == "" {
-		return
-	}
 	m.seq = len(b.filed) + 1
 	b.filed = append(b.filed, m)
 }
