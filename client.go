@@ -16,8 +16,10 @@ const Version = "0.1.0"
 // Client calls the Nylas API v3 for one application. Make one with [NewClient];
 // it never changes after that and is safe for concurrent use.
 type Client struct {
-	Messages *MessageService
-	Webhooks *WebhookService
+	Messages      *MessageService
+	Drafts        *DraftService
+	Transactional *TransactionalService
+	Webhooks      *WebhookService
 
 	http      *http.Client
 	baseURL   *url.URL
@@ -43,6 +45,10 @@ const (
 	// sendTimeout is what Nylas recommends: a self-hosted Exchange can take two
 	// minutes. https://developer.nylas.com/docs/v3/email/send-email/
 	sendTimeout = 150 * time.Second
+	// mailboxTimeout is for calls that Nylas passes on to the mail provider. It is
+	// above the 90 s after which Nylas itself answers 504.
+	// https://developer.nylas.com/docs/api/errors/500-response/
+	mailboxTimeout = 100 * time.Second
 	// callTimeout is for all other calls. The slowest of them creates a webhook,
 	// during which Nylas waits up to 10 s for the endpoint's answer to its challenge.
 	callTimeout = 30 * time.Second
@@ -119,6 +125,8 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 		limiter:   config.limiter,
 	}
 	c.Messages = &MessageService{c}
+	c.Drafts = &DraftService{c}
+	c.Transactional = &TransactionalService{c}
 	c.Webhooks = &WebhookService{c}
 	return c, nil
 }

@@ -41,7 +41,7 @@ var (
 	ErrUnauthorized = errors.New("nylas: unauthorized: " + adviceKey)
 	// ErrForbidden means that the grant lacks a scope.
 	ErrForbidden = errors.New("nylas: forbidden")
-	// ErrNotFound means that there is no such grant, message or webhook.
+	// ErrNotFound means that there is no such grant, message, draft, schedule or webhook.
 	ErrNotFound = errors.New("nylas: not found")
 	// ErrIdempotencyConflict means that the Idempotency-Key was used for another request.
 	ErrIdempotencyConflict = errors.New("nylas: the Idempotency-Key was used for another request")

@@ -313,7 +313,13 @@ func (x *exchange) decode(last *answer, into any) error {
 	case mustName && !answer.isNamed():
 		e.cause = errors.New("the answer does not name what was made")
 	default:
-		return nil
+		checked, ok := into.(interface{ problem() error })
+		if ok {
+			e.cause = checked.problem()
+		}
+		if e.cause == nil {
+			return nil
+		}
 	}
 	e.OutcomeUnknown = x.call.repeat != repeatAlways
 	return e

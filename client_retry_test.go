@@ -273,10 +273,7 @@ func TestLimitOfAnAttempt(t *testing.T) {
 		t.Run(m.op, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				limit := callLimit
-				if m.repeats == repeatsWithKey {
-					limit = sendLimit
-				}
+				limit := limitOf(m)
 				w := newWireAlways(hangs)
 				start := time.Now()
 				err := m.call(t.Context(), w.client(t, nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: 2})))

@@ -250,7 +250,7 @@ const (
 // marks are all of them, with the forms in which they could slip through.
 func marks() []string {
 	return []string{
-		testAPIKey, testKey, testGrant, testWebhook, markBody, markProvider,
+		testAPIKey, testKey, testGrant, testWebhook, testID, testDomain, markBody, markProvider,
 		markAddress, "kim.townsend%40example.org", "example.org", markLink, "acme.dev",
 	}
 }
@@ -292,7 +292,7 @@ type method struct {
 
 // methods returns all of them, each with a request that Nylas would take.
 func methods() []method {
-	return []method{
+	return append(messageMethods(), []method{
 		{
 			"send message", http.MethodPost, "/v3/grants/{grant_id}/messages/send", repeatsWithKey,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
@@ -367,7 +367,7 @@ func methods() []method {
 				}, opts...)
 			},
 		},
-	}
+	}...)
 }
 
 // asError returns the *nylas.Error in err.
@@ -391,7 +391,7 @@ func anyAnswer(op string) string {
 	if strings.HasPrefix(op, "list ") {
 		return `{"data":null}`
 	}
-	return `{"data":{"id":"x-1","webhook_secret":"s-1"}}`
+	return `{"data":{"id":"x-1","schedule_id":"x-1","webhook_secret":"s-1"}}`
 }
 
 // sentinels are all of them.

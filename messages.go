@@ -11,7 +11,7 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// MessageService sends messages; it is [Client.Messages].
+// MessageService sends messages and reads them back; it is [Client.Messages].
 type MessageService struct{ client *Client }
 
 // Participant is a name and an e-mail address.
@@ -107,6 +107,7 @@ type Message struct {
 	BCC              []Participant    `json:"bcc,omitzero"`
 	ReplyTo          []Participant    `json:"reply_to,omitzero"`
 	ReplyToMessageID string           `json:"reply_to_message_id,omitzero"`
+	Metadata         events.Metadata  `json:"metadata,omitzero"`
 	Attachments      []Attachment     `json:"attachments,omitzero"`
 	Folders          []string         `json:"folders,omitzero"`
 	Starred          bool             `json:"starred,omitzero"`
@@ -120,6 +121,8 @@ type Message struct {
 	SendAt     events.Timestamp `json:"send_at,omitzero"`
 	UseDraft   bool             `json:"use_draft,omitzero"`
 }
+
+func (m *Message) isNamed() bool { return m.ID != "" }
 
 // Attachment describes an attachment of a Message.
 type Attachment struct {
@@ -228,25 +231,49 @@ func (r *SendMessageRequest) check(op string) error {
 		return refuse(op, "From has more than one participant")
 	case r.UseDraft && r.SendAt.IsZero():
 		return refuse(op, "UseDraft needs SendAt")
-	case !r.SendAt.IsZero() && !r.SendAt.After(time.Now()):
-		return refuse(op, "SendAt is not in the future")
-	case !r.SendAt.IsZero() && !r.UseDraft && time.Until(r.SendAt.Time) > maxScheduleAhead:
+	case !r.UseDraft && tooFarAhead(r.SendAt):
 		return refuse(op, "SendAt is more than 30 days ahead, which needs UseDraft")
 	}
-	for _, list := range []struct {
-		name         string
-		participants []Participant
-	}{{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo}} {
+	if err := checkSendAt(op, r.SendAt); err != nil {
+		return err
+	}
+	if err := checkParticipants(op, []participantList{
+		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
+	}); err != nil {
+		return err
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.check(op)
+}
+
+// participantList is a field of participants, with its name for errors.
+type participantList struct {
+	name         string
+	participants []Participant
+}
+
+func checkParticipants(op string, lists []participantList) error {
+	for _, list := range lists {
 		for i, participant := range list.participants {
 			if strings.TrimSpace(participant.Email) == "" {
 				return refuse(op, fmt.Sprintf("%s[%d] has no Email", list.name, i))
 			}
 		}
 	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
-		return err
+	return nil
+}
+
+func checkSendAt(op string, sendAt events.Timestamp) error {
+	if !sendAt.IsZero() && !sendAt.After(time.Now()) {
+		return refuse(op, "SendAt is not in the future")
 	}
-	return r.TrackingOptions.check(op)
+	return nil
+}
+
+func tooFarAhead(sendAt events.Timestamp) bool {
+	return !sendAt.IsZero() && time.Until(sendAt.Time) > maxScheduleAhead
 }
 
 func checkMetadata(op string, metadata map[string]string) error {

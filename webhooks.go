@@ -3,7 +3,6 @@ package nylas
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"iter"
 	"net/http"
 
@@ -195,10 +194,7 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 		op: "delete webhook", method: http.MethodDelete, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		limit: callTimeout,
 	}, nil, opts)
-	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
+	return gone(err)
 }
 
 // RotateSecret replaces the secret of a destination and returns the destination

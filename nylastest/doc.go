@@ -30,15 +30,18 @@
 //
 // # What it emulates
 //
-// Sending on a grant, immediate and scheduled, as JSON or multipart; all
-// operations on webhook destinations; pixels, links and replies; what Nylas
-// refuses, with its texts; idempotency keys. [Server.Inject] makes things go
+// Sending on a grant, immediate and scheduled, as JSON or multipart; schedules;
+// drafts; transactional sends from the domains of [WithSendingDomains]; reading
+// the mailbox of a grant, where sent messages and the replies to them are, with
+// headers; all operations on webhook destinations; pixels, links and replies; what
+// Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
 // wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
 // Where Nylas' pages leave something open, [Readings] names the choices.
 // Templates and signatures live in an account, which an emulator does not have: a
 // send that needs a template is refused, a signature is recorded and not appended.
-// A reply can also be made from outside, with the API key and an empty POST to
-// /nylastest/grants/{grant}/messages/{message}/replies.
+// A reply can also be made from outside, with the API key and a POST to
+// /nylastest/grants/{grant}/messages/{message}/replies; its body may be empty, or
+// have the flags from_self and automatic.
 //
 // # Time
 //

@@ -47,8 +47,17 @@ type errorBody struct {
 func jsonResponse(status int, members map[string]any) *response {
 	requestID := newUUID()
 	members["request_id"] = requestID
+	return encodedResponse(status, requestID, members)
+}
+
+// bareResponse answers with a value alone: the request id is in the header only.
+func bareResponse(value any) *response {
+	return encodedResponse(http.StatusOK, newUUID(), value)
+}
+
+func encodedResponse(status int, requestID string, value any) *response {
 	header := http.Header{"Content-Type": {"application/json"}, "X-Request-Id": {requestID}}
-	body, err := jsonv2.Marshal(members, jsonv2.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+	body, err := jsonv2.Marshal(value, jsonv2.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{"error":{"type":"api.internal_error","message":"answer cannot be encoded"}}`)
 	}

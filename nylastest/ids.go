@@ -59,3 +59,6 @@ func newSecret() string { return randomText(6) + "-" + randomText(13) }
 
 // newToken names a message in tracking URLs: 32 hex digits, as in Nylas' own.
 func newToken() string { return randomHex(16) }
+
+// attachmentID names an attachment of a message the same way each time.
+func attachmentID(messageID string, index int) string { return fmt.Sprintf("%s-%d", messageID, index) }

@@ -45,6 +45,10 @@ type Message struct {
 	IdempotencyKey string // empty if the request had none
 	ScheduleID     string // empty if it was sent at once
 	UseDraft       bool
+	// Domain is the domain of the path of a transactional send, which has no grant.
+	Domain string
+
+	inReplyTo string // the Message-ID header of the message that it answers, if known
 }
 
 // Tracking is the tracking_options of a send.
@@ -96,6 +100,7 @@ type mailbox struct {
 	byID     map[string]*sent
 	byToken  map[string]*sent
 	threadOf map[string]*thread // by the id of a message or reply in it
+	filed    []*filed           // what the mailboxes of the grants hold, in its order
 }
 
 // sent is a message with its history.
@@ -115,6 +120,7 @@ type thread struct {
 	grantID string
 	root    *sent // nil if replies are not tracked
 	replies int
+	first   *sent // what began it
 }
 
 func newMailbox(applicationID string, readings Readings) *mailbox {
@@ -137,7 +143,7 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	var notification *events.Notification
 	t := b.threadOf[m.ReplyToMessageID]
 	if t == nil || t.grantID != m.GrantID {
-		t = &thread{id: newMessageID(), grantID: m.GrantID}
+		t = &thread{id: newMessageID(), grantID: m.GrantID, first: s}
 	} else {
 		notification = b.replied(t, s.ID, m.ReplyToMessageID, true)
 	}
@@ -145,7 +151,9 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 		t.root = s
 	}
 	s.ThreadID = t.id
+	s.inReplyTo = b.headerIDOf(m.ReplyToMessageID)
 	b.threadOf[s.ID] = t
+	b.file(&filed{Message: s.Message, folder: folderSent})
 	b.messages = append(b.messages, s)
 	b.byID[s.ID] = s
 	b.byToken[token] = s
@@ -252,16 +260,17 @@ func (b *mailbox) click(token string, index int, v visit) *events.Notification {
 
 // reply files a reply that did not come through the API, and returns its id and
 // that of the thread.
-func (b *mailbox) reply(grantID, answered string, fromSelf bool) (id, threadID string, n *events.Notification, ok bool) {
+func (b *mailbox) reply(grant grant, answered string, request replyRequest) (id, threadID string, n *events.Notification, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.threadOf[answered]
-	if t == nil || t.grantID != grantID {
+	if t == nil || t.grantID != grant.id {
 		return "", "", nil, false
 	}
-	id = newMessageID()
-	b.threadOf[id] = t
-	return id, t.id, b.replied(t, id, answered, fromSelf), true
+	reply := b.newReply(t, grant, answered, request)
+	b.threadOf[reply.ID] = t
+	b.file(reply)
+	return reply.ID, t.id, b.replied(t, reply.ID, answered, request.FromSelf), true
 }
 
 func (b *mailbox) replied(t *thread, id, answered string, fromSelf bool) *events.Notification {

@@ -21,6 +21,7 @@ type config struct {
 	trial           bool
 	readings        Readings
 	trackingDomains map[string]bool // normalised
+	sendingDomains  map[string]bool // normalised
 	retryDelays     [maxAttempts - 1]time.Duration
 	network         *Network // nil: loopback
 }
@@ -51,6 +52,25 @@ func WithTrackingDomains(hostnames ...string) Option {
 				return fmt.Errorf("nylastest: tracking domain %q is not a hostname with a dot", hostname)
 			}
 			c.trackingDomains[name] = true
+		}
+		return nil
+	})
+}
+
+// WithSendingDomains registers domains for transactional sends: those that the
+// path may name, and to which the address in from must belong. Without the option
+// every transactional send is refused. What is a tracking domain is another
+// thing. [Start] fails for what is not a hostname with a dot.
+//
+// https://developer.nylas.com/docs/reference/api/transactional-send/send-transactional-email/
+func WithSendingDomains(domains ...string) Option {
+	return optionFunc(func(c *config) error {
+		for _, domain := range domains {
+			name := normalHostname(domain)
+			if !validHostname(name) {
+				return fmt.Errorf("nylastest: sending domain %q is not a hostname with a dot", domain)
+			}
+			c.sendingDomains[name] = true
 		}
 		return nil
 	})
@@ -116,6 +136,12 @@ type Readings struct {
 	// ScheduleOnTop answers a scheduled send with 202 and the schedule id at the
 	// top level. By default it is 200 and the id is in data.
 	ScheduleOnTop bool
+	// SchedulesInData answers requests for schedules with an object that has them in
+	// data. By default the answer is the bare array, or the bare schedule.
+	SchedulesInData bool
+	// DraftUpdateReplaces empties what the update of a draft leaves out, other than
+	// its tracking options. By default it stays as it was.
+	DraftUpdateReplaces bool
 }
 
 // maxHostname is the longest domain_name, by Nylas' OpenAPI description.

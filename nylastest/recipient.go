@@ -100,8 +100,24 @@ func (r *Recipient) Reply(ctx context.Context) (messageID string, err error) {
 // ReplyTo is Reply to a later message of the same thread: a follow-up of the
 // sender, or another reply.
 func (r *Recipient) ReplyTo(ctx context.Context, repliedID string) (messageID string, err error) {
+	return r.reply(ctx, repliedID, replyRequest{FromSelf: r.asSender})
+}
+
+// AutoReply is Reply by a machine that says so, such as an out-of-office answer:
+// the reply has the header Auto-Submitted: auto-replied. It is notified like any
+// other, because thread.replied looks at threads and not at headers.
+//
+// https://datatracker.ietf.org/doc/html/rfc3834#section-5
+func (r *Recipient) AutoReply(ctx context.Context) (messageID string, err error) {
+	return r.reply(ctx, r.message.ID, replyRequest{FromSelf: r.asSender, Automatic: true})
+}
+
+func (r *Recipient) reply(ctx context.Context, repliedID string, request replyRequest) (messageID string, err error) {
+	if r.message.GrantID == "" {
+		return "", fmt.Errorf("nylastest: reply to message %s: it was sent from a domain, so replies come to no mailbox here", repliedID)
+	}
 	url := r.server.URL() + "/nylastest/grants/" + r.message.GrantID + "/messages/" + repliedID + "/replies"
-	body, err := jsonv2.Marshal(replyRequest{FromSelf: r.asSender})
+	body, err := jsonv2.Marshal(request)
 	if err != nil {
 		return "", fmt.Errorf("nylastest: reply to message %s: %w", repliedID, err)
 	}
@@ -155,7 +171,8 @@ func (r *Recipient) do(ctx context.Context, method, url string, body []byte, wan
 // other languages can reply: POST, with the API key,
 // /nylastest/grants/{grant}/messages/{id of the message replied to}/replies.
 type replyRequest struct {
-	FromSelf bool `json:"from_self"`
+	FromSelf  bool `json:"from_self"`
+	Automatic bool `json:"automatic"`
 }
 
 type replyAnswer struct {
@@ -174,7 +191,7 @@ func (s *Server) serveReply(c *call) *response {
 			return refusal
 		}
 	}
-	id, threadID, notification, ok := s.mailbox.reply(grant.id, c.PathValue("message"), request.FromSelf)
+	id, threadID, notification, ok := s.mailbox.reply(grant, c.PathValue("message"), request)
 	if !ok {
 		return errorResponse(http.StatusNotFound, typeNotFound, "message not found")
 	}

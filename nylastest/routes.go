@@ -18,6 +18,18 @@ type route struct {
 func routes() []route {
 	return []route{
 		{endpoint: EndpointSend, read: readSend, serve: (*Server).serveSend},
+		{endpoint: EndpointSendTransactional, read: readSend, serve: (*Server).serveTransactional},
+		{endpoint: EndpointListMessages, read: readSmall, serve: executeAny((*Server).serveListMessages)},
+		{endpoint: EndpointGetMessage, read: readSmall, serve: executeAny((*Server).serveGetMessage)},
+		{endpoint: EndpointListSchedules, read: readSmall, serve: execute((*Server).serveListSchedules)},
+		{endpoint: EndpointGetSchedule, read: readSmall, serve: execute((*Server).serveGetSchedule)},
+		{endpoint: EndpointCancelSchedule, read: readSmall, serve: execute((*Server).serveCancelSchedule)},
+		{endpoint: EndpointCreateDraft, read: readSend, serve: execute((*Server).serveCreateDraft)},
+		{endpoint: EndpointListDrafts, read: readSmall, serve: executeAny((*Server).serveListDrafts)},
+		{endpoint: EndpointGetDraft, read: readSmall, serve: execute((*Server).serveGetDraft)},
+		{endpoint: EndpointUpdateDraft, read: readSend, serve: execute((*Server).serveUpdateDraft)},
+		{endpoint: EndpointDeleteDraft, read: readSmall, serve: execute((*Server).serveDeleteDraft)},
+		{endpoint: EndpointSendDraft, read: readSmall, serve: execute((*Server).serveSendDraft)},
 		{endpoint: EndpointCreateWebhook, read: readSmall, serve: execute((*Server).serveCreateWebhook)},
 		{endpoint: EndpointListWebhooks, read: readSmall, serve: execute((*Server).serveListWebhooks)},
 		{endpoint: EndpointGetWebhook, read: readSmall, serve: execute((*Server).serveGetWebhook)},

@@ -126,17 +126,8 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 	// Tracking is put in when a schedule is made, so what is wrong with a link is
 	// said at once.
 	token := newToken()
-	if !message.IsPlaintext {
-		rewritten := rewrite(message.OriginalBody, tracking.Links, tracking.Opens, s.trackingBase(tracking.DomainName), token)
-		for _, link := range rewritten.links {
-			if denied(link.URL) {
-				return errorResponse(http.StatusBadRequest, typeTracking, fmt.Sprintf(textDeniedLink, link.URL))
-			}
-		}
-		if n := len(rewritten.links); n > maxLinks {
-			return badRequest(fmt.Sprintf(textManyLinks, n, maxLinks))
-		}
-		message.Body, message.PixelURL, message.Links = rewritten.body, rewritten.pixel, rewritten.links
+	if refusal := s.insertTracking(&message, token); refusal != nil {
+		return refusal
 	}
 	if request.SendAt != nil {
 		return s.schedule(message, token, *request.SendAt)
@@ -146,11 +137,51 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 	return jsonResponse(http.StatusOK, map[string]any{"grant_id": grant.id, "data": message.answer(fields)})
 }
 
+// insertTracking makes the body that recipients see.
+func (s *Server) insertTracking(message *Message, token string) *response {
+	if message.IsPlaintext {
+		return nil
+	}
+	tracking := message.Tracking
+	rewritten := rewrite(message.OriginalBody, tracking.Links, tracking.Opens, s.trackingBase(tracking.DomainName), token)
+	for _, link := range rewritten.links {
+		if denied(link.URL) {
+			return errorResponse(http.StatusBadRequest, typeTracking, fmt.Sprintf(textDeniedLink, link.URL))
+		}
+	}
+	if n := len(rewritten.links); n > maxLinks {
+		return badRequest(fmt.Sprintf(textManyLinks, n, maxLinks))
+	}
+	message.Body, message.PixelURL, message.Links = rewritten.body, rewritten.pixel, rewritten.links
+	return nil
+}
+
 // check applies the rules that concern no tracking.
 func (r *sendRequest) check(now time.Time) *response {
 	if len(r.To) == 0 {
 		return badRequest("to must have at least one recipient")
 	}
+	if refusal := r.checkContent(); refusal != nil {
+		return refusal
+	}
+	if r.SendAt == nil {
+		if r.UseDraft {
+			return badRequest("use_draft needs send_at")
+		}
+		return nil
+	}
+	switch ahead := time.Unix(*r.SendAt, 0).Sub(now); {
+	case ahead <= 0:
+		return badRequest("send_at is in the past")
+	case ahead > maxScheduleAhead && !r.UseDraft:
+		return badRequest("send_at is more than 30 days ahead")
+	default:
+		return nil
+	}
+}
+
+// checkContent applies the rules that hold for drafts, too.
+func (r *sendRequest) checkContent() *response {
 	if len(r.From) > 1 {
 		return badRequest("from must have one sender at most")
 	}
@@ -172,20 +203,7 @@ func (r *sendRequest) check(now time.Time) *response {
 	if r.Template != nil && (r.Subject == nil || r.Body == nil) {
 		return badRequest("template.id: this emulator has no templates, so subject and body must be given")
 	}
-	if r.SendAt == nil {
-		if r.UseDraft {
-			return badRequest("use_draft needs send_at")
-		}
-		return nil
-	}
-	switch ahead := time.Unix(*r.SendAt, 0).Sub(now); {
-	case ahead <= 0:
-		return badRequest("send_at is in the past")
-	case ahead > maxScheduleAhead && !r.UseDraft:
-		return badRequest("send_at is more than 30 days ahead")
-	default:
-		return nil
-	}
+	return nil
 }
 
 // checkTracking reads tracking_options. No options and null are the same, other
@@ -204,14 +222,10 @@ func (s *Server) checkTracking(c *call, raw jsontext.Value) (Tracking, *response
 		return Tracking{}, refusal
 	}
 	o := request.TrackingOptions
-	if utf8.RuneCountInString(o.Label) > maxLabel {
-		kind := "open"
-		if o.ThreadReplies && !o.Opens && !o.Links {
-			kind = "reply"
-		}
-		return Tracking{}, badRequest(fmt.Sprintf(textLabel, kind))
-	}
 	tracking := Tracking{Opens: o.Opens, Links: o.Links, ThreadReplies: o.ThreadReplies, Label: o.Label}
+	if refusal := tracking.checkLabel(); refusal != nil {
+		return Tracking{}, refusal
+	}
 	if o.DomainName != nil {
 		tracking.DomainName = normalHostname(*o.DomainName)
 		if !s.config.trackingDomains[tracking.DomainName] || !o.Opens && !o.Links {
@@ -219,6 +233,17 @@ func (s *Server) checkTracking(c *call, raw jsontext.Value) (Tracking, *response
 		}
 	}
 	return tracking, nil
+}
+
+func (t *Tracking) checkLabel() *response {
+	if utf8.RuneCountInString(t.Label) <= maxLabel {
+		return nil
+	}
+	kind := "open"
+	if t.ThreadReplies && !t.Opens && !t.Links {
+		kind = "reply"
+	}
+	return badRequest(fmt.Sprintf(textLabel, kind))
 }
 
 // message makes the message out of a request that was checked.
@@ -259,7 +284,7 @@ func deref(s *string) string {
 // schedule keeps a message until its time has come.
 func (s *Server) schedule(message Message, token string, sendAt int64) *response {
 	message.ScheduleID = newUUID()
-	if !s.tasks.run(func(ctx context.Context) { s.executeSchedule(ctx, message, token, time.Unix(sendAt, 0)) }) {
+	if !s.startSchedule(message, token, time.Unix(sendAt, 0)) {
 		return closedResponse()
 	}
 	schedule := map[string]any{"schedule_id": message.ScheduleID, "send_at": sendAt, "use_draft": message.UseDraft}
@@ -281,11 +306,13 @@ func (s *Server) executeSchedule(ctx context.Context, message Message, token str
 		return
 	}
 	if failure != nil && failure.status >= http.StatusBadRequest {
+		s.schedules.end(message.ScheduleID, scheduleFailed)
 		s.courier.notify(newNotification(sourceSend, events.TypeMessageSendFailed, s.applicationID, message.GrantID, time.Now(),
 			&events.MessageSendFailed{Reason: "failed to send", Error: failure.sendError(), Message: message.sentMessage(sendAt)}))
 		return
 	}
 	message, notification := s.mailbox.put(message, token)
+	s.schedules.end(message.ScheduleID, scheduleSuccess)
 	s.courier.notify(notification)
 	s.courier.notify(newNotification(sourceSend, events.TypeMessageSendSuccess, s.applicationID, message.GrantID, time.Now(),
 		&events.MessageSendSuccess{Message: message.sentMessage(sendAt)}))

@@ -2,6 +2,7 @@ package nylastest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +26,12 @@ const (
 	maxMultipartBody = 25 << 20
 )
 
-// messagePart is the part of a multipart send that holds what JSON would.
-const messagePart = "message"
+// The part of a multipart request that holds what JSON would. For drafts Nylas'
+// reference calls it draft, and its guide and SDKs message.
+const (
+	messagePart = "message"
+	draftPart   = "draft"
+)
 
 type requestAttachment struct {
 	ID                 string `json:"id"`
@@ -79,11 +85,16 @@ func isMultipart(contentType string) bool {
 
 // decodeSend reads a send in either form, and returns its attachments.
 func (c *call) decodeSend(request *sendRequest) ([]Attachment, *response) {
+	return c.decodeMessage(request, &request.Attachments, messagePart)
+}
+
+// decodeMessage is decodeSend for any request struct, of which list is a member.
+func (c *call) decodeMessage(request any, list *[]requestAttachment, names ...string) ([]Attachment, *response) {
 	message, parts := c.body, []Attachment(nil)
 	if contentType := c.Header.Get("Content-Type"); isMultipart(contentType) {
 		_, parameters, _ := mime.ParseMediaType(contentType)
 		var refusal *response
-		if message, parts, refusal = splitMultipart(c.body, parameters["boundary"]); refusal != nil {
+		if message, parts, refusal = splitMultipart(c.body, parameters["boundary"], names); refusal != nil {
 			return nil, refusal
 		}
 	}
@@ -91,7 +102,7 @@ func (c *call) decodeSend(request *sendRequest) ([]Attachment, *response) {
 		return nil, refusal
 	}
 	var attachments []Attachment
-	for i, a := range request.Attachments {
+	for i, a := range *list {
 		if a.ID != "" {
 			return nil, badRequest(fmt.Sprintf("attachments[%d].id is not a completed upload", i))
 		}
@@ -104,7 +115,7 @@ func (c *call) decodeSend(request *sendRequest) ([]Attachment, *response) {
 	return append(attachments, parts...), nil
 }
 
-func splitMultipart(body []byte, boundary string) (message []byte, attachments []Attachment, refusal *response) {
+func splitMultipart(body []byte, boundary string, names []string) (message []byte, attachments []Attachment, refusal *response) {
 	reader := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		part, err := reader.NextRawPart()
@@ -119,12 +130,12 @@ func splitMultipart(body []byte, boundary string) (message []byte, attachments [
 			return nil, nil, badRequest("error parsing request")
 		}
 		switch {
-		case part.FormName() != messagePart:
+		case !slices.Contains(names, part.FormName()):
 			attachments = append(attachments, Attachment{
 				Filename: part.FileName(), ContentType: part.Header.Get("Content-Type"), ContentID: part.FormName(), Size: len(content),
 			})
 		case message != nil:
-			return nil, nil, badRequest("error parsing request: two parts " + messagePart)
+			return nil, nil, badRequest("error parsing request: two parts " + part.FormName())
 		default:
 			message = content
 		}
@@ -169,8 +180,8 @@ type messageAnswer struct {
 }
 
 type attachmentAnswer struct {
-	ID          string `json:"id"`
-	GrantID     string `json:"grant_id"`
+	ID          string `json:"id,omitzero"` // transactional messages have none
+	GrantID     string `json:"grant_id,omitzero"`
 	ContentType string `json:"content_type"`
 	Filename    string `json:"filename"`
 	ContentID   string `json:"content_id,omitzero"`
@@ -189,9 +200,9 @@ func (m *Message) answer(fields string) messageAnswer {
 		Attachments:      []attachmentAnswer{},
 		Folders:          []string{"SENT"},
 	}
-	for _, at := range m.Attachments {
+	for i, at := range m.Attachments {
 		a.Attachments = append(a.Attachments, attachmentAnswer{
-			ID: newMessageID(), GrantID: m.GrantID, ContentType: at.ContentType, Filename: at.Filename, ContentID: at.ContentID,
+			ID: attachmentID(m.ID, i), GrantID: m.GrantID, ContentType: at.ContentType, Filename: at.Filename, ContentID: at.ContentID,
 			IsInline: at.ContentID != "" && strings.Contains(m.OriginalBody, "cid:"+at.ContentID), Size: at.Size,
 		})
 	}
@@ -208,11 +219,16 @@ func (m *Message) answer(fields string) messageAnswer {
 	return a
 }
 
-func (m *Message) basicHeaders() []Header {
+// headerID is the Message-ID header of a message with this id.
+func (m *Message) headerID(id string) string {
 	_, domain, _ := strings.Cut(m.From.Email, "@")
-	headers := []Header{{"Message-ID", "<" + m.ID + "@" + domain + ">"}}
+	return "<" + id + "@" + domain + ">"
+}
+
+func (m *Message) basicHeaders() []Header {
+	headers := []Header{{"Message-ID", m.headerID(m.ID)}}
 	if m.ReplyToMessageID != "" {
-		answered := "<" + m.ReplyToMessageID + "@" + domain + ">"
+		answered := cmp.Or(m.inReplyTo, m.headerID(m.ReplyToMessageID))
 		headers = append(headers, Header{"In-Reply-To", answered}, Header{"References", answered})
 	}
 	return headers

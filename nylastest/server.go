@@ -28,6 +28,8 @@ type Server struct {
 
 	grants       *grants
 	mailbox      *mailbox
+	schedules    *schedules
+	drafts       *drafts
 	idempotency  *idempotency
 	destinations *destinations
 	courier      *courier
@@ -68,6 +70,7 @@ func NewServer(tb testing.TB, opts ...Option) *Server {
 func start(violation func(string, ...any), opts []Option) (*Server, error) {
 	c := config{
 		trackingDomains: make(map[string]bool),
+		sendingDomains:  make(map[string]bool),
 		retryDelays:     [...]time.Duration{defaultSecondDelay, defaultThirdDelay},
 	}
 	for _, opt := range opts {
@@ -83,6 +86,8 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		actingSecret:  randomText(32),
 		violation:     violation,
 		grants:        &grants{},
+		schedules:     &schedules{},
+		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
 		destinations:  &destinations{},
 		faults:        &faultQueue{},

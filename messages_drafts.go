@@ -1,0 +1,349 @@
+package nylas
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"slices"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// DraftService keeps drafts in the Drafts folder of a mailbox and sends them; it
+// is [Client.Drafts].
+//
+// These calls take no Idempotency-Key. Create and Send are repeated only after 429
+// or when nothing was written to the connection; what other failures leave open
+// matches [ErrOutcomeUnknown].
+type DraftService struct{ client *Client }
+
+// Draft is a draft as Nylas returns it. All fields may be missing.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/
+type Draft struct {
+	ID       string `json:"id,omitzero"`
+	Object   string `json:"object,omitzero"` // "draft"
+	GrantID  string `json:"grant_id,omitzero"`
+	ThreadID string `json:"thread_id,omitzero"`
+	Subject  string `json:"subject,omitzero"`
+	// Body has no tracking in it yet: that comes when the draft is sent.
+	Body             string           `json:"body,omitzero"`
+	Snippet          string           `json:"snippet,omitzero"`
+	Date             events.Timestamp `json:"date,omitzero"`
+	From             []Participant    `json:"from,omitzero"`
+	To               []Participant    `json:"to,omitzero"`
+	CC               []Participant    `json:"cc,omitzero"`
+	BCC              []Participant    `json:"bcc,omitzero"`
+	ReplyTo          []Participant    `json:"reply_to,omitzero"`
+	ReplyToMessageID string           `json:"reply_to_message_id,omitzero"`
+	Metadata         events.Metadata  `json:"metadata,omitzero"`
+	Attachments      []Attachment     `json:"attachments,omitzero"`
+	Folders          []string         `json:"folders,omitzero"`
+	Starred          bool             `json:"starred,omitzero"`
+	// TrackingOptions may be returned; that it is not says nothing.
+	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
+}
+
+func (d *Draft) isNamed() bool { return d.ID != "" }
+
+// CreateDraftRequest is a draft to create. Everything may be left out, and come
+// later.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/post-draft/
+type CreateDraftRequest struct {
+	To  []Participant `json:"to,omitzero"`
+	CC  []Participant `json:"cc,omitzero"`
+	BCC []Participant `json:"bcc,omitzero"`
+	// From is one participant; left out, the grant's own address and name are used.
+	From []Participant `json:"from,omitzero"`
+	// ReplyTo is not kept with a draft by all providers.
+	ReplyTo []Participant `json:"reply_to,omitzero"`
+	Subject string        `json:"subject,omitzero"`
+	// Body is HTML, or plain text with IsPlaintext.
+	Body string `json:"body,omitzero"`
+	// IsPlaintext sends the body as plain text. Opens and links cannot be tracked then.
+	IsPlaintext   bool     `json:"is_plaintext,omitzero"`
+	CustomHeaders []Header `json:"custom_headers,omitzero"`
+	// Metadata is kept with the message: at most 50 pairs, keys of at most 40 and
+	// values of at most 500 characters.
+	Metadata         map[string]string `json:"metadata,omitzero"`
+	ReplyToMessageID string            `json:"reply_to_message_id,omitzero"` // the message that this one answers
+	Starred          *bool             `json:"starred,omitzero"`
+	// SignatureID is a signature that is put at the end of the body now. Give it
+	// here or to Send, not to both.
+	SignatureID string `json:"signature_id,omitzero"`
+	// Template makes subject and body; those given here come before it.
+	Template *Template `json:"template,omitzero"`
+	// TrackingOptions is kept with the draft and switches tracking on when it is
+	// sent; nil creates it without.
+	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
+}
+
+// UpdateDraftRequest changes a draft. What is nil is left out; a list or map that
+// is empty but not nil is written, as is an empty string: Subject and Body are
+// pointers for that (new("text") makes one). A list or map that is written
+// replaces the old one as a whole.
+//
+// Nylas' reference changes only what an update has; a recipe of Nylas says that
+// it replaces the draft's fields, and to send all recipients and the body each
+// time. Who does that is right with both.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/put-drafts-id/
+// https://developer.nylas.com/docs/cookbook/email/manage-drafts/
+type UpdateDraftRequest struct {
+	To       []Participant     `json:"to,omitzero"`
+	CC       []Participant     `json:"cc,omitzero"`
+	BCC      []Participant     `json:"bcc,omitzero"`
+	ReplyTo  []Participant     `json:"reply_to,omitzero"`
+	Subject  *string           `json:"subject,omitzero"`
+	Body     *string           `json:"body,omitzero"` // HTML
+	Metadata map[string]string `json:"metadata,omitzero"`
+	Starred  *bool             `json:"starred,omitzero"`
+	Template *Template         `json:"template,omitzero"`
+	// TrackingOptions changes those of the draft; nil leaves them.
+	TrackingOptions *UpdateTrackingOptions `json:"tracking_options,omitzero"`
+}
+
+// UpdateTrackingOptions changes the tracking of a draft. What is not set keeps its
+// value.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/put-drafts-id/
+type UpdateTrackingOptions struct {
+	Opens         *bool   `json:"opens,omitzero"`
+	Links         *bool   `json:"links,omitzero"`
+	ThreadReplies *bool   `json:"thread_replies,omitzero"`
+	Label         *string `json:"label,omitzero"` // at most 2048 characters
+	// DomainName replaces the custom hostname of the draft; empty keeps it. With
+	// both Opens and Links off the draft loses its hostname: switching one on later
+	// without DomainName uses Nylas' own host. There is no other way to take a
+	// hostname off.
+	DomainName string `json:"domain_name,omitzero"`
+}
+
+// ListDraftsRequest selects drafts. The zero value selects all.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/get-drafts/
+type ListDraftsRequest struct {
+	// Limit is how many drafts one page has, 1 to 200; 0 means Nylas' default, 50. It
+	// does not limit how many are listed: leave the loop for that.
+	Limit int `url:"limit,omitempty"`
+	// PageToken is where to begin; empty means at the beginning.
+	PageToken string `url:"page_token,omitempty"`
+	// Select names the fields to return, such as "id" and "subject"; nil returns all.
+	Select   []string `url:"select,comma,omitempty"`
+	ThreadID string   `url:"thread_id,omitempty"`
+	// To, CC and BCC are one address each.
+	To  string `url:"to,omitempty"`
+	CC  string `url:"cc,omitempty"`
+	BCC string `url:"bcc,omitempty"`
+	// AnyEmail finds drafts with one of at most 25 addresses.
+	AnyEmail []string `url:"any_email,comma,omitempty"`
+	// Subject finds parts of subjects in upper and lower case.
+	Subject       string `url:"subject,omitempty"`
+	HasAttachment *bool  `url:"has_attachment,omitempty"`
+	Starred       *bool  `url:"starred,omitempty"`
+	// MetadataPair is a key and a value, such as "key1:trial". Only key1 to key5 can
+	// be searched for.
+	MetadataPair string `url:"metadata_pair,omitempty"`
+}
+
+// SendDraftRequest is what can be said when a draft is sent.
+type SendDraftRequest struct {
+	// SignatureID is a signature that is put at the end of the body, for a draft that
+	// was created without one.
+	SignatureID string `json:"signature_id,omitzero"`
+}
+
+type draftAnswer struct {
+	Data    Draft  `json:"data"`
+	GrantID string `json:"grant_id"`
+}
+
+func (a *draftAnswer) isNamed() bool { return a.Data.isNamed() }
+
+func (a *draftAnswer) draft() *Draft {
+	if a.Data.GrantID == "" {
+		a.Data.GrantID = a.GrantID
+	}
+	return &a.Data
+}
+
+// Create creates a draft. What Nylas is documented to refuse is refused before
+// any I/O, with an error that matches [ErrInvalidRequest].
+//
+// If there was no answer the draft may exist all the same: the error then matches
+// [ErrOutcomeUnknown], and List tells.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/post-draft/
+func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDraftRequest, opts ...RequestOption) (*Draft, error) {
+	const op = "create draft"
+	if req == nil {
+		return nil, refuse(op, "the request is nil")
+	}
+	if err := req.check(op); err != nil {
+		return nil, err
+	}
+	var answer draftAnswer
+	err := s.client.do(ctx, call{
+		op: op, method: http.MethodPost, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID},
+		body: req, limit: mailboxTimeout, repeat: repeatUnsent,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return answer.draft(), nil
+}
+
+// Get returns a draft. An unknown id is [ErrNotFound]; that of a draft that was
+// sent is unknown.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/get-draft-id/
+func (s *DraftService) Get(ctx context.Context, grantID, draftID string, opts ...RequestOption) (*Draft, error) {
+	var answer draftAnswer
+	err := s.client.do(ctx, call{
+		op: "get draft", method: http.MethodGet, path: draftPath, ids: []string{grantID, draftID}, limit: mailboxTimeout,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return answer.draft(), nil
+}
+
+const draftPath = "/v3/grants/{grant_id}/drafts/{draft_id}"
+
+// List returns the drafts that req selects, or all if it is nil. It asks for a
+// page when the loop comes to it, and each loop begins anew. A later change of req
+// has no effect. The sequence yields an error once, as its last element.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/get-drafts/
+func (s *DraftService) List(
+	ctx context.Context, grantID string, req *ListDraftsRequest, opts ...RequestOption,
+) iter.Seq2[*Draft, error] {
+	const op = "list drafts"
+	var query ListDraftsRequest
+	if req != nil {
+		query = *req
+		query.Select, query.AnyEmail = slices.Clone(req.Select), slices.Clone(req.AnyEmail)
+		query.HasAttachment, query.Starred = copied(req.HasAttachment), copied(req.Starred)
+	}
+	return pages[Draft]{
+		client: s.client,
+		call: call{
+			op: op, method: http.MethodGet, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID}, limit: mailboxTimeout,
+		},
+		refusal: checkList(op, query.Limit, query.AnyEmail),
+		first:   query.PageToken,
+		query: func(token string) any {
+			page := query
+			page.PageToken = token
+			return page
+		},
+		opts: opts,
+	}.all(ctx)
+}
+
+// Update changes a draft; see [UpdateDraftRequest]. An unknown id is
+// [ErrNotFound].
+//
+// https://developer.nylas.com/docs/reference/api/drafts/put-drafts-id/
+func (s *DraftService) Update(
+	ctx context.Context, grantID, draftID string, req *UpdateDraftRequest, opts ...RequestOption,
+) (*Draft, error) {
+	const op = "update draft"
+	if req == nil {
+		return nil, refuse(op, "the request is nil")
+	}
+	if err := req.check(op); err != nil {
+		return nil, err
+	}
+	var answer draftAnswer
+	err := s.client.do(ctx, call{
+		op: op, method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID}, body: req, limit: mailboxTimeout,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return answer.draft(), nil
+}
+
+// Delete deletes a draft for good. An unknown id is [ErrNotFound], unless this
+// call has made an attempt before, which may have deleted it.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/delete-drafts-id/
+func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts ...RequestOption) error {
+	return gone(s.client.do(ctx, call{
+		op: "delete draft", method: http.MethodDelete, path: draftPath, ids: []string{grantID, draftID}, limit: mailboxTimeout,
+	}, nil, opts))
+}
+
+// Send sends a draft, with the tracking that is kept with it. req may be nil. The
+// message that it becomes has an ID of its own, which tracking notifications
+// name; the draft is gone after that.
+//
+// Sending is synchronous and can take as long as [MessageService.Send], but takes
+// no Idempotency-Key: if it stays open whether the draft was sent, the error
+// matches [ErrOutcomeUnknown], and sending it again may send a second mail. While
+// Get still returns the draft, it was probably not sent.
+//
+// https://developer.nylas.com/docs/reference/api/drafts/send-draft-id/
+func (s *DraftService) Send(
+	ctx context.Context, grantID, draftID string, req *SendDraftRequest, opts ...RequestOption,
+) (*Message, error) {
+	send := call{
+		op: "send draft", method: http.MethodPost, path: draftPath, ids: []string{grantID, draftID},
+		limit: sendTimeout, repeat: repeatUnsent,
+	}
+	if req != nil && *req != (SendDraftRequest{}) {
+		send.body = req
+	}
+	var answer messageAnswer
+	if err := s.client.do(ctx, send, &answer, opts); err != nil {
+		return nil, err
+	}
+	return answer.message(), nil
+}
+
+// check refuses what Nylas is documented to refuse.
+func (r *CreateDraftRequest) check(op string) error {
+	if len(r.From) > 1 {
+		return refuse(op, "From has more than one participant")
+	}
+	if err := checkParticipants(op, []participantList{
+		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
+	}); err != nil {
+		return err
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.check(op)
+}
+
+func (r *UpdateDraftRequest) check(op string) error {
+	if err := checkParticipants(op, []participantList{
+		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
+	}); err != nil {
+		return err
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.check(op)
+}
+
+// check takes a flag that is not set for one that may be on: what the draft has is
+// not known here.
+func (o *UpdateTrackingOptions) check(op string) error {
+	if o == nil {
+		return nil
+	}
+	merged := TrackingOptions{
+		Opens:      o.Opens == nil || *o.Opens,
+		Links:      o.Links == nil || *o.Links,
+		DomainName: o.DomainName,
+	}
+	if o.Label != nil {
+		merged.Label = *o.Label
+	}
+	return merged.check(op)
+}

@@ -1,0 +1,203 @@
+package nylas_test
+
+import (
+	"fmt"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/events"
+)
+
+func TestGetMessage(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answersFile(t, 200, "http/messages.get-headers.response.json"),
+		answersFile(t, 200, "http/messages.get-tracking.response.json"), answersFile(t, 200, "http/messages.get-tracking.response.json"))
+	messages := w.client(t).Messages
+	reply, err := messages.Get(t.Context(), testGrant, testID, nil)
+	require.NoError(t, err)
+	assert.Equal(t, &nylas.Message{
+		ID: testID, Object: "message", GrantID: testGrant, ThreadID: "t-1", Subject: "Automatic reply: Quick follow-up",
+		Body: "<p>I am out of the office.</p>", Date: events.At(time.Unix(1635355739, 0)),
+		From: []nylas.Participant{{Name: "Kim Townsend", Email: "kim@example.org"}}, To: []nylas.Participant{{Email: "sales@acme.dev"}},
+		Folders: []string{"INBOX"}, Unread: true, Metadata: events.Metadata{"key1": "v1"},
+		Headers: []nylas.Header{
+			{Name: "Message-ID", Value: "<r@example.org>"}, {Name: "In-Reply-To", Value: "<m@acme.dev>"},
+			{Name: "Auto-Submitted", Value: "auto-replied"},
+		},
+	}, reply)
+	assert.Equal(t, nylas.AutoSubmittedReplied, reply.AutoSubmitted())
+
+	sent, err := messages.Get(t.Context(), testGrant, testID, &nylas.GetMessageRequest{})
+	require.NoError(t, err)
+	assert.Equal(t, &nylas.Message{
+		ID: testID, TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, Label: "q2"},
+	}, sent)
+	assert.Equal(t, nylas.AutoSubmittedUnknown, sent.AutoSubmitted())
+
+	_, err = messages.Get(t.Context(), testGrant, "<CAF=x+y/z@mail.example.org>", &nylas.GetMessageRequest{
+		Fields: nylas.FieldsIncludeHeaders, Select: []string{"id", "headers"}, QueryIMAP: true, SharedFrom: "kim@example.org",
+	})
+	require.NoError(t, err)
+	for i, recorded := range []string{"messages.get", "messages.get", "messages.get-all"} {
+		assertRecorded(t, "http/"+recorded+".request.json", w.requests()[i])
+	}
+}
+
+// TestListMessagesInPages goes over an empty page, and over null in a page.
+func TestListMessagesInPages(t *testing.T) {
+	t.Parallel()
+	first, empty, last := answersFile(t, 200, "http/messages.list-1.response.json"),
+		answersFile(t, 200, "http/messages.list-empty.response.json"), answersFile(t, 200, "http/messages.list-last.response.json")
+	w := newWire(t, first, empty, last, first)
+	req := &nylas.ListMessagesRequest{ThreadID: "t-1", PageToken: "c-0"}
+	list := w.client(t).Messages.List(t.Context(), testGrant, req)
+	assert.Empty(t, w.requests(), "nothing is asked before it is needed")
+	var got []string
+	for message, err := range list {
+		require.NoError(t, err)
+		got = append(got, message.ID)
+	}
+	assert.Equal(t, []string{"m-1", "m-2", "m-3"}, got)
+	assert.Equal(t, &nylas.ListMessagesRequest{ThreadID: "t-1", PageToken: "c-0"}, req)
+	next, stop := iter.Pull2(list)
+	message, err, _ := next()
+	require.NoError(t, err)
+	assert.Equal(t, "m-1", message.ID)
+	stop()
+	const target = "/v3/grants/" + testGrant + "/messages?page_token="
+	for i, token := range []string{"c-0", "c-1", "c%2F2+%2B", "c-0"} {
+		assert.Equal(t, target+token+"&thread_id=t-1", w.requests()[i].target)
+	}
+}
+
+func TestListMessagesQueries(t *testing.T) {
+	t.Parallel()
+	last := answersFile(t, 200, "http/messages.list-last.response.json")
+	w := newWire(t, last, last, last)
+	messages := w.client(t).Messages
+	require.NoError(t, onlyError(messages.List(t.Context(), testGrant, nil)))
+	require.NoError(t, onlyError(messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{})))
+	full := &nylas.ListMessagesRequest{
+		Limit: 20, PageToken: "p-1", Fields: nylas.FieldsIncludeTrackingOptions, Select: []string{"id", "from"}, ThreadID: "t-1",
+		From: "kim@example.org", To: "sales@acme.dev", CC: "cc@example.org", BCC: "bcc@example.org",
+		AnyEmail: []string{"a@example.org", "b@example.org"}, Subject: "follow up", In: "INBOX",
+		HasAttachment: new(false), Starred: new(true), Unread: new(false),
+		ReceivedAfter: time.Unix(1635355739, 999), ReceivedBefore: time.Unix(1635355800, 0).In(time.FixedZone("", 3600)),
+		MetadataPair: "key1:trial", SearchQueryNative: "subject:foo OR subject:bar",
+		QueryIMAP: true, SharedFrom: "lee@example.org", SharedFolderID: "f-1",
+	}
+	list := messages.List(t.Context(), testGrant, full)
+	full.Select[0], full.AnyEmail[0], *full.HasAttachment, *full.Starred, *full.Unread = "x", "x", true, false, true
+	full.Limit = 1
+	require.NoError(t, onlyError(list))
+	for i, recorded := range []string{"messages.list", "messages.list", "messages.list-all"} {
+		assertRecorded(t, "http/"+recorded+".request.json", w.requests()[i])
+	}
+}
+
+// TestListMessagesFails has lists that do not come to their end: the error is
+// yielded once, after what was there.
+func TestListMessagesFails(t *testing.T) {
+	t.Parallel()
+	first := answersFile(t, 200, "http/messages.list-1.response.json")
+	for name, tt := range map[string]struct {
+		second string
+		want   string
+	}{
+		"the same cursor":      {`{"data":[],"next_cursor":"c-1"}`, "200: OK: the cursor of the next page is that of this page"},
+		"a cursor that is odd": {`{"data":[],"next_cursor":{"a":1}}`, "200: OK: the cursor of the next page is not a string"},
+		"odd in an odd page":   {`{"data":[{"id":"m-3","starred":"x"}],"next_cursor":{"a":1}}`, "200: OK: the cursor of the next page is not a string"},
+		"a message that is odd and unknown": {
+			`{"data":[{"id":"m-3"},{"starred":"x"}],"next_cursor":null}`, "200: OK: an element of the list has another form than documented",
+		},
+		"null and an odd message": {
+			`{"data":[null,{"starred":"x"}]}`, "200: OK: an element of the list has another form than documented",
+		},
+		"not JSON": {`<html>`, "200: OK: the answer is not JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t, first, answers(200, tt.second))
+			var got []string
+			for message, err := range w.client(t).Messages.List(t.Context(), testGrant, nil) {
+				if err != nil {
+					assert.Nil(t, message)
+					got = append(got, err.Error())
+					continue
+				}
+				got = append(got, message.ID)
+			}
+			require.GreaterOrEqual(t, len(got), 3)
+			assert.Equal(t, []string{"m-1", "m-2"}, got[:2])
+			assert.Equal(t, "nylas: list messages: "+tt.want, got[len(got)-1])
+			assert.Len(t, got, 3)
+		})
+	}
+}
+
+// A field of another type than documented must not end a list, nor its cursor.
+func TestListMessagesWithOddFields(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answers(200, `{"next_cursor":7,"data":[{"id":"m-1","starred":"x","subject":"s"},{"id":"m-2"}]}`),
+		answers(200, `{"data":[{"id":"m-3","from":"x"}],"next_cursor":""}`))
+	var got []string
+	for message, err := range w.client(t).Messages.List(t.Context(), testGrant, nil) {
+		require.NoError(t, err)
+		got = append(got, message.ID+message.Subject)
+	}
+	assert.Equal(t, []string{"m-1s", "m-2", "m-3"}, got)
+	assert.Contains(t, w.requests()[1].target, "page_token=7")
+}
+
+func TestListsRefuse(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	client := w.client(t)
+	for _, limit := range []int{-1, 201} {
+		require.EqualError(t, onlyError(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{Limit: limit})),
+			"nylas: list messages: Limit is not between 1 and 200")
+		require.EqualError(t, onlyError(client.Drafts.List(t.Context(), testGrant, &nylas.ListDraftsRequest{Limit: limit})),
+			"nylas: list drafts: Limit is not between 1 and 200")
+	}
+	many := make([]string, 26)
+	err := onlyError(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{AnyEmail: many}))
+	require.EqualError(t, err, "nylas: list messages: AnyEmail has more than 25 addresses")
+	assertSentinels(t, err, nylas.ErrInvalidRequest)
+	assert.Empty(t, w.requests())
+
+	last := answersFile(t, 200, "http/messages.list-last.response.json")
+	require.NoError(t, onlyError(newWire(t, last).client(t).Messages.
+		List(t.Context(), testGrant, &nylas.ListMessagesRequest{AnyEmail: many[:25], Limit: 200})))
+}
+
+func TestAutoSubmitted(t *testing.T) {
+	t.Parallel()
+	for i, tt := range []struct {
+		headers []nylas.Header
+		want    nylas.AutoSubmitted
+	}{
+		{nil, nylas.AutoSubmittedUnknown},
+		{[]nylas.Header{}, nylas.AutoSubmittedUnknown},
+		{[]nylas.Header{{Name: "Message-ID"}, {Name: "in-reply-to"}, {Name: "REFERENCES"}}, nylas.AutoSubmittedUnknown},
+		{[]nylas.Header{{Name: "Message-ID"}, {Name: "From"}}, nylas.AutoSubmittedNo},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: "no"}}, nylas.AutoSubmittedNo},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: ""}}, nylas.AutoSubmittedNo},
+		{[]nylas.Header{{Name: "From"}, {Name: "Auto-Submitted", Value: "auto-generated"}}, nylas.AutoSubmittedGenerated},
+		{[]nylas.Header{{Name: " auto-SUBMITTED ", Value: " Auto-Replied\r\n"}}, nylas.AutoSubmittedReplied},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: `auto-replied; owner="no"`}}, nylas.AutoSubmittedReplied},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: "auto-replied;x=y"}}, nylas.AutoSubmittedReplied},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: "(no (nested \\) ) yet)auto-replied(vacation)"}}, nylas.AutoSubmittedReplied},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: "no (auto-replied)"}}, nylas.AutoSubmittedNo},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: "auto-notified; owner-email=x"}}, "auto-notified"},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: "no"}, {Name: "Auto-Submitted", Value: "auto-replied"}}, nylas.AutoSubmittedReplied},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: "(open"}, {Name: "X-Auto-Submitted", Value: "auto-replied"}}, nylas.AutoSubmittedNo},
+		{[]nylas.Header{{Name: "Auto-Submitted", Value: ") \\"}}, `)`},
+	} {
+		assert.Equal(t, tt.want, (&nylas.Message{Headers: tt.headers}).AutoSubmitted(), fmt.Sprint(i, tt.headers))
+	}
+}

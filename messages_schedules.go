@@ -1,0 +1,156 @@
+package nylas
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// Schedule is a message that was sent with SendAt. Nylas keeps what it knows of it
+// for 72 h after that time.
+//
+// https://developer.nylas.com/docs/v3/email/scheduled-send/
+type Schedule struct {
+	ScheduleID string         `json:"schedule_id"`
+	Status     ScheduleStatus `json:"status"`
+	// CloseTime is when the message was sent or failed; zero before that.
+	CloseTime events.Timestamp `json:"close_time,omitzero"`
+}
+
+// ScheduleStatus is how far a Schedule is. How it ended comes with the triggers
+// message.send_success and message.send_failed, too.
+type ScheduleStatus struct {
+	Code        ScheduleCode `json:"code"`
+	Description string       `json:"description,omitzero"`
+}
+
+// ScheduleCode is a word for a ScheduleStatus. It is an open string: Nylas shows
+// two of them and has no list.
+type ScheduleCode string
+
+// The codes that Nylas shows.
+const (
+	SchedulePending ScheduleCode = "pending"
+	ScheduleSuccess ScheduleCode = "success"
+)
+
+// UnmarshalJSON reads a status as Nylas documents it, an object, or as some of
+// its own programs expect it, the code alone.
+func (s *ScheduleStatus) UnmarshalJSON(data []byte) error {
+	if jsontext.Value(data).Kind() == '"' {
+		*s = ScheduleStatus{}
+		return jsonv2.Unmarshal(data, &s.Code, answerOptions)
+	}
+	type plain ScheduleStatus // without this method
+	return jsonv2.Unmarshal(data, (*plain)(s), answerOptions)
+}
+
+// schedules is the answer with schedules. The reference has a bare array; models
+// of Nylas' own have it in data, or in schedules in data.
+type schedules []*Schedule
+
+func (s *schedules) UnmarshalJSON(data []byte) error {
+	switch jsontext.Value(data).Kind() {
+	case 'n':
+		return nil
+	case '{':
+		var envelope struct {
+			Data      *schedules `json:"data"`
+			Schedules *schedules `json:"schedules"`
+		}
+		if err := jsonv2.Unmarshal(data, &envelope, answerOptions); err != nil {
+			return err
+		}
+		for _, list := range []*schedules{envelope.Data, envelope.Schedules} {
+			if list != nil {
+				*s = append(*s, *list...)
+			}
+		}
+		return nil
+	default:
+		return jsonv2.Unmarshal(data, (*[]*Schedule)(s), answerOptions)
+	}
+}
+
+// scheduleAnswer is the answer with one schedule, bare or in data.
+type scheduleAnswer struct {
+	Schedule
+	Data *Schedule `json:"data"`
+}
+
+func (a *scheduleAnswer) isNamed() bool { return a.schedule().ScheduleID != "" }
+
+func (a *scheduleAnswer) schedule() *Schedule {
+	if a.Data != nil {
+		return a.Data
+	}
+	return &a.Schedule
+}
+
+// ListSchedules returns the scheduled messages of a grant, those that wait and
+// those that ended in the last 72 h. The sequence yields an error once, as its
+// last element.
+//
+// https://developer.nylas.com/docs/reference/api/messages/get-schedules/
+func (s *MessageService) ListSchedules(ctx context.Context, grantID string, opts ...RequestOption) iter.Seq2[*Schedule, error] {
+	return func(yield func(*Schedule, error) bool) {
+		var answer schedules
+		err := s.client.do(ctx, call{
+			op: "list schedules", method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/schedules",
+			ids: []string{grantID}, limit: callTimeout,
+		}, &answer, opts)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, schedule := range answer {
+			if schedule != nil && !yield(schedule, nil) {
+				return
+			}
+		}
+	}
+}
+
+const schedulePath = "/v3/grants/{grant_id}/messages/schedules/{schedule_id}"
+
+// GetSchedule returns a scheduled message. scheduleID is [Message.ScheduleID] of
+// what Send returned. An unknown one is [ErrNotFound].
+//
+// https://developer.nylas.com/docs/reference/api/messages/get-schedule-by-id/
+func (s *MessageService) GetSchedule(ctx context.Context, grantID, scheduleID string, opts ...RequestOption) (*Schedule, error) {
+	var answer scheduleAnswer
+	err := s.client.do(ctx, call{
+		op: "get schedule", method: http.MethodGet, path: schedulePath, ids: []string{grantID, scheduleID}, limit: callTimeout,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return answer.schedule(), nil
+}
+
+// CancelSchedule asks Nylas not to send a scheduled message. Success means that it
+// will try: it promises to do so only up to 10 s before SendAt. An unknown
+// scheduleID is [ErrNotFound], unless this call has made an attempt before, which
+// may have cancelled it.
+//
+// https://developer.nylas.com/docs/reference/api/messages/delete-a-scheduled-message/
+func (s *MessageService) CancelSchedule(ctx context.Context, grantID, scheduleID string, opts ...RequestOption) error {
+	return gone(s.client.do(ctx, call{
+		op: "cancel schedule", method: http.MethodDelete, path: schedulePath, ids: []string{grantID, scheduleID}, limit: callTimeout,
+	}, nil, opts))
+}
+
+// gone returns the error of a deletion. Not to find what an earlier attempt may
+// have deleted is success.
+func gone(err error) error {
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}

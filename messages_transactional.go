@@ -1,0 +1,151 @@
+package nylas
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// TransactionalService sends from a domain, without a mailbox; it is
+// [Client.Transactional]. Nylas calls this part of its API beta.
+type TransactionalService struct{ client *Client }
+
+// SendTransactionalRequest is a message to send from a domain.
+//
+// https://developer.nylas.com/docs/reference/api/transactional-send/send-transactional-email/
+type SendTransactionalRequest struct {
+	To []Participant `json:"to"` // at least one
+	// From is the sender. The address must be of a domain that is verified with Nylas.
+	From    Participant   `json:"from"`
+	CC      []Participant `json:"cc,omitzero"`
+	BCC     []Participant `json:"bcc,omitzero"`
+	ReplyTo []Participant `json:"reply_to,omitzero"`
+	Subject string        `json:"subject,omitzero"`
+	// Body is HTML, or plain text with IsPlaintext.
+	Body string `json:"body,omitzero"`
+	// IsPlaintext sends the body as plain text. Opens and links cannot be tracked then.
+	IsPlaintext   bool     `json:"is_plaintext,omitzero"`
+	CustomHeaders []Header `json:"custom_headers,omitzero"`
+	// Metadata is kept with the message: at most 50 pairs, keys of at most 40 and
+	// values of at most 500 characters. It comes back in the notifications of
+	// delivery, not in those of tracking.
+	Metadata map[string]string `json:"metadata,omitzero"`
+	// ReplyToMessageID is the message that this one answers: the ID of an earlier
+	// transactional send, or the Message-ID header of another message.
+	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
+	// SendAt schedules the message, at least a minute and at most 30 days ahead.
+	SendAt events.Timestamp `json:"send_at,omitzero"`
+	// Template makes subject and body; those given here come before it.
+	Template *Template `json:"template,omitzero"`
+	// TrackingOptions switches tracking on; nil sends without it.
+	TrackingOptions *TransactionalTrackingOptions `json:"tracking_options,omitzero"`
+}
+
+// TransactionalTrackingOptions switches the tracking of a transactional message
+// on. Both flags are always written; leave the whole struct nil to send without
+// tracking. Replies come to a mailbox that Nylas does not see, so they are not
+// tracked.
+//
+// https://developer.nylas.com/docs/v3/email/message-tracking/
+type TransactionalTrackingOptions struct {
+	// Opens puts an invisible image into the body. It needs an HTML body.
+	Opens bool `json:"opens"`
+	// Links replaces the https, mailto and tel links of the body, all of them or
+	// none. It needs an HTML body with at most 100 such links.
+	Links bool `json:"links"`
+	// Label comes back in every tracking notification, at most 2048 characters; see
+	// [TrackingOptions].
+	Label string `json:"label,omitzero"`
+	// DomainName is a custom hostname of the organization for the links and the
+	// image, another thing than the domain that sends. It needs Opens or Links.
+	DomainName string `json:"domain_name,omitzero"`
+}
+
+// transactionalAnswer is the answer to a transactional send. A model of Nylas' own
+// has message_id where the reference has id.
+type transactionalAnswer struct {
+	messageAnswer
+	Data struct {
+		Message
+		MessageID string `json:"message_id"`
+	} `json:"data"`
+}
+
+func (a *transactionalAnswer) isNamed() bool {
+	m := a.message()
+	return m.ID != "" || m.ScheduleID != ""
+}
+
+func (a *transactionalAnswer) message() *Message {
+	a.messageAnswer.Data = a.Data.Message
+	m := a.messageAnswer.message()
+	if m.ID == "" {
+		m.ID = a.Data.MessageID
+	}
+	return m
+}
+
+// Send sends a message from a domain that is verified with Nylas, now or at
+// SendAt. The result has neither a grant nor a thread.
+//
+// It is repeated as [MessageService.Send] is, with the same key and the same
+// bytes. Unlike there, Nylas knows the Idempotency-Key throughout the
+// application: the same key means the same send in all domains.
+//
+// What Nylas is documented to refuse is refused before any I/O, with an error
+// that matches [ErrInvalidRequest]. Links are not checked.
+//
+// https://developer.nylas.com/docs/reference/api/transactional-send/send-transactional-email/
+func (s *TransactionalService) Send(
+	ctx context.Context, domain string, req *SendTransactionalRequest, opts ...RequestOption,
+) (*Message, error) {
+	const op = "send transactional message"
+	if req == nil {
+		return nil, refuse(op, "the request is nil")
+	}
+	if err := req.check(op); err != nil {
+		return nil, err
+	}
+	var answer transactionalAnswer
+	err := s.client.do(ctx, call{
+		op: op, method: http.MethodPost, path: "/v3/domains/{domain}/messages/send", ids: []string{domain},
+		body: req, limit: sendTimeout, repeat: repeatWithKey,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return answer.message(), nil
+}
+
+// check refuses what Nylas is documented to refuse.
+func (r *SendTransactionalRequest) check(op string) error {
+	switch {
+	case len(r.To) == 0:
+		return refuse(op, "To is empty: a message needs at least one recipient")
+	case strings.TrimSpace(r.From.Email) == "":
+		return refuse(op, "From has no Email")
+	case tooFarAhead(r.SendAt):
+		return refuse(op, "SendAt is more than 30 days ahead")
+	}
+	if err := checkSendAt(op, r.SendAt); err != nil {
+		return err
+	}
+	if err := checkParticipants(op, []participantList{
+		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
+	}); err != nil {
+		return err
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.check(op)
+}
+
+func (o *TransactionalTrackingOptions) check(op string) error {
+	if o == nil {
+		return nil
+	}
+	return (&TrackingOptions{Opens: o.Opens, Links: o.Links, Label: o.Label, DomainName: o.DomainName}).check(op)
+}

@@ -1,0 +1,210 @@
+package nylastest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// The endpoints that read a mailbox.
+const (
+	EndpointListMessages Endpoint = "GET /v3/grants/{grant}/messages"
+	EndpointGetMessage   Endpoint = "GET /v3/grants/{grant}/messages/{id}"
+)
+
+// fieldsTracking is a value of fields that a send does not have.
+//
+// https://developer.nylas.com/docs/reference/api/messages/get-messages-id/
+const fieldsTracking = "include_tracking_options"
+
+// The folders of a mailbox.
+const (
+	folderSent  = "SENT"
+	folderInbox = "INBOX"
+)
+
+// filed is a message in the mailbox of a grant: one that was sent from there, or
+// a reply that came.
+type filed struct {
+	Message
+	seq       int
+	folder    string
+	unread    bool
+	automatic bool // written by a machine that says so
+}
+
+// file puts a message into the mailbox of its grant. A transactional one has no
+// grant, so no mailbox shows it.
+func (b *mailbox) file(m *filed) {
+	m.seq = len(b.filed) + 1
+	b.filed = append(b.filed, m)
+}
+
+// headerIDOf returns the Message-ID header of a message in a mailbox.
+func (b *mailbox) headerIDOf(id string) string {
+	for _, m := range b.filed {
+		if m.ID == id {
+			return m.headerID(id)
+		}
+	}
+	return ""
+}
+
+// newReply writes a reply in a thread: by the owner of the mailbox, or by the
+// first recipient of what began the thread.
+func (b *mailbox) newReply(t *thread, grant grant, answered string, request replyRequest) *filed {
+	owner, other := events.Participant{Name: grant.name, Email: grant.email}, t.first.To[0]
+	reply := &filed{
+		Message: Message{
+			ID: newMessageID(), ThreadID: t.id, GrantID: grant.id, SentAt: time.Now(),
+			From: other, To: []events.Participant{owner},
+			CC: []events.Participant{}, BCC: []events.Participant{}, ReplyTo: []events.Participant{},
+			Subject: "Re: " + t.first.Subject, Body: "<p>Thank you for your message.</p>",
+			ReplyToMessageID: answered, inReplyTo: b.headerIDOf(answered),
+		},
+		folder: folderInbox, unread: true, automatic: request.Automatic,
+	}
+	if request.FromSelf {
+		reply.From, reply.To = owner, []events.Participant{other}
+		reply.folder, reply.unread = folderSent, false
+	}
+	if request.Automatic {
+		reply.Subject = "Automatic reply: " + t.first.Subject
+		reply.Body = "<p>I am out of the office.</p>"
+	}
+	reply.OriginalBody = reply.Body
+	return reply
+}
+
+// in returns the messages of a grant in the order in which they came.
+func (b *mailbox) in(grantID string) []filed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []filed
+	for _, m := range b.filed {
+		if m.GrantID == grantID {
+			c := *m
+			c.Message = m.clone()
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+type readAnswer struct {
+	messageAnswer
+	Metadata        map[string]string `json:"metadata,omitzero"`
+	TrackingOptions *trackingAnswer   `json:"tracking_options,omitzero"`
+}
+
+// answer is how the message is described to who reads the mailbox: with the body
+// that lies there, tracking included.
+func (m *filed) answer(fields string) readAnswer {
+	a := readAnswer{messageAnswer: m.Message.answer(fields), Metadata: m.Metadata}
+	a.Body = m.Body
+	a.Folders = []string{m.folder}
+	a.Unread = m.unread
+	switch fields {
+	case fieldsHeaders:
+		a.Headers = append(a.Headers, Header{"From", address(m.From)}, Header{"To", address(m.To[0])})
+		if m.automatic {
+			a.Headers = append(a.Headers, Header{"Auto-Submitted", "auto-replied"})
+		}
+	case fieldsTracking:
+		if t := m.Tracking; t != (Tracking{}) {
+			a.TrackingOptions = &trackingAnswer{Opens: t.Opens, Links: t.Links, ThreadReplies: new(t.ThreadReplies), Label: t.Label}
+		}
+	}
+	return a
+}
+
+func address(p events.Participant) string {
+	if p.Name == "" {
+		return p.Email
+	}
+	return fmt.Sprintf("%q <%s>", p.Name, p.Email)
+}
+
+// checkFields refuses other values of fields than documented, and the one that is
+// not emulated.
+func checkFields(query url.Values) *response {
+	switch fields := query.Get("fields"); fields {
+	case "", fieldsStandard, fieldsHeaders, fieldsBasicHeaders, fieldsTracking:
+		return nil
+	case "raw_mime":
+		return badRequest("fields: this emulator has no raw_mime")
+	default:
+		return badRequest("fields must be standard, include_headers, include_basic_headers or include_tracking_options")
+	}
+}
+
+func (s *Server) serveGetMessage(c *call) *response {
+	grant, refusal := s.grantOf(c)
+	if refusal != nil {
+		return refusal
+	}
+	query, refusal := c.query("fields", "select", "query_imap", "shared_from")
+	if refusal == nil {
+		refusal = cmp.Or(checkFields(query), checkEmulated(query))
+	}
+	if refusal != nil {
+		return refusal
+	}
+	messages := s.mailbox.in(grant.id)
+	i := slices.IndexFunc(messages, func(m filed) bool { return m.ID == c.PathValue("id") })
+	if i < 0 {
+		return notFound("message")
+	}
+	return dataResponse(selected(messages[i].answer(query.Get("fields")), query.Get("select")))
+}
+
+// serveListMessages lists what a mailbox holds, the newest first.
+func (s *Server) serveListMessages(c *call) *response {
+	grant, refusal := s.grantOf(c)
+	if refusal != nil {
+		return refusal
+	}
+	filters := listFilters()
+	filters["from"] = byText(func(l *listed, value string) bool { return has(value, []events.Participant{l.message.From}) })
+	filters["in"] = byText(func(l *listed, value string) bool { return l.folder == value })
+	filters["unread"] = byFlag("unread", func(l *listed) bool { return l.unread })
+	filters["received_after"] = byTime("received_after", func(sent, given int64) bool { return sent > given })
+	filters["received_before"] = byTime("received_before", func(sent, given int64) bool { return sent < given })
+	known := append(slices.Collect(maps.Keys(filters)),
+		"limit", "page_token", "fields", "select", "search_query_native", "shared_from", "shared_folder_id")
+	query, refusal := c.query(known...)
+	if refusal == nil {
+		refusal = cmp.Or(checkFields(query), checkEmulated(query))
+	}
+	if refusal != nil {
+		return refusal
+	}
+	if query.Get("query_imap") == "true" && !query.Has("in") {
+		return badRequest("query_imap needs in")
+	}
+	messages := s.mailbox.in(grant.id)
+	items := make([]listed, len(messages))
+	for i := range messages {
+		m := &messages[i]
+		items[i] = listed{
+			seq: m.seq, message: &m.Message, folder: m.folder, unread: m.unread,
+			answer: func() any { return m.answer(query.Get("fields")) },
+		}
+	}
+	return listResponse(items, query, filters)
+}
+
+// checkEmulated refuses what needs a provider.
+func checkEmulated(query url.Values) *response {
+	for _, name := range []string{"search_query_native", "shared_from", "shared_folder_id"} {
+		if query.Has(name) {
+			return badRequest(name + ": this emulator has no provider that could answer it")
+		}
+	}
+	return nil
+}
