@@ -1,7 +1,6 @@
 package nylas
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -50,6 +49,11 @@ type call struct {
 	body   any      // goes out as JSON; nil for no body
 	limit  time.Duration
 	repeat repeat
+
+	// multipart tells that the call takes attachments, and multipart/form-data
+	// where JSON would be too large.
+	multipart   bool
+	attachments []Attachment
 }
 
 // do makes a call and decodes the whole answer into answer.
@@ -74,8 +78,8 @@ type exchange struct {
 	client *Client
 	call   call
 	url    string
-	body   []byte
-	key    string // Idempotency-Key, "" for none
+	body   *payload // nil for none
+	key    string   // Idempotency-Key, "" for none
 
 	attempts int
 	unknown  bool // an attempt may have been carried out, and nothing settled it
@@ -99,17 +103,35 @@ func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response,
 		return nil, nil, refuse(call.op, err.Error())
 	}
 	x.url = target
-	if call.body != nil {
-		x.body, err = jsonv2.Marshal(call.body, jsonv2.Deterministic(true))
-		if err != nil {
-			return nil, nil, refuse(call.op, "the request cannot be encoded as JSON: "+encodeError(err))
-		}
-		if len(x.body) > maxJSONBytes {
-			return nil, nil, refuse(call.op, fmt.Sprintf(
-				"the request has %d bytes as JSON, Nylas takes at most %d", len(x.body), maxJSONBytes))
-		}
+	if x.body, err = c.encode(call, x.key); err != nil {
+		return nil, nil, err
 	}
 	return x, config.response, nil
+}
+
+// encode returns the body of a call, of which nothing was read yet.
+func (c *Client) encode(call call, key string) (*payload, error) {
+	if call.body == nil {
+		return nil, nil
+	}
+	object, err := jsonv2.Marshal(call.body, jsonv2.Deterministic(true))
+	if err != nil {
+		return nil, refuse(call.op, "the request cannot be encoded as JSON: "+encodeError(err))
+	}
+	if call.multipart {
+		body, wrong := encodePayload(object, call.attachments, c.boundary(key))
+		if wrong != nil {
+			e := refuse(call.op, wrong.text)
+			e.cause = wrong.cause
+			return nil, e
+		}
+		return body, nil
+	}
+	if len(object) > maxJSONBytes {
+		return nil, refuse(call.op, fmt.Sprintf(
+			"the request has %d bytes as JSON, Nylas takes at most %d", len(object), maxJSONBytes))
+	}
+	return jsonPayload(object, nil), nil
 }
 
 // encodeError says where encoding failed, and not on what.
@@ -166,6 +188,9 @@ type answer struct {
 	// reached tells, for an attempt without an answer, that Nylas may have got the
 	// request.
 	reached bool
+	// broken tells that the payload could not be read, which a further attempt does
+	// not mend.
+	broken bool
 }
 
 // attempt sends the request once.
@@ -185,12 +210,18 @@ func (x *exchange) attempt(ctx context.Context) *answer {
 
 func (x *exchange) roundTrip(ctx context.Context) *answer {
 	var trace connTrace
-	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, bytes.NewReader(x.body))
+	body := x.body.open()
+	stream, streamed := body.(*payloadStream)
+	defer func() { _ = stream.Close() }() // it has no error
+	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, body)
 	if err != nil {
 		return &answer{err: errors.New("the request cannot be built")}
 	}
-	if x.call.body != nil {
-		req.Header.Set("Content-Type", "application/json") // Nylas refuses a charset
+	if streamed {
+		req.ContentLength = x.body.size()
+	}
+	if x.body != nil {
+		req.Header.Set("Content-Type", x.body.contentType)
 	}
 	if x.key != "" {
 		req.Header.Set("Idempotency-Key", x.key)
@@ -204,7 +235,10 @@ func (x *exchange) roundTrip(ctx context.Context) *answer {
 
 	resp, err := x.client.http.Do(req)
 	if err != nil {
-		return &answer{err: withoutURL(err), reached: trace.reached(err)}
+		if failure := stream.failure(); failure != nil {
+			return &answer{err: failure, broken: true}
+		}
+		return &answer{err: withoutURL(err), reached: trace.reached(err) && stream.wasRead()}
 	}
 	defer func() { _ = resp.Body.Close() }() // nothing more is read from it
 	a := &answer{status: resp.StatusCode, header: resp.Header}
@@ -311,6 +345,9 @@ func (x *exchange) newError(last *answer) *Error {
 	}
 	if last.err != nil {
 		e.cause = last.err
+		if payload, ok := errors.AsType[*payloadError](last.err); ok {
+			e.breakOff(payload)
+		}
 		return e
 	}
 	e.Replayed = last.replayed()
