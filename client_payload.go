@@ -29,7 +29,7 @@ type segment struct {
 func (p *payload) addText(texts ...[]byte) {
 	for _, text := range texts {
 		p.segments = append(p.segments, segment{text: text})
-		p.known += int64(len(text))
+		p.add(int64(len(text)))
 	}
 }
 
@@ -45,8 +45,11 @@ func (p *payload) addFile(file *attachedFile, inBase64 bool) {
 	case inBase64:
 		size = (size + 2) / 3 * 4
 	}
-	p.known += min(size, math.MaxInt64-p.known) // an announced size can be anything
+	p.add(size)
 }
+
+// add counts bytes. What is announced can be any number.
+func (p *payload) add(size int64) { p.known += min(size, math.MaxInt64-p.known) }
 
 // size returns how many bytes will be sent, or UnknownSize.
 func (p *payload) size() int64 {
@@ -137,7 +140,7 @@ func (s *payloadStream) Read(p []byte) (int, error) {
 			return n, nil
 		case s.content != nil:
 			n, err := s.content.Read(p)
-			if err == io.EOF { //nolint:errorlint // a Reader returns it as it is
+			if err == io.EOF {
 				s.leave()
 				err = nil
 			}
@@ -265,6 +268,9 @@ type sizedReader struct {
 func (r *sizedReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
 	r.read += int64(n)
+	if err != nil && err != io.EOF {
+		return n, attachmentError(r.file.index, &payloadError{"cannot be read", withoutPath(err)})
+	}
 	switch size := r.file.size; {
 	case size == UnknownSize:
 		if *r.spare -= int64(n); *r.spare < 0 {
@@ -272,11 +278,8 @@ func (r *sizedReader) Read(p []byte) (int, error) {
 		}
 	case r.read > size:
 		return 0, r.wrong(fmt.Sprintf("has more than the %d bytes that it had before or was announced with", size))
-	case err == io.EOF && r.read < size:
-		return 0, r.wrong(fmt.Sprintf("has %d bytes, and not the %d that it had before or was announced with", r.read, size))
-	}
-	if err != nil && err != io.EOF { //nolint:errorlint // a Reader returns it as it is
-		err = attachmentError(r.file.index, &payloadError{"cannot be read", withoutPath(err)})
+	case err != nil && r.read < size:
+		return 0, r.wrong(fmt.Sprintf("has %d bytes, not the %d that it had before or was announced with", r.read, size))
 	}
 	return n, err
 }
@@ -300,7 +303,7 @@ func (r *base64Reader) Read(p []byte) (int, error) {
 			return 0, r.err
 		}
 		n, err := io.ReadFull(r.r, r.raw[:])
-		if err == io.ErrUnexpectedEOF { //nolint:errorlint // the last piece; of a sizedReader all other errors are wrapped
+		if err == io.ErrUnexpectedEOF { // the last piece: a sizedReader wraps all other errors
 			err = io.EOF
 		}
 		r.err = err

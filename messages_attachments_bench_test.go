@@ -46,7 +46,6 @@ func BenchmarkSendAttachment(b *testing.B) {
 	content := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(content) // never fails
 	require.NoError(b, os.WriteFile(file, content, 0o600))
-	content = nil
 
 	client, err := nylas.NewClient(testAPIKey, nylas.WithBaseURL(server.url), nylas.WithHTTPClient(server.http),
 		nylas.WithRetryPolicy(nylas.RetryPolicy{BaseDelay: time.Nanosecond}))
@@ -141,7 +140,7 @@ func (d *discarder) post(b *testing.B, path, contentType string) {
 	b.Helper()
 	file, err := os.Open(path)
 	require.NoError(b, err)
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	require.NoError(b, err)
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, d.url, struct{ io.Reader }{file})
@@ -150,7 +149,7 @@ func (d *discarder) post(b *testing.B, path, contentType string) {
 	req.Header.Set("Content-Type", contentType)
 	resp, err := d.http.Do(req)
 	require.NoError(b, err)
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	_, err = io.Copy(io.Discard, resp.Body)
 	require.NoError(b, err)
 	require.Equal(b, http.StatusOK, resp.StatusCode)
