@@ -129,7 +129,7 @@ func (s *payloadStream) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		if err := s.ended(); err != nil {
+		if err := s.stopped(); err != nil {
 			return 0, err
 		}
 		switch {
@@ -196,8 +196,13 @@ func (s *payloadStream) leave() {
 
 // Close ends the stream, also during a Read.
 func (s *payloadStream) Close() error {
+	s.end()
+	return nil
+}
+
+func (s *payloadStream) end() {
 	if s == nil {
-		return nil
+		return
 	}
 	s.mu.Lock()
 	file := s.file
@@ -206,10 +211,9 @@ func (s *payloadStream) Close() error {
 	if file != nil {
 		_ = file.Close() // the attempt has ended, and with it what it could say
 	}
-	return nil
 }
 
-func (s *payloadStream) ended() error {
+func (s *payloadStream) stopped() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil && s.closed {

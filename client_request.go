@@ -212,7 +212,9 @@ func (x *exchange) roundTrip(ctx context.Context) *answer {
 	var trace connTrace
 	body := x.body.open()
 	stream, streamed := body.(*payloadStream)
-	defer func() { _ = stream.Close() }() // it has no error
+	defer stream.end()
+	// net/http does not return before a Read that it began does.
+	defer context.AfterFunc(ctx, stream.end)()
 	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, body)
 	if err != nil {
 		return &answer{err: errors.New("the request cannot be built")}

@@ -130,7 +130,8 @@ func measureFile(info fs.FileInfo, err error) (int64, error) {
 // StreamContent is a content of size bytes, or of [UnknownSize], that open gives
 // from its start as often as it is called: once for each attempt, perhaps while
 // the stream of the attempt before is being closed. Close may be called during a
-// Read and should end it, as files, pipes and bodies of HTTP answers do.
+// Read and must end it, as it does with files, pipes and bodies of HTTP answers: a
+// call whose context ends returns only after the Read.
 func StreamContent(size int64, open func() (io.ReadCloser, error)) AttachmentContent {
 	return &streamContent{size, open}
 }
@@ -162,7 +163,10 @@ func (c *streamContent) open() (io.ReadCloser, error) {
 // failure is final, whatever the [RetryPolicy] says, and the error may match
 // [ErrOutcomeUnknown] where a repetition would have found out. A content that was
 // read is refused in a second call. Prefer a [StreamContent] wherever the source
-// can be opened again. The SDK does not close r.
+// can be opened again.
+//
+// As net/http does with the body of a request, the SDK closes r, if it can be
+// closed, when the attempt that began to read it ends, perhaps during a Read.
 func ReaderContent(size int64, r io.Reader) AttachmentContent {
 	return &readerContent{size: size, r: r}
 }
