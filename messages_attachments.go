@@ -195,6 +195,9 @@ func (c *readerContent) open() (io.ReadCloser, error) {
 	if !c.started.CompareAndSwap(false, true) {
 		return nil, errReadBefore
 	}
+	if stream, ok := c.r.(io.ReadCloser); ok {
+		return stream, nil
+	}
 	return io.NopCloser(c.r), nil
 }
 

@@ -206,13 +206,16 @@ func TestJSONUpToItsLimit(t *testing.T) {
 	}
 }
 
-// endless reads x for ever.
+// endless reads zeros for ever.
 type endless struct{}
 
-func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte{'x'}, len(p))), nil }
+func (endless) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
 
-// exes is a content of size bytes.
-func exes(announced, size int64) nylas.AttachmentContent {
+// zeros is a content of size bytes.
+func zeros(announced, size int64) nylas.AttachmentContent {
 	return nylas.StreamContent(announced, func() (io.ReadCloser, error) {
 		return io.NopCloser(io.LimitReader(endless{}, size)), nil
 	})
@@ -225,14 +228,14 @@ func TestTooLarge(t *testing.T) {
 	w := newWire(t, announced(&length, answersFile(t, 200, messageAnswer)))
 	client := w.client(t)
 	const size = largestMultipart - 1000
-	_, err := client.Messages.Send(t.Context(), testGrant, attached(nylas.Attachment{Filename: "f", Content: exes(size, size)}))
+	_, err := client.Messages.Send(t.Context(), testGrant, attached(nylas.Attachment{Filename: "f", Content: zeros(size, size)}))
 	require.NoError(t, err)
 	assert.EqualValues(t, len(w.requests()[0].body), length)
 	largest := size + largestMultipart - length
 
 	w = newWire(t, announced(&length, answersFile(t, 200, messageAnswer)))
 	client = w.client(t)
-	_, err = client.Messages.Send(t.Context(), testGrant, attached(nylas.Attachment{Filename: "f", Content: exes(largest, largest)}))
+	_, err = client.Messages.Send(t.Context(), testGrant, attached(nylas.Attachment{Filename: "f", Content: zeros(largest, largest)}))
 	require.NoError(t, err)
 	assert.EqualValues(t, largestMultipart, length)
 
