@@ -91,7 +91,7 @@ func TestAttachmentsAsMultipart(t *testing.T) {
 	req.Body = `<img src="cid:logo">`
 	_, err := w.client(t).Messages.Send(t.Context(), testGrant, req, nylas.WithIdempotencyKey(testKey))
 	require.NoError(t, err)
-	assert.EqualValues(t, nylas.UnknownSize, length)
+	assert.Equal(t, nylas.UnknownSize, length)
 
 	// HMAC-SHA256 of "boundary " and the Idempotency-Key, by the API key.
 	const boundary = "nylas-go-35ad304a30e180d830a23efab7f1415c"
