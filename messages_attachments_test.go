@@ -12,6 +12,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -239,6 +240,23 @@ func TestTooLarge(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, largestMultipart, length)
 
+	// Of unknown size it can be as large. That shows only when it is read.
+	sendUnknown := func(size int64) error {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			length, _ = io.Copy(io.Discard, r.Body)
+			_, _ = w.Write([]byte(`{"data":{"id":"m-1"}}`))
+		}))
+		defer server.Close()
+		_, err := realClient(t, server.URL, 1).Messages.Send(t.Context(), testGrant,
+			attached(nylas.Attachment{Filename: "f", Content: zeros(nylas.UnknownSize, size)}))
+		return err
+	}
+	require.NoError(t, sendUnknown(largest))
+	assert.EqualValues(t, largestMultipart, length)
+	err = sendUnknown(largest + 1)
+	require.ErrorIs(t, err, nylas.ErrInvalidRequest)
+	require.ErrorContains(t, err, "the request has more than 26214400 bytes")
+
 	unread := func(size int64) nylas.AttachmentContent {
 		return nylas.StreamContent(size, func() (io.ReadCloser, error) {
 			t.Error("a content was opened")
@@ -253,6 +271,7 @@ func TestTooLarge(t *testing.T) {
 		{"a byte more", []int64{largest + 1}, "26214401"},
 		{"together", []int64{largest / 2, largest / 2}, ""},
 		{"with one of unknown size", []int64{largest + 1, nylas.UnknownSize}, ""},
+		{"too large for base64", []int64{math.MaxInt64/4*3 + 4}, ""},
 		{"almost no number", []int64{math.MaxInt64}, "9223372036854775807"},
 		{"no number", []int64{math.MaxInt64, math.MaxInt64, 1 << 62}, "9223372036854775807"},
 	} {
@@ -326,6 +345,8 @@ func TestAttachmentsThatAreRefused(t *testing.T) {
 		{name: "any other name", wrong: nylas.Attachment{Filename: `"'; filename=x <&> %22 ü 名 .pdf`, Content: content}},
 
 		{name: "line in the type", wrong: nylas.Attachment{Filename: "f", ContentType: "text/plain;\r\n X: a=b", Content: content},
+			want: "has a ContentType that is not a media type"},
+		{name: "folded type", wrong: nylas.Attachment{Filename: "f", ContentType: "text/plain;\r\n charset=utf-8", Content: content},
 			want: "has a ContentType that is not a media type"},
 		{name: "no subtype", wrong: nylas.Attachment{Filename: "f", ContentType: "text", Content: content},
 			want: "has a ContentType that is not a media type"},
