@@ -22,7 +22,8 @@ import (
 // bytes, when it was not answered or got 429 or 5xx (501, 505 and 550 excepted);
 // calls that can be made twice, for the same reasons; calls that cannot, such
 // as creating a webhook, only after 429 or when nothing was written to the
-// connection. An answer that Nylas replays is final.
+// connection. An answer that Nylas replays is final. Nothing is repeated once a
+// [ReaderContent] was read, or when an attachment could not be.
 type RetryPolicy struct {
 	// MaxAttempts counts the first one too; 1 means not to repeat. The default is 4.
 	MaxAttempts int
