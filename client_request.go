@@ -1,7 +1,6 @@
 package nylas
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -50,6 +49,11 @@ type call struct {
 	body   any      // goes out as JSON; nil for no body
 	limit  time.Duration
 	repeat repeat
+
+	// multipart tells that the call takes attachments, and multipart/form-data
+	// where JSON would be too large.
+	multipart   bool
+	attachments []Attachment
 }
 
 // do makes a call and decodes the whole answer into answer.
@@ -74,7 +78,7 @@ type exchange struct {
 	client *Client
 	call   call
 	url    string
-	body   []byte
+	body   *payload    // nil for none
 	key    string      // Idempotency-Key, "" for none
 	header http.Header // of the caller
 
@@ -110,17 +114,35 @@ func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response,
 		return nil, nil, refuse(call.op, err.Error())
 	}
 	x.url = target
-	if call.body != nil {
-		x.body, err = jsonv2.Marshal(call.body, jsonv2.Deterministic(true))
-		if err != nil {
-			return nil, nil, refuse(call.op, "the request cannot be encoded as JSON: "+encodeError(err))
-		}
-		if len(x.body) > maxJSONBytes {
-			return nil, nil, refuse(call.op, fmt.Sprintf(
-				"the request has %d bytes as JSON, Nylas takes at most %d", len(x.body), maxJSONBytes))
-		}
+	if x.body, err = c.encode(call, x.key); err != nil {
+		return nil, nil, err
 	}
 	return x, config.response, nil
+}
+
+// encode returns the body of a call, of which nothing was read yet.
+func (c *Client) encode(call call, key string) (*payload, error) {
+	if call.body == nil {
+		return nil, nil
+	}
+	object, err := jsonv2.Marshal(call.body, jsonv2.Deterministic(true))
+	if err != nil {
+		return nil, refuse(call.op, "the request cannot be encoded as JSON: "+encodeError(err))
+	}
+	if call.multipart {
+		body, wrong := encodePayload(object, call.attachments, c.boundary(key))
+		if wrong != nil {
+			e := refuse(call.op, wrong.text)
+			e.cause = wrong.cause
+			return nil, e
+		}
+		return body, nil
+	}
+	if len(object) > maxJSONBytes {
+		return nil, refuse(call.op, fmt.Sprintf(
+			"the request has %d bytes as JSON, Nylas takes at most %d", len(object), maxJSONBytes))
+	}
+	return jsonPayload(object, nil), nil
 }
 
 // encodeError says where encoding failed, and not on what.
@@ -182,6 +204,9 @@ type answer struct {
 	// reached tells, for an attempt without an answer, that Nylas may have got the
 	// request.
 	reached bool
+	// broken tells that the payload could not be read, which a further attempt does
+	// not mend.
+	broken bool
 }
 
 // attempt sends the request once.
@@ -204,9 +229,17 @@ func (x *exchange) attempt(ctx context.Context) *answer {
 
 func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 	var trace connTrace
-	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, bytes.NewReader(x.body))
+	body := x.body.open()
+	stream, streamed := body.(*payloadStream)
+	defer stream.end()
+	// net/http does not return before a Read that it began does.
+	defer context.AfterFunc(ctx, stream.end)()
+	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, body)
 	if err != nil {
 		return &answer{err: errors.New("the request cannot be built")}
+	}
+	if streamed {
+		req.ContentLength = x.body.size()
 	}
 	maps.Copy(req.Header, x.header)
 	if contentType := x.contentType(); contentType != "" {
@@ -225,7 +258,10 @@ func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 	captured.sends(req)
 	resp, err := x.client.http.Do(req)
 	if err != nil {
-		return &answer{err: withoutURL(err), reached: trace.reached(err)}
+		if failure := stream.failure(); failure != nil {
+			return &answer{err: failure, broken: true}
+		}
+		return &answer{err: withoutURL(err), reached: trace.reached(err) && stream.wasRead()}
 	}
 	captured.receives(resp)
 	defer func() { _ = resp.Body.Close() }() // nothing more is read from it
@@ -243,10 +279,10 @@ func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 
 // contentType returns the type of the body, "" if there is none.
 func (x *exchange) contentType() string {
-	if x.call.body == nil {
+	if x.body == nil {
 		return ""
 	}
-	return "application/json" // Nylas refuses a charset
+	return x.body.contentType
 }
 
 // connTrace watches how far a request gets.
@@ -365,6 +401,9 @@ func (x *exchange) newError(last *answer) *Error {
 	}
 	if last.err != nil {
 		e.cause = last.err
+		if payload, ok := errors.AsType[*payloadError](last.err); ok {
+			e.breakOff(payload)
+		}
 		return e
 	}
 	e.Replayed = last.replayed()

@@ -22,8 +22,10 @@ import (
 // bytes, when it was not answered or got 429 or 5xx (501, 505 and 550 excepted);
 // calls that can be made twice, for the same reasons; calls that cannot, such
 // as creating a webhook, only after 429 or when nothing was written to the
-// connection. An answer that Nylas replays is final. No repeat begins later than
-// 55 minutes after the first attempt, because Nylas knows a key for an hour.
+// connection. An answer that Nylas replays is final. Nothing is repeated once a
+// [ReaderContent] was read, or when an attachment could not be. No repeat begins
+// later than 55 minutes after the first attempt, because Nylas knows a key for an
+// hour.
 //
 // When Nylas answers that an earlier attempt with the key is still running, it
 // is asked again every 2 to 5 s until 150 s after the first attempt; these do not
@@ -118,7 +120,7 @@ func (x *exchange) run(ctx context.Context) (*answer, error) {
 			return a, x.fail(a, ended(ctx))
 		}
 		wait, again := pace.next(a, x.mayRepeat(a))
-		if !again {
+		if !again || a.broken || x.body.spent() {
 			return a, x.fail(a, nil)
 		}
 		if err := sleep(ctx, wait); err != nil {

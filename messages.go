@@ -62,6 +62,8 @@ type SendMessageRequest struct {
 	// TrackingOptions switches tracking on; nil sends without it.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
 
+	// Attachments are files to send with the message, and images for its body.
+	Attachments []Attachment `json:"-"`
 	// Fields asks for the headers of the sent message. It has no effect on
 	// scheduled messages.
 	Fields MessageFields `json:"-"`
@@ -108,7 +110,7 @@ type Message struct {
 	ReplyTo          []Participant    `json:"reply_to,omitzero"`
 	ReplyToMessageID string           `json:"reply_to_message_id,omitzero"`
 	Metadata         events.Metadata  `json:"metadata,omitzero"`
-	Attachments      []Attachment     `json:"attachments,omitzero"`
+	Attachments      []AttachmentInfo `json:"attachments,omitzero"`
 	Folders          []string         `json:"folders,omitzero"`
 	Starred          bool             `json:"starred,omitzero"`
 	Unread           bool             `json:"unread,omitzero"`
@@ -124,8 +126,8 @@ type Message struct {
 
 func (m *Message) isNamed() bool { return m.ID != "" }
 
-// Attachment describes an attachment of a Message.
-type Attachment struct {
+// AttachmentInfo describes an attachment of a Message.
+type AttachmentInfo struct {
 	ID                 string     `json:"id,omitzero"`
 	GrantID            string     `json:"grant_id,omitzero"`
 	ContentType        string     `json:"content_type,omitzero"`
@@ -203,6 +205,9 @@ func (s *MessageService) Send(
 		body:   req,
 		limit:  sendTimeout,
 		repeat: repeatWithKey,
+
+		multipart:   true,
+		attachments: req.Attachments,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ type Draft struct {
 	ReplyTo          []Participant    `json:"reply_to,omitzero"`
 	ReplyToMessageID string           `json:"reply_to_message_id,omitzero"`
 	Metadata         events.Metadata  `json:"metadata,omitzero"`
-	Attachments      []Attachment     `json:"attachments,omitzero"`
+	Attachments      []AttachmentInfo `json:"attachments,omitzero"`
 	Folders          []string         `json:"folders,omitzero"`
 	Starred          bool             `json:"starred,omitzero"`
 	// TrackingOptions may be returned; that it is not says nothing.

@@ -27,7 +27,7 @@ func recordedDraft() *nylas.Draft {
 		CC:   []nylas.Participant{{Email: "cc@example.org"}}, BCC: []nylas.Participant{{Email: "bcc@example.org"}},
 		ReplyTo: []nylas.Participant{}, ReplyToMessageID: "m-0",
 		Metadata: events.Metadata{"key1": "v1", "n": "2"},
-		Attachments: []nylas.Attachment{{
+		Attachments: []nylas.AttachmentInfo{{
 			ID: "a-1", GrantID: testGrant, ContentType: "text/plain", Filename: "a.txt", Size: 12,
 		}},
 		Folders: []string{"DRAFTS"}, Starred: true,

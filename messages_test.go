@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"mime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,7 +108,7 @@ func TestSentMessage(t *testing.T) {
 		From: []nylas.Participant{{Name: "John Doe", Email: "john.doe@example.com"}},
 		To:   []nylas.Participant{{Name: "Jane Doe", Email: "jane.doe@example.com"}},
 		CC:   []nylas.Participant{}, BCC: []nylas.Participant{}, ReplyTo: []nylas.Participant{},
-		Attachments: []nylas.Attachment{{
+		Attachments: []nylas.AttachmentInfo{{
 			ID: "4kj2…", GrantID: "…", ContentType: "text/plain", Filename: "myfile.txt", ContentID: "HASKD…",
 			ContentDisposition: "…", Size: 1708,
 		}},
@@ -131,7 +132,7 @@ func TestSentMessage(t *testing.T) {
 		{202, "constructed/messages.send.scheduled.202.json", scheduled(true)},
 		{200, "http/messages.send.odd.response.json", &nylas.Message{
 			ID: "<CAF=x+y/z@mail.example.org>", Object: "message", GrantID: "g-1", Date: events.At(time.Unix(1635355739, 0)),
-			Attachments: []nylas.Attachment{{ContentType: "text/plain", Size: 1708}},
+			Attachments: []nylas.AttachmentInfo{{ContentType: "text/plain", Size: 1708}},
 		}},
 	} {
 		t.Run(fmt.Sprint(tt.status, " ", tt.file), func(t *testing.T) {
@@ -262,7 +263,7 @@ func TestSendWithoutARequest(t *testing.T) {
 	assertSentinels(t, err, nylas.ErrInvalidRequest)
 }
 
-// TestSizeOfASend has the largest request and one byte more.
+// TestSizeOfASend has the largest request as JSON and one byte more.
 func TestSizeOfASend(t *testing.T) {
 	t.Parallel()
 	const largest = 3_000_000
@@ -280,14 +281,17 @@ func TestSizeOfASend(t *testing.T) {
 
 	req.Body += "x"
 	_, err = client.Messages.Send(t.Context(), testGrant, req)
-	require.EqualError(t, err, "nylas: send message: the request has 3000001 bytes as JSON, Nylas takes at most 3000000")
-	assertSentinels(t, err, nylas.ErrInvalidRequest)
-	assert.Len(t, w.requests(), 2)
+	require.NoError(t, err)
 
 	req.Body = strings.Repeat(`"`, largest-around-1) // two bytes each when encoded
 	_, err = client.Messages.Send(t.Context(), testGrant, req)
-	assertSentinels(t, err, nylas.ErrInvalidRequest)
-	assert.Len(t, w.requests(), 2)
+	require.NoError(t, err)
+
+	for i, want := range []string{"application/json", "application/json", "multipart/form-data", "multipart/form-data"} {
+		got, _, err := mime.ParseMediaType(w.requests()[i].header.Get("Content-Type"))
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
 }
 
 func TestSendLeavesTheRequestAlone(t *testing.T) {

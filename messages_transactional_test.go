@@ -42,7 +42,7 @@ func TestTransactionalOnTheWire(t *testing.T) {
 					From: []nylas.Participant{{Name: "Sales", Email: sender.Email}},
 					To:   []nylas.Participant{{Name: "Kim Townsend", Email: "kim@example.org"}},
 					CC:   []nylas.Participant{}, BCC: []nylas.Participant{}, ReplyTo: []nylas.Participant{},
-					Attachments:     []nylas.Attachment{{Filename: "a.txt", ContentType: "text/plain", Size: 12}},
+					Attachments:     []nylas.AttachmentInfo{{Filename: "a.txt", ContentType: "text/plain", Size: 12}},
 					TrackingOptions: &nylas.TrackingOptions{Links: true, Label: "q2"},
 				}, message)
 			})

@@ -125,19 +125,24 @@ func splitMultipart(body []byte, boundary string, names []string) (message []byt
 		if err != nil {
 			return nil, nil, badRequest("error parsing request")
 		}
-		content, err := io.ReadAll(part)
+		var content bytes.Buffer
+		keep := io.Writer(&content)
+		if part.FormName() != messagePart {
+			keep = io.Discard // of attachments only the size is known afterwards
+		}
+		size, err := io.Copy(keep, part)
 		if err != nil {
 			return nil, nil, badRequest("error parsing request")
 		}
 		switch {
 		case !slices.Contains(names, part.FormName()):
 			attachments = append(attachments, Attachment{
-				Filename: part.FileName(), ContentType: part.Header.Get("Content-Type"), ContentID: part.FormName(), Size: len(content),
+				Filename: part.FileName(), ContentType: part.Header.Get("Content-Type"), ContentID: part.FormName(), Size: int(size),
 			})
 		case message != nil:
 			return nil, nil, badRequest("error parsing request: two parts " + part.FormName())
 		default:
-			message = content
+			message = content.Bytes()
 		}
 	}
 	if message == nil {
