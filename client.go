@@ -25,6 +25,7 @@ type Client struct {
 	userAgent string
 	logger    *slog.Logger
 	retry     RetryPolicy
+	policy    *TrackingPolicy // nil for none
 }
 
 // Region is where an application and its grants live.
@@ -58,6 +59,7 @@ type clientConfig struct {
 	retry        RetryPolicy
 	logger       *slog.Logger
 	userAgent    string
+	policy       *TrackingPolicy
 }
 
 type clientOption func(*clientConfig) error
@@ -108,6 +110,7 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 		userAgent: strings.TrimSpace(config.userAgent + " nylastrack-nylas-go/" + Version),
 		logger:    config.logger,
 		retry:     retry,
+		policy:    config.policy,
 	}
 	c.Messages = &MessageService{c}
 	c.Webhooks = &WebhookService{c}

@@ -50,6 +50,8 @@ type call struct {
 	body   any      // goes out as JSON; nil for no body
 	limit  time.Duration
 	repeat repeat
+	// tracking is what the policy decided on the body.
+	tracking []TrackingDecision
 }
 
 // do makes a call and decodes the whole answer into answer.
@@ -333,7 +335,7 @@ func (x *exchange) secrets() []string {
 }
 
 func (x *exchange) response(last *answer) Response {
-	r := Response{Attempts: x.attempts, IdempotencyKey: x.key}
+	r := Response{Attempts: x.attempts, IdempotencyKey: x.key, Tracking: x.call.tracking}
 	if last == nil || last.err != nil {
 		return r
 	}

@@ -190,16 +190,23 @@ func (s *MessageService) Send(
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
+	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, req.To, req.CC, req.BCC)
+	if err != nil {
+		return nil, err
+	}
+	allowed := *req
+	allowed.TrackingOptions = options
 	var answer messageAnswer
-	err := s.client.do(ctx, call{
-		op:     op,
-		method: http.MethodPost,
-		path:   "/v3/grants/{grant_id}/messages/send",
-		ids:    []string{grantID},
-		query:  sendQuery{req.Fields},
-		body:   req,
-		limit:  sendTimeout,
-		repeat: repeatWithKey,
+	err = s.client.do(ctx, call{
+		op:       op,
+		method:   http.MethodPost,
+		path:     "/v3/grants/{grant_id}/messages/send",
+		ids:      []string{grantID},
+		query:    sendQuery{req.Fields},
+		body:     &allowed,
+		limit:    sendTimeout,
+		repeat:   repeatWithKey,
+		tracking: decided,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err

@@ -311,7 +311,7 @@ func isName(name []byte, want string) bool {
 }
 
 func skip(s []byte, while func(byte) bool) int {
-	for i := range len(s) {
+	for i := range s {
 		if !while(s[i]) {
 			return i
 		}

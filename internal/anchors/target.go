@@ -46,8 +46,8 @@ func Classify(href string) (Class, *url.URL) {
 		password, set := u.User.Password()
 		hasPassword = set && password != "" && u.User.Username() != ""
 	}
-	switch {
-	case u.Scheme == "https" || u.Scheme == "http":
+	switch u.Scheme {
+	case "https", "http":
 		switch {
 		case u.Hostname() == "":
 			return BadURI, u
@@ -59,7 +59,7 @@ func Classify(href string) (Class, *url.URL) {
 			return UserInfo, u
 		}
 		return Eligible, u
-	case u.Scheme == "mailto" || u.Scheme == "tel":
+	case "mailto", "tel":
 		switch {
 		case u.Opaque != "":
 			return Eligible, u
