@@ -23,7 +23,8 @@ type bodyScan struct {
 	offset, line, column int
 
 	around  atom.Atom      // the start tag before a text
-	anchor  *openAnchor    // the one that the scan is in
+	anchor  openAnchor     // the one that the scan is in, if inside is set
+	inside  bool           // an anchor
 	targets map[string]int // how often a target was seen
 }
 
@@ -80,19 +81,27 @@ func (s *bodyScan) startTag() {
 				"the image counts as an open of an earlier message: remove it, StripPixel does so")
 		}
 	case atom.Area, atom.Base:
-		s.notAnAnchor(s.scan, "href", 0)
+		if _, ok := s.scan.Attr("href"); ok && s.options.Links {
+			s.notAnAnchor(s.scan.Start())
+		}
 	case atom.Form:
-		s.notAnAnchor(s.scan, "action", 0)
+		if _, ok := s.scan.Attr("action"); ok && s.options.Links {
+			s.notAnAnchor(s.scan.Start())
+		}
 	default:
 	}
 }
 
 func (s *bodyScan) openAnchor() {
-	a := &openAnchor{}
+	s.inside = true
+	s.anchor = openAnchor{text: s.anchor.text[:0]}
+	a := &s.anchor
 	a.link.Line, a.link.Column = s.place(s.scan.Start())
 	a.finding = TrackingFinding{Line: a.link.Line, Column: a.link.Column, Link: NoLink}
 	a.link.Target, _, a.hasHref = s.scan.Href()
-	a.class, a.url = anchors.Classify(a.link.Target)
+	if a.hasHref {
+		a.class, a.url = anchors.Classify(a.link.Target)
+	}
 	_, named := s.scan.Attr("name")
 	_, identified := s.scan.Attr("id")
 	a.isPlace = named || identified
@@ -100,17 +109,16 @@ func (s *bodyScan) openAnchor() {
 	_, postmark := s.scan.Attr("data-pm-no-track")
 	_, ses := s.scan.Attr("ses:no-track")
 	a.noTrack = strings.EqualFold(clicktracking, "off") || postmark || ses
-	s.anchor = a
 }
 
 // closeAnchor ends the anchor that is open, if one is: by its end tag, or by what
 // ends it otherwise.
 func (s *bodyScan) closeAnchor(properly bool) {
-	a := s.anchor
-	if a == nil {
+	if !s.inside {
 		return
 	}
-	s.anchor = nil
+	s.inside = false
+	a := &s.anchor
 	a.link.Text = cut(strings.Join(strings.Fields(string(a.text)), " "), maxLinkTextChars)
 	a.link.Status, a.link.Reason = a.status()
 	switch a.link.Status {
@@ -166,7 +174,7 @@ func (s *bodyScan) text() {
 		return
 	default:
 	}
-	if a := s.anchor; a != nil {
+	if a := &s.anchor; s.inside {
 		// White space is not cut yet, so some more than will be kept.
 		if room := maxLinkTextChars*2*utf8.UTFMax - len(a.text); room > 0 {
 			text := s.scan.Text()
@@ -216,24 +224,30 @@ func isBareURL(word []byte) bool {
 
 // comment looks into comments that only Outlook reads, where buttons are drawn.
 func (s *bodyScan) comment() {
-	const open = "<!--"
 	comment := s.body[s.scan.Start():s.scan.End()]
-	if !s.options.Links || !bytes.HasPrefix(comment, []byte(open+"[if")) {
+	if !s.options.Links || !bytes.HasPrefix(comment, []byte("<!--[if")) {
 		return
 	}
-	inner := anchors.New(comment[len(open):])
-	for inner.Next() {
-		if inner.Token() != html.EndTagToken && bytes.HasPrefix(inner.Name(), []byte("v:")) {
-			s.notAnAnchor(inner, "href", s.scan.Start()+len(open))
+	for at := 0; ; {
+		next := bytes.Index(comment[at:], []byte("<v:"))
+		if next < 0 {
+			return
 		}
+		at += next
+		end, hasHref := anchors.ReadTag(comment[at:], "href")
+		if hasHref {
+			s.notAnAnchor(s.scan.Start() + at)
+		}
+		if end < 0 {
+			return // a tag that is not finished
+		}
+		at += end
 	}
 }
 
-func (s *bodyScan) notAnAnchor(scan *anchors.Scanner, attribute string, from int) {
-	if _, ok := scan.Attr(attribute); ok && s.options.Links {
-		s.here(from+scan.Start(), CodeNotAnAnchor, LevelInfo,
-			"Nylas tracks anchors only, and sees no clicks here: use an anchor if they matter")
-	}
+func (s *bodyScan) notAnAnchor(offset int) {
+	s.here(offset, CodeNotAnAnchor, LevelInfo,
+		"Nylas tracks anchors only, and sees no clicks here: use an anchor if they matter")
 }
 
 // cut returns the first characters of a text.

@@ -204,6 +204,16 @@ func findHref(tag []byte) (Span, bool) {
 	return found, ok
 }
 
+// ReadTag reads the start tag with which source begins, such as one in a comment:
+// where it ends, or -1 if it is not finished, and whether it has an attribute.
+func ReadTag(source []byte, attribute string) (end int, has bool) {
+	end = walkTag(source, func(name []byte, _, _ Span) bool {
+		has = has || isName(name, attribute)
+		return true
+	})
+	return end, has && end >= 0
+}
+
 // startsTag tells whether a start tag comes next.
 func startsTag(source []byte) bool {
 	return len(source) > 1 && source[0] == '<' && 'a' <= source[1]|0x20 && source[1]|0x20 <= 'z'
