@@ -15,7 +15,7 @@ import (
 // maxCheckPasses is what checking a body may cost, as a multiple of what the HTML
 // tokenizer needs to go over the same bytes and keep nothing. The benchmark fails
 // above it.
-const maxCheckPasses = 6
+const maxCheckPasses = 8
 
 func BenchmarkCheckTracking(b *testing.B) {
 	var links, text strings.Builder
