@@ -227,6 +227,11 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 			r.Body = `<base href="x"><map><area href="x"><area></map><form action="x">` +
 				`<!--[if mso]> <v:roundrect href="x"></v:roundrect><![endif]--><!-- <v:rect href="x"> -->`
 		}, "", []string{"info not-an-anchor 1:1", "info not-an-anchor 1:21", "info not-an-anchor 1:48", "info not-an-anchor 1:79"}},
+		"other elements without links": {func(r *nylas.SendMessageRequest) {
+			r.TrackingOptions.Links = false
+			r.Body = `https://acme.dev/ <base href="x"><area href="x"><form action="x"><!--[if mso]><v:rect href="x"><![endif]-->` +
+				`<a><a href="https://acme.dev/"><a href="https://acme.dev/">`
+		}, "", nil},
 		"pixel of another message": {func(r *nylas.SendMessageRequest) {
 			r.Body = `<p><img src="https://tracking.eu.nylas.com/open/1.gif"><img src="https://acme.dev/1.gif">`
 		}, "", []string{"error foreign-tracking-present 1:4"}},
