@@ -27,8 +27,9 @@ type Client struct {
 	userAgent string
 	logger    *slog.Logger
 	retry     RetryPolicy
-	timeout   time.Duration // of each attempt, 0 for that of the call
-	limiter   *limiter      // nil for none
+	timeout   time.Duration   // of each attempt, 0 for that of the call
+	limiter   *limiter        // nil for none
+	policy    *TrackingPolicy // nil for none
 }
 
 // Region is where an application and its grants live.
@@ -68,6 +69,7 @@ type clientConfig struct {
 	userAgent    string
 	timeout      time.Duration
 	limiter      *limiter
+	policy       *TrackingPolicy
 }
 
 type clientOption func(*clientConfig) error
@@ -123,6 +125,7 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 		retry:     retry,
 		timeout:   config.timeout,
 		limiter:   config.limiter,
+		policy:    config.policy,
 	}
 	c.Messages = &MessageService{c}
 	c.Drafts = &DraftService{c}

@@ -60,6 +60,9 @@ type Response struct {
 	IdempotencyKey string
 	// Replayed tells that the answer was that to an earlier request with the key.
 	Replayed bool
+	// Tracking is what the policy of [WithTrackingPolicy] decided, one entry for each
+	// kind that the request switched on; nil without a policy.
+	Tracking []TrackingDecision
 }
 
 // WithResponse fills response when the call ends, in an error too. A call that the

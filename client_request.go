@@ -54,6 +54,8 @@ type call struct {
 	// where JSON would be too large.
 	multipart   bool
 	attachments []Attachment
+	// tracking is what the policy decided on the body.
+	tracking []TrackingDecision
 }
 
 // do makes a call and decodes the whole answer into answer.
@@ -430,7 +432,7 @@ func (x *exchange) secrets() []string {
 }
 
 func (x *exchange) response(last *answer) Response {
-	r := Response{Attempts: x.attempts, IdempotencyKey: x.key}
+	r := Response{Attempts: x.attempts, IdempotencyKey: x.key, Tracking: x.call.tracking}
 	if last == nil || last.err != nil {
 		return r
 	}

@@ -31,7 +31,8 @@
 // # Files
 //
 // client.go and client_*.go hold the [Client], its options, repeating and
-// [Error]; messages.go sending; tracking.go [TrackingOptions]; webhooks.go the
+// [Error]; messages.go sending; tracking.go [TrackingOptions] and
+// tracking_*.go what is done before a send and with labels; webhooks.go the
 // destinations; events.go and events_*.go the [Receiver] and all that is behind
 // it. Package events decodes notifications, package nylastest is a local Nylas
 // that really tracks, for tests and for trying things without an account.

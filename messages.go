@@ -195,19 +195,26 @@ func (s *MessageService) Send(
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
+	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, req.To, req.CC, req.BCC)
+	if err != nil {
+		return nil, err
+	}
+	allowed := *req
+	allowed.TrackingOptions = options
 	var answer messageAnswer
-	err := s.client.do(ctx, call{
+	err = s.client.do(ctx, call{
 		op:     op,
 		method: http.MethodPost,
 		path:   "/v3/grants/{grant_id}/messages/send",
 		ids:    []string{grantID},
 		query:  sendQuery{req.Fields},
-		body:   req,
+		body:   &allowed,
 		limit:  sendTimeout,
 		repeat: repeatWithKey,
 
 		multipart:   true,
 		attachments: req.Attachments,
+		tracking:    decided,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err

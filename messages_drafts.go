@@ -77,6 +77,8 @@ type CreateDraftRequest struct {
 	// TrackingOptions is kept with the draft and switches tracking on when it is
 	// sent; nil creates it without.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
+	// Attachments go with the draft; see SendMessageRequest.
+	Attachments []Attachment `json:"-"`
 }
 
 // UpdateDraftRequest changes a draft. What is nil is left out; a list or map that
@@ -102,6 +104,9 @@ type UpdateDraftRequest struct {
 	Template *Template         `json:"template,omitzero"`
 	// TrackingOptions changes those of the draft; nil leaves them.
 	TrackingOptions *UpdateTrackingOptions `json:"tracking_options,omitzero"`
+	// Attachments go with the draft; see SendMessageRequest. What becomes of those
+	// that it had is not documented.
+	Attachments []Attachment `json:"-"`
 }
 
 // UpdateTrackingOptions changes the tracking of a draft. What is not set keeps its
@@ -183,10 +188,17 @@ func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDr
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
+	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, req.To, req.CC, req.BCC)
+	if err != nil {
+		return nil, err
+	}
+	allowed := *req
+	allowed.TrackingOptions = options
 	var answer draftAnswer
-	err := s.client.do(ctx, call{
+	err = s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID},
-		body: req, limit: mailboxTimeout, repeat: repeatUnsent,
+		body: &allowed, limit: mailboxTimeout, repeat: repeatUnsent,
+		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err
@@ -245,6 +257,9 @@ func (s *DraftService) List(
 // Update changes a draft; see [UpdateDraftRequest]. An unknown id is
 // [ErrNotFound].
 //
+// A tracking policy can be asked only about recipients that are known: with one,
+// an update that switches tracking on must have the draft's recipients too.
+//
 // https://developer.nylas.com/docs/reference/api/drafts/put-drafts-id/
 func (s *DraftService) Update(
 	ctx context.Context, grantID, draftID string, req *UpdateDraftRequest, opts ...RequestOption,
@@ -256,14 +271,69 @@ func (s *DraftService) Update(
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
+	options, decided, err := s.allowed(ctx, op, req)
+	if err != nil {
+		return nil, err
+	}
+	allowed := *req
+	allowed.TrackingOptions = options
 	var answer draftAnswer
-	err := s.client.do(ctx, call{
-		op: op, method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID}, body: req, limit: mailboxTimeout,
+	err = s.client.do(ctx, call{
+		op: op, method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
+		body: &allowed, limit: mailboxTimeout,
+		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err
 	}
 	return answer.draft(), nil
+}
+
+// allowed returns the options of an update as far as the client's policy allows
+// them. What it does not allow is written as false: leaving it out would keep
+// what the draft has.
+func (s *DraftService) allowed(ctx context.Context, op string, req *UpdateDraftRequest) (*UpdateTrackingOptions, []TrackingDecision, error) {
+	kinds := req.TrackingOptions.kinds()
+	if s.client.policy == nil || len(kinds) == 0 {
+		return req.TrackingOptions, nil, nil
+	}
+	if len(req.To)+len(req.CC)+len(req.BCC) == 0 {
+		return nil, nil, refuse(op, "TrackingOptions without To, CC or BCC: "+
+			"the tracking policy cannot be asked; give the recipients of the draft too")
+	}
+	decisions, err := s.client.decideTracking(ctx, op, kinds, req.To, req.CC, req.BCC)
+	if err != nil {
+		return nil, nil, err
+	}
+	allowed := *req.TrackingOptions
+	for _, decision := range decisions {
+		if decision.Allowed {
+			continue
+		}
+		switch decision.Kind {
+		case TrackOpens:
+			allowed.Opens = new(false)
+		case TrackLinks:
+			allowed.Links = new(false)
+		case TrackThreadReplies:
+			allowed.ThreadReplies = new(false)
+		}
+	}
+	if isFalse(allowed.Opens) && isFalse(allowed.Links) {
+		allowed.DomainName = "" // Nylas refuses one that has no use
+	}
+	return &allowed, decisions, nil
+}
+
+func isFalse(flag *bool) bool { return flag != nil && !*flag }
+
+// kinds returns what the update switches on.
+func (o *UpdateTrackingOptions) kinds() []TrackingKind {
+	if o == nil {
+		return nil
+	}
+	on := func(flag *bool) bool { return flag != nil && *flag }
+	return (&TrackingOptions{Opens: on(o.Opens), Links: on(o.Links), ThreadReplies: on(o.ThreadReplies)}).kinds()
 }
 
 // Delete deletes a draft for good. An unknown id is [ErrNotFound], unless this

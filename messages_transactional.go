@@ -41,6 +41,8 @@ type SendTransactionalRequest struct {
 	Template *Template `json:"template,omitzero"`
 	// TrackingOptions switches tracking on; nil sends without it.
 	TrackingOptions *TransactionalTrackingOptions `json:"tracking_options,omitzero"`
+	// Attachments go with the message; see SendMessageRequest.
+	Attachments []Attachment `json:"-"`
 }
 
 // TransactionalTrackingOptions switches the tracking of a transactional message
@@ -108,10 +110,17 @@ func (s *TransactionalService) Send(
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
+	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions.all(), req.To, req.CC, req.BCC)
+	if err != nil {
+		return nil, err
+	}
+	allowed := *req
+	allowed.TrackingOptions = options.transactional()
 	var answer transactionalAnswer
-	err := s.client.do(ctx, call{
+	err = s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/domains/{domain}/messages/send", ids: []string{domain},
-		body: req, limit: sendTimeout, repeat: repeatWithKey,
+		body: &allowed, limit: sendTimeout, repeat: repeatWithKey,
+		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err
@@ -140,12 +149,21 @@ func (r *SendTransactionalRequest) check(op string) error {
 	if err := checkMetadata(op, r.Metadata); err != nil {
 		return err
 	}
-	return r.TrackingOptions.check(op)
+	return r.TrackingOptions.all().check(op)
 }
 
-func (o *TransactionalTrackingOptions) check(op string) error {
+// all returns the options as those of a message that could track replies too.
+func (o *TransactionalTrackingOptions) all() *TrackingOptions {
 	if o == nil {
 		return nil
 	}
-	return (&TrackingOptions{Opens: o.Opens, Links: o.Links, Label: o.Label, DomainName: o.DomainName}).check(op)
+	return &TrackingOptions{Opens: o.Opens, Links: o.Links, Label: o.Label, DomainName: o.DomainName}
+}
+
+// transactional is the reverse of all.
+func (o *TrackingOptions) transactional() *TransactionalTrackingOptions {
+	if o == nil {
+		return nil
+	}
+	return &TransactionalTrackingOptions{Opens: o.Opens, Links: o.Links, Label: o.Label, DomainName: o.DomainName}
 }

@@ -1,0 +1,100 @@
+package nylas_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/nylastest"
+)
+
+// nobodysOpens is a policy by which nobody has agreed to have opens tracked.
+func nobodysOpens() nylas.ClientOption {
+	return nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+		Consent: func(_ context.Context, _ nylas.Participant, kind nylas.TrackingKind) (nylas.Consent, error) {
+			if kind == nylas.TrackOpens {
+				return nylas.ConsentDenied, nil
+			}
+			return nylas.ConsentGranted, nil
+		},
+		Unknown: nylas.ConsentDenied,
+	})
+}
+
+// The policy holds for every way to send, and leaves the caller's request alone.
+func TestLoopPolicyOfDrafts(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		client := l.newClient(l.nylas.APIKey(), nobodysOpens())
+		create := &nylas.CreateDraftRequest{
+			To: toKim(), Subject: "s", Body: `<a href="https://acme.dev/demo">demo</a>`,
+			TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, Label: "l-1"},
+		}
+		var response nylas.Response
+		draft, err := client.Drafts.Create(ctx, l.nylas.GrantID(), create, nylas.WithResponse(&response))
+		require.NoError(t, err)
+		assert.True(t, create.TrackingOptions.Opens)
+		require.Len(t, response.Tracking, 2)
+		assert.False(t, response.Tracking[0].Allowed)
+
+		update := &nylas.UpdateDraftRequest{TrackingOptions: &nylas.UpdateTrackingOptions{Opens: new(true), ThreadReplies: new(true)}}
+		_, err = client.Drafts.Update(ctx, l.nylas.GrantID(), draft.ID, update)
+		require.ErrorIs(t, err, nylas.ErrInvalidRequest)
+		require.ErrorContains(t, err, "give the recipients of the draft too")
+		update.To = toKim()
+		_, err = client.Drafts.Update(ctx, l.nylas.GrantID(), draft.ID, update)
+		require.NoError(t, err)
+		assert.True(t, *update.TrackingOptions.Opens)
+
+		message, err := client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil)
+		require.NoError(t, err)
+		sent, _ := l.nylas.Message(message.ID)
+		assert.Equal(t, nylastest.Tracking{Links: true, ThreadReplies: true, Label: "l-1"}, sent.Tracking)
+	})
+}
+
+func TestLoopPolicyOfTransactionalSends(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		client := l.newClient(l.nylas.APIKey(), nobodysOpens())
+		req := &nylas.SendTransactionalRequest{
+			To: toKim(), From: nylas.Participant{Email: "hello@news.sender.dev"}, Body: "<p>hello</p>",
+			TrackingOptions: &nylas.TransactionalTrackingOptions{Opens: true, Label: "l-1"},
+		}
+		message, err := client.Transactional.Send(t.Context(), testDomain, req)
+		require.NoError(t, err)
+		assert.True(t, req.TrackingOptions.Opens)
+		sent, _ := l.nylas.Message(message.ID)
+		assert.Equal(t, nylastest.Tracking{}, sent.Tracking)
+	}, nylastest.WithSendingDomains(testDomain))
+}
+
+// Attachments travel in every way to send, in JSON and above its limit.
+func TestLoopAttachmentsOfDraftsAndTransactionalSends(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		attached := func(name string, size int) []nylas.Attachment {
+			return []nylas.Attachment{{Filename: name, ContentType: "text/plain", Content: nylas.BytesContent([]byte(strings.Repeat("x", size)))}}
+		}
+		for _, size := range []int{10, 4_000_000} {
+			message, err := l.client.Transactional.Send(ctx, testDomain, &nylas.SendTransactionalRequest{
+				To: toKim(), From: nylas.Participant{Email: "hello@news.sender.dev"}, Attachments: attached("t.txt", size),
+			})
+			require.NoError(t, err)
+			sent, _ := l.nylas.Message(message.ID)
+			require.Len(t, sent.Attachments, 1)
+			assert.Equal(t, size, sent.Attachments[0].Size)
+
+			draft, err := l.client.Drafts.Create(ctx, l.nylas.GrantID(), &nylas.CreateDraftRequest{To: toKim(), Attachments: attached("c.txt", size)})
+			require.NoError(t, err)
+			message, err = l.client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil)
+			require.NoError(t, err)
+			sent, _ = l.nylas.Message(message.ID)
+			require.Len(t, sent.Attachments, 1)
+			assert.Equal(t, size, sent.Attachments[0].Size)
+		}
+	}, nylastest.WithSendingDomains(testDomain))
+}

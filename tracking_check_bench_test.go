@@ -1,0 +1,58 @@
+package nylas_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/nylastrack/nylas-go"
+)
+
+// maxCheckPasses is what checking a body may cost, as a multiple of what the HTML
+// tokenizer needs to go over the same bytes and keep nothing. The benchmark fails
+// above it.
+const maxCheckPasses = 8
+
+func BenchmarkCheckTracking(b *testing.B) {
+	var links, text strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&links, `<p style="margin:0">Have a look at <a class="button" href="https://acme.dev/p/%d?utm_source=mail">offer %d</a>.</p>`+"\n", i, i)
+	}
+	for text.Len() < 1_000_000 {
+		fmt.Fprintf(&text, "<tr><td width=\"300\" style=\"padding:4px\">Größe %d is <b>back</b> in the shop.</td></tr>\n", text.Len())
+	}
+	b.Run("1000-links", func(b *testing.B) { benchmarkPasses(b, links.String()) })
+	b.Run("1MB", func(b *testing.B) { benchmarkPasses(b, text.String()) })
+}
+
+// benchmarkPasses measures the check beside a pass of the tokenizer, in turns, and
+// reports the median of the turns' ratios as x-pass, and that of the check in
+// milliseconds.
+func benchmarkPasses(b *testing.B, body string) {
+	b.Helper()
+	req := tracked(body)
+	var ratios, took []float64
+	for b.Loop() {
+		start := time.Now()
+		for z := html.NewTokenizer(strings.NewReader(body)); z.Next() != html.ErrorToken; {
+			_ = z.Raw()
+		}
+		middle := time.Now()
+		nylas.CheckTracking(req)
+		end := time.Now()
+		ratios = append(ratios, float64(end.Sub(middle))/float64(middle.Sub(start)))
+		took = append(took, float64(end.Sub(middle))/float64(time.Millisecond))
+	}
+	slices.Sort(ratios)
+	slices.Sort(took)
+	median := ratios[len(ratios)/2]
+	b.ReportMetric(median, "x-pass")
+	b.ReportMetric(took[len(took)/2], "ms")
+	if b.N > 1 && median > maxCheckPasses {
+		b.Errorf("the check took %.2f times a pass of the tokenizer, the limit is %d", median, maxCheckPasses)
+	}
+}

@@ -1,0 +1,261 @@
+package nylas
+
+import (
+	"bytes"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"github.com/nylastrack/nylas-go/internal/anchors"
+)
+
+// bodyScan goes once over a body.
+type bodyScan struct {
+	*trackingCheck
+	body []byte
+	scan *anchors.Scanner
+
+	// The place that was asked for last. Places are asked for in their order, so
+	// finding all of them is one walk.
+	offset, line, column int
+
+	around  atom.Atom      // the start tag before a text
+	anchor  openAnchor     // the one that the scan is in, if inside is set
+	inside  bool           // an anchor
+	targets map[string]int // how often a target was seen
+}
+
+// openAnchor is an anchor whose end was not seen yet.
+type openAnchor struct {
+	link    TrackingLink
+	class   anchors.Class
+	url     *url.URL
+	hasHref bool
+	isPlace bool // something to jump to
+	noTrack bool
+	text    []byte
+	finding TrackingFinding // with the place of the anchor
+}
+
+// scanBody lists the links of an HTML body and reports whether it has any tags.
+func (c *trackingCheck) scanBody(text string) bool {
+	body := []byte(text)
+	s := &bodyScan{
+		trackingCheck: c, body: body, scan: anchors.New(body),
+		line: 1, column: 1, targets: make(map[string]int),
+	}
+	tags := false
+	for s.scan.Next() {
+		switch s.scan.Token() {
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tags = true
+			s.startTag()
+		case html.EndTagToken:
+			if string(s.scan.Name()) == "a" {
+				s.closeAnchor(true)
+			}
+		case html.TextToken:
+			s.text()
+		case html.CommentToken:
+			s.comment()
+		default:
+		}
+		s.around = s.scan.StartTag()
+	}
+	s.closeAnchor(false)
+	return tags
+}
+
+func (s *bodyScan) startTag() {
+	switch s.scan.StartTag() {
+	case atom.A:
+		s.closeAnchor(false)
+		s.openAnchor()
+	case atom.Img:
+		src, _ := s.scan.Attr("src")
+		if s.isForeign(hostOf(src)) {
+			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
+				"the image counts as an open of an earlier message: remove it, StripPixel does so")
+		}
+	case atom.Area, atom.Base:
+		if _, ok := s.scan.Attr("href"); ok && s.options.Links {
+			s.notAnAnchor(s.scan.Start())
+		}
+	case atom.Form:
+		if _, ok := s.scan.Attr("action"); ok && s.options.Links {
+			s.notAnAnchor(s.scan.Start())
+		}
+	default:
+	}
+}
+
+func (s *bodyScan) openAnchor() {
+	s.inside = true
+	s.anchor = openAnchor{text: s.anchor.text[:0]}
+	a := &s.anchor
+	a.link.Line, a.link.Column = s.place(s.scan.Start())
+	a.finding = TrackingFinding{Line: a.link.Line, Column: a.link.Column, Link: NoLink}
+	a.link.Target, _, a.hasHref = s.scan.Href()
+	if a.hasHref {
+		a.class, a.url = anchors.Classify(a.link.Target)
+	}
+	_, named := s.scan.Attr("name")
+	_, identified := s.scan.Attr("id")
+	a.isPlace = named || identified
+	clicktracking, _ := s.scan.Attr("clicktracking")
+	_, postmark := s.scan.Attr("data-pm-no-track")
+	_, ses := s.scan.Attr("ses:no-track")
+	a.noTrack = strings.EqualFold(clicktracking, "off") || postmark || ses
+}
+
+// closeAnchor ends the anchor that is open, if one is: by its end tag, or by what
+// ends it otherwise.
+func (s *bodyScan) closeAnchor(properly bool) {
+	if !s.inside {
+		return
+	}
+	s.inside = false
+	a := &s.anchor
+	a.link.Text = cut(strings.Join(strings.Fields(string(a.text)), " "), maxLinkTextChars)
+	a.link.Status, a.link.Reason = a.status()
+	switch a.link.Status {
+	case LinkEligible:
+		s.report.Eligible++
+	case LinkSkipped:
+		s.report.Skipped++
+	default:
+		s.report.Unknown++
+	}
+	if len(s.report.Links) < maxReportLinks {
+		a.finding.Link = len(s.report.Links)
+		s.report.Links = append(s.report.Links, a.link)
+	}
+	if !properly && s.options.Links {
+		s.about(a, CodeNestedOrUnclosedAnchor, LevelWarning,
+			"the anchor is not closed before the next one or the end, and programs repair that differently: close it with </a>")
+	}
+	s.checkLink(a)
+}
+
+// about adds a finding about a link.
+func (s *bodyScan) about(a *openAnchor, code FindingCode, level FindingLevel, message string) {
+	finding := a.finding
+	finding.Code, finding.Level, finding.Message = code, level, message
+	s.add(finding)
+}
+
+// here adds a finding about another place in the body.
+func (s *bodyScan) here(offset int, code FindingCode, level FindingLevel, message string) {
+	line, column := s.place(offset)
+	s.add(TrackingFinding{Code: code, Level: level, Line: line, Column: column, Link: NoLink, Message: message})
+}
+
+// place returns the line and the column of an offset that is not before the last
+// one that was asked for.
+func (s *bodyScan) place(offset int) (line, column int) {
+	part := s.body[s.offset:offset]
+	s.offset = offset
+	if end := bytes.LastIndexByte(part, '\n'); end >= 0 {
+		s.line += bytes.Count(part, []byte{'\n'})
+		s.column = 1
+		part = part[end+1:]
+	}
+	s.column += utf8.RuneCount(part)
+	return s.line, s.column
+}
+
+// text looks at a text, which is that of an anchor or may hold URLs of its own.
+func (s *bodyScan) text() {
+	switch s.around {
+	case atom.Style, atom.Script, atom.Title:
+		return
+	default:
+	}
+	if a := &s.anchor; s.inside {
+		// White space is not cut yet, so some more than will be kept.
+		if room := maxLinkTextChars*2*utf8.UTFMax - len(a.text); room > 0 {
+			text := s.scan.Text()
+			a.text = append(a.text, text[:min(room, len(text))]...)
+		}
+		return
+	}
+	if s.options.Links {
+		s.bareURLs()
+	}
+}
+
+// bareURLs finds URLs in the text between tags.
+func (s *bodyScan) bareURLs() {
+	text := s.body[s.scan.Start():s.scan.End()]
+	for at := 0; at < len(text); {
+		word := at + wordLength(text[at:])
+		if word == at {
+			at++
+			continue
+		}
+		if isBareURL(text[at:word]) {
+			s.here(s.scan.Start()+at, CodeNotAnAnchor, LevelInfo,
+				"Nylas tracks no URL in a text: make an anchor of it to see its clicks")
+		}
+		at = word
+	}
+}
+
+func wordLength(text []byte) int {
+	for i, c := range text {
+		if c <= ' ' || c == '(' || c == '"' {
+			return i
+		}
+	}
+	return len(text)
+}
+
+func isBareURL(word []byte) bool {
+	for _, start := range []string{"https://", "http://", "www."} {
+		if len(word) > len(start) && strings.EqualFold(string(word[:len(start)]), start) {
+			return true
+		}
+	}
+	return false
+}
+
+// comment looks into comments that only Outlook reads, where buttons are drawn.
+func (s *bodyScan) comment() {
+	comment := s.body[s.scan.Start():s.scan.End()]
+	if !s.options.Links || !bytes.HasPrefix(comment, []byte("<!--[if")) {
+		return
+	}
+	for at := 0; ; {
+		next := bytes.Index(comment[at:], []byte("<v:"))
+		if next < 0 {
+			return
+		}
+		at += next
+		end, hasHref := anchors.ReadTag(comment[at:], "href")
+		if hasHref {
+			s.notAnAnchor(s.scan.Start() + at)
+		}
+		if end < 0 {
+			return // a tag that is not finished
+		}
+		at += end
+	}
+}
+
+func (s *bodyScan) notAnAnchor(offset int) {
+	s.here(offset, CodeNotAnAnchor, LevelInfo,
+		"Nylas tracks anchors only, and sees no clicks here: use an anchor if they matter")
+}
+
+// cut returns the first characters of a text.
+func cut(text string, chars int) string {
+	for i := range text {
+		if chars--; chars < 0 {
+			return text[:i]
+		}
+	}
+	return text
+}

@@ -1,0 +1,271 @@
+package nylas
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/nylastrack/nylas-go/internal/anchors"
+)
+
+// status tells what becomes of a link, and why.
+func (a *openAnchor) status() (LinkStatus, FindingCode) {
+	if !a.hasHref {
+		return LinkSkipped, CodeAnchorNoHref
+	}
+	switch a.class {
+	case anchors.Eligible:
+		return LinkEligible, ""
+	case anchors.BadURI:
+		return LinkSkipped, CodeBadURI
+	case anchors.Credentials:
+		return LinkSkipped, CodeURLUserinfo
+	case anchors.UserInfo:
+		return LinkUnknown, CodeURLUserinfo
+	case anchors.HTTP:
+		return LinkUnknown, CodeHTTPScheme
+	case anchors.NoAddress:
+		return LinkUnknown, CodeMailtoNoAddress
+	default:
+		return LinkSkipped, CodeUnsupportedScheme
+	}
+}
+
+// checkLink finds what there is to know about one link.
+func (s *bodyScan) checkLink(a *openAnchor) {
+	if !a.hasHref {
+		if s.options.Links && !a.isPlace {
+			s.about(a, CodeAnchorNoHref, LevelWarning, "give the anchor an href: without one it is no link")
+		}
+		return
+	}
+	host := hostOf(a.link.Target)
+	if s.isForeign(host) {
+		s.about(a, CodeForeignTrackingPresent, LevelError,
+			"the link leads through the tracking of another message: put the original link in its place")
+	}
+	shown, isURL := shownHost(a.link.Text)
+	mismatch := host != "" && shown != "" && !related(shown, host)
+	if mismatch {
+		s.about(a, CodeTextHostMismatch, LevelError,
+			"the text names another host than the link leads to, as phishing does: let both be the same, or write words")
+	}
+	if !s.options.Links {
+		return
+	}
+	s.checkStatus(a)
+	if a.link.Status == LinkSkipped {
+		return
+	}
+	s.checkPlaceholder(a, host)
+	if holdsSecret(a.url) {
+		s.about(a, CodeURLSecret, LevelWarning,
+			"the link looks as if it held a secret, and would lead it through a redirect: send it untracked, in a message of its own")
+	}
+	if isUnsubscribe(a.link) {
+		s.about(a, CodeUnsubscribeTracked, LevelWarning,
+			"no link can be exempted from tracking: offer unsubscribing in the List-Unsubscribe and List-Unsubscribe-Post headers too")
+	}
+	if isURL && !mismatch {
+		s.about(a, CodeTextIsURL, LevelWarning,
+			"the text is a URL, and the tracked link leads elsewhere, which mail clients warn about: write words")
+	}
+	if a.noTrack {
+		s.about(a, CodeNoTrackAttribute, LevelWarning,
+			"the attribute exempts the link at other systems and does nothing at Nylas: send without Links, or accept that it is tracked")
+	}
+	// Links that are not listed are not remembered either.
+	if a.finding.Link != NoLink {
+		if s.targets[a.link.Target]++; s.targets[a.link.Target] > 1 {
+			s.about(a, CodeDuplicateURL, LevelInfo,
+				"an earlier link has the same target: add a parameter to one of them to tell their clicks apart")
+		}
+	}
+}
+
+// checkStatus has the findings that say why a link is what it is.
+func (s *bodyScan) checkStatus(a *openAnchor) {
+	switch a.class {
+	case anchors.Eligible:
+		if a.url.Scheme != "https" {
+			s.about(a, CodeMailtoTelRewritten, LevelInfo,
+				"mailto and tel links lead through a redirect too, which some devices do not follow: switch Links off if they matter more")
+		}
+	case anchors.BadURI:
+		s.about(a, CodeBadURI, LevelWarning, "escape the target: it is not a valid URI, so clicks on it are not seen")
+	case anchors.UnsupportedScheme:
+		s.about(a, CodeUnsupportedScheme, LevelWarning, "use a whole https, mailto or tel URL: clicks on other targets are not seen")
+	case anchors.Credentials, anchors.UserInfo:
+		s.about(a, CodeURLUserinfo, LevelWarning,
+			"take the user name and the password out of the target: with a password Nylas does not track it, and everybody can read it")
+	case anchors.HTTP:
+		s.about(a, CodeHTTPScheme, LevelInfo, "use https: whether Nylas tracks http is not documented")
+	case anchors.NoAddress:
+		s.about(a, CodeMailtoNoAddress, LevelInfo, "whether Nylas tracks mailto without an address is not documented: do not count on it")
+	}
+}
+
+// checkPlaceholder looks for hosts that nobody wants to send anybody to.
+func (s *bodyScan) checkPlaceholder(a *openAnchor, host string) {
+	if a.url.Scheme == "mailto" {
+		address, _, _ := strings.Cut(a.url.Opaque, "?")
+		host = normalHost(address[strings.LastIndexByte(address, '@')+1:])
+	}
+	if !isPlaceholder(host) {
+		return
+	}
+	finding := a.finding
+	finding.Code, finding.Level = CodeDenylistedPlaceholder, LevelWarning
+	finding.Message = "the host is reserved for examples and tests, and Nylas may reject the message: use a real one"
+	if host == "example.com" && a.class == anchors.Eligible && a.url.Scheme == "https" {
+		finding.Level, finding.Refused = LevelError, true
+		finding.Message = "Nylas rejects messages with tracked links to example.com: use a host of your own"
+	}
+	s.add(finding)
+}
+
+// isPlaceholder knows the names that RFC 2606 and RFC 6761 reserve.
+func isPlaceholder(host string) bool {
+	for _, name := range []string{
+		"example.com", "example.net", "example.org", "example", "test", "invalid", "localhost",
+	} {
+		if isWithin(host, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func isWithin(host, domain string) bool {
+	rest, ok := strings.CutSuffix(host, domain)
+	return ok && (rest == "" || strings.HasSuffix(rest, "."))
+}
+
+// isForeign tells whether a host is one that a link or an image only has after it
+// was tracked or checked on the way of another message.
+func (s *bodyScan) isForeign(host string) bool {
+	if host == "" {
+		return false
+	}
+	if isNylasTrackingHost(host) || host == normalHost(s.options.DomainName) {
+		return true
+	}
+	for _, checker := range []string{
+		"safelinks.protection.outlook.com", // Microsoft Defender for Office 365
+		"urldefense.com", "urldefense.us", "urldefense.proofpoint.com",
+	} {
+		if isWithin(host, checker) {
+			return true
+		}
+	}
+	return false
+}
+
+// commonTLDs are the last parts of names that a text without a scheme is taken
+// for a host by. Those that are also the ends of file names are left out.
+var commonTLDs = []string{
+	"ai", "app", "at", "au", "be", "biz", "br", "ca", "ch", "cloud", "cn", "co", "com", "cz", "de", "dev", "dk", "edu", "es", "eu",
+	"fi", "fr", "gov", "ie", "in", "info", "io", "it", "jp", "me", "net", "nl", "no", "nz", "org", "pt", "se", "shop", "uk", "us",
+}
+
+// shownHost returns the host that the text of a link names, and whether the text
+// is nothing but a URL or a host.
+func shownHost(text string) (string, bool) {
+	text = strings.TrimLeft(strings.TrimRight(text, ".,;:!?)>"), "(<")
+	if text == "" || strings.ContainsAny(text, " @") {
+		return "", false
+	}
+	if host := hostOf(text); host != "" && isHostname(host) {
+		return host, true
+	}
+	end := strings.IndexAny(text, "/?#:")
+	if end < 0 {
+		end = len(text)
+	}
+	host := normalHost(text[:end])
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if !isHostname(host) || !strings.HasPrefix(host, "www.") && !slices.Contains(commonTLDs, last) {
+		return "", false
+	}
+	return host, true
+}
+
+func isHostname(host string) bool {
+	return strings.Contains(host, ".") && !strings.Contains(host, "..") &&
+		!strings.ContainsFunc(host, func(r rune) bool { return r < 0x80 && r != '.' && unfitForHost(r) })
+}
+
+// related tells whether two hosts are the same or one is a part of the other. A
+// text may leave out www and the like. A name of other letters has two forms,
+// which are not compared.
+func related(a, b string) bool {
+	if isInternational(a) || isInternational(b) {
+		return true
+	}
+	a, b = strings.TrimPrefix(a, "www."), strings.TrimPrefix(b, "www.")
+	return isWithin(a, b) || isWithin(b, a)
+}
+
+func isInternational(host string) bool {
+	return strings.Contains(host, "xn--") || strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 })
+}
+
+// secretParameters are names of parameters that hold secrets.
+var secretParameters = []string{
+	"token", "access_token", "id_token", "api_key", "apikey", "key", "password", "passwd", "pwd", "secret", "sig", "signature",
+	"x-amz-signature", "code", "otp", "session",
+}
+
+// secretPaths are words in the paths of links that work for one person, or once.
+var secretPaths = []string{"reset", "verify", "magic", "invite"}
+
+// holdsSecret tells whether a URL looks as if whoever has it could act for
+// somebody.
+func holdsSecret(u *url.URL) bool {
+	for _, list := range []string{u.RawQuery, u.EscapedFragment()} {
+		for pair := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == '&' || r == ';' }) {
+			name, value, _ := strings.Cut(pair, "=")
+			if value == "" {
+				continue
+			}
+			if isJWT(value) || slices.ContainsFunc(secretParameters, func(s string) bool { return strings.EqualFold(s, name) }) {
+				return true
+			}
+		}
+	}
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+		if isJWT(segment) {
+			return true
+		}
+		for word := range strings.FieldsFuncSeq(segment, func(r rune) bool { return unfitForHost(r) || r == '-' }) {
+			if slices.ContainsFunc(secretPaths, func(s string) bool { return strings.EqualFold(s, word) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isJWT tells whether a value has the shape of a JSON Web Token: three parts, the
+// first of which is the base64 of something that begins with {" (RFC 7519).
+func isJWT(value string) bool {
+	return strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") == 2
+}
+
+// unsubscribeWords are in the texts and targets of links to unsubscribe.
+var unsubscribeWords = []string{
+	"unsubscribe", "opt-out", "optout", "opt out", "abmelden", "abbestellen", "austragen", "désabonner", "desabonner", "désinscri", "desinscri",
+	"darse de baja", "darme de baja", "cancelar suscripción", "cancelar la suscripción", "disiscri", "annulla iscrizione", "cancellami",
+	"afmelden", "uitschrijven", "cancelar inscrição", "descadastrar", "avregistrera", "avprenumerera", "avmeld", "afmeld",
+	"wypisz", "odhlásit", "отписаться", "退订", "配信停止", "購読解除",
+}
+
+func isUnsubscribe(link TrackingLink) bool {
+	for _, said := range []string{link.Text, link.Target} {
+		said = strings.ToLower(said)
+		if slices.ContainsFunc(unsubscribeWords, func(word string) bool { return strings.Contains(said, word) }) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,205 @@
+package nylas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http/httptest"
+
+	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/nylastest"
+)
+
+func ExampleCheckTracking() {
+	report := nylas.CheckTracking(&nylas.SendMessageRequest{
+		To: []nylas.Participant{{Email: "kim@example.org"}},
+		Body: `<p>Reply or <a href="https://acme.dev/demo">book a demo</a>.</p>
+<p>Or <a href="http://acme.dev/">visit us</a>, or see <a href="https://example.com/">this</a>.</p>`,
+		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true},
+	})
+	for _, link := range report.Links {
+		fmt.Printf("%d:%d %q: %s\n", link.Line, link.Column, link.Text, link.Status)
+	}
+	for _, finding := range report.Findings {
+		fmt.Println(finding)
+	}
+	fmt.Println("refused:", report.Refused())
+	// Output:
+	// 1:13 "book a demo": eligible
+	// 2:7 "visit us": unknown
+	// 2:55 "this": eligible
+	// 2:7: info: http-scheme: use https: whether Nylas tracks http is not documented
+	// 2:55: error: denylisted-placeholder: Nylas rejects messages with tracked links to example.com: use a host of your own
+	// refused: true
+}
+
+func ExampleTrackingReport_Refused() {
+	req := &nylas.SendMessageRequest{
+		To:              []nylas.Participant{{Email: "kim@example.org"}},
+		Body:            "<p>Thanks for trying us out.</p>",
+		TrackingOptions: &nylas.TrackingOptions{ThreadReplies: true, DomainName: "track.acme.dev"},
+	}
+	if report := nylas.CheckTracking(req); report.Refused() {
+		fmt.Println(report.Findings[0].Message)
+	}
+	// Output:
+	// replies do not use DomainName: leave it out, or switch Opens or Links on
+}
+
+func ExampleStripPixel() {
+	sent := `<p>Hello Kim</p><img src="https://tracking.us.nylas.com/open/1.gif" width="1"><img src="https://go.acme.dev/open/2.gif">`
+	fmt.Println(nylas.StripPixel(sent, "go.acme.dev"))
+	// Output:
+	// <p>Hello Kim</p>
+}
+
+// A label carries the ids of the sender to the events of the message.
+func ExampleEncodeLabel() {
+	ctx := context.Background()
+	server, err := nylastest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	receiver, err := nylas.NewReceiver(&nylas.Dispatcher{
+		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
+			values, ours := nylas.DecodeLabel(opened.Label)
+			fmt.Println("opened:", ours, values["campaign"], values["contact"])
+			return nil
+		},
+	}, nylas.WithSecretsLater())
+	if err != nil {
+		log.Fatal(err)
+	}
+	endpoint := httptest.NewServer(receiver)
+	webhook, err := client.Webhooks.Create(ctx, &nylas.CreateWebhookRequest{
+		TriggerTypes: events.TrackingTypes(), WebhookURL: endpoint.URL,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := receiver.SetSecrets(webhook.WebhookSecret); err != nil {
+		log.Fatal(err)
+	}
+
+	label, err := nylas.EncodeLabel(map[string]string{"campaign": "trial q2", "contact": "42"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("label:", label)
+	message, err := client.Messages.Send(ctx, server.GrantID(), &nylas.SendMessageRequest{
+		To:              []nylas.Participant{{Email: "kim@example.org"}},
+		Body:            "<p>Quick follow-up.</p>",
+		TrackingOptions: &nylas.TrackingOptions{Opens: true, Label: label},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	recipient, err := server.Recipient(message.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := errors.Join(recipient.Open(ctx), server.Wait(ctx)); err != nil {
+		log.Fatal(err)
+	}
+	endpoint.Close()
+	if err := server.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// label: nt1:campaign=trial+q2&contact=42
+	// opened: true trial q2 42
+}
+
+func ExampleDecodeLabel() {
+	dispatcher := &nylas.Dispatcher{
+		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
+			values, ours := nylas.DecodeLabel(opened.Label)
+			if !ours {
+				fmt.Println("foreign:", opened.Label)
+				return nil
+			}
+			fmt.Println("contact", values["contact"], "of campaign", values["campaign"])
+			return nil
+		},
+	}
+	for _, label := range []string{"nt1:campaign=q2&contact=42", "trial-followup-q2"} {
+		body := `{"specversion":"1.0","type":"message.opened","id":"n-1","time":1,"data":{"object":{"message_id":"m-1","label":"` + label + `"}}}`
+		if err := dispatcher.HandleDelivery(context.Background(), nylas.NewDelivery([]byte(body), "")); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// contact 42 of campaign q2
+	// foreign: trial-followup-q2
+}
+
+func ExampleWithTrackingPolicy() {
+	server, err := nylastest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	agreed := map[string]bool{"kim@example.org": true} // a table of yours
+	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+		Unknown: nylas.ConsentDenied,
+		Consent: func(_ context.Context, recipient nylas.Participant, kind nylas.TrackingKind) (nylas.Consent, error) {
+			if kind == nylas.TrackThreadReplies || agreed[recipient.Email] {
+				return nylas.ConsentGranted, nil
+			}
+			return nylas.ConsentUnknown, nil
+		},
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	var response nylas.Response
+	_, err = client.Messages.Send(context.Background(), server.GrantID(), &nylas.SendMessageRequest{
+		To:              []nylas.Participant{{Email: "kim@example.org"}, {Email: "lee@example.org"}},
+		Body:            "<p>Quick follow-up.</p>",
+		TrackingOptions: &nylas.TrackingOptions{Opens: true, ThreadReplies: true},
+	}, nylas.WithResponse(&response))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, decision := range response.Tracking {
+		fmt.Println(decision.Kind, decision.Allowed)
+		for _, objection := range decision.Objections {
+			fmt.Println("  because of", objection.Recipient.Email, "consent is", objection.Consent)
+		}
+	}
+	if err := server.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// opens false
+	//   because of lee@example.org consent is unknown
+	// thread_replies true
+}
+
+func ExampleTrackingPolicy_Check() {
+	policy := nylas.TrackingPolicy{
+		Unknown: nylas.ConsentDenied,
+		Consent: func(context.Context, nylas.Participant, nylas.TrackingKind) (nylas.Consent, error) {
+			return nylas.ConsentUnknown, nil
+		},
+	}
+	report, err := policy.Check(context.Background(), &nylas.SendMessageRequest{
+		To:              []nylas.Participant{{Email: "kim@example.org"}},
+		Body:            "<p>Quick follow-up.</p>",
+		TrackingOptions: &nylas.TrackingOptions{Opens: true},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, finding := range report.Findings {
+		fmt.Println(finding.Level, finding.Code)
+	}
+	// Output:
+	// warning consent-missing
+}
