@@ -18,6 +18,11 @@ const Version = "0.1.0"
 type Client struct {
 	Messages *MessageService
 	Webhooks *WebhookService
+	Activity *ActivityService
+	Metrics  *MetricsService
+
+	PubSubChannels *PubSubChannelService
+	SNSChannels    *SNSChannelService
 
 	http      *http.Client
 	baseURL   *url.URL
@@ -111,6 +116,10 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	}
 	c.Messages = &MessageService{c}
 	c.Webhooks = &WebhookService{c}
+	c.Activity = &ActivityService{c}
+	c.Metrics = &MetricsService{c}
+	c.PubSubChannels = newPubSubChannels(c)
+	c.SNSChannels = newSNSChannels(c)
 	return c, nil
 }
 
