@@ -275,7 +275,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 				"Accept-Encoding": {"gzip"},
 				"User-Agent":      {"nylastrack-nylas-go/" + nylas.Version},
 			}
-			hasBody := m.op == "update webhook" || m.verb == http.MethodPost && m.op != "rotate webhook secret"
+			hasBody := m.verb == http.MethodPut || m.verb == http.MethodPost && m.op != "rotate webhook secret"
 			if hasBody {
 				want["Content-Type"] = []string{"application/json"}
 			}
@@ -289,7 +289,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 			assert.Equal(t, hasBody, r.ContentLength > 0)
 			assert.Empty(t, r.TransferEncoding, "the body is not chunked")
 			assert.Equal(t, m.verb, r.Method)
-			path := strings.NewReplacer("{grant_id}", testGrant, "{webhook_id}", testWebhook).Replace(m.path)
+			path := strings.NewReplacer(append(historyPaths(), "{grant_id}", testGrant, "{webhook_id}", testWebhook)...).Replace(m.path)
 			assert.Equal(t, path, r.URL.EscapedPath())
 			assert.Empty(t, r.URL.RawQuery)
 		})

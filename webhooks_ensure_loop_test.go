@@ -194,7 +194,7 @@ func ensureFromMany(t *testing.T, l *loop, seed uint64) {
 		sky := &weather{
 			rand: random, mu: &mu, secrets: secrets, delay: delay, lose: lose, refuse: refuse, crash: cancel,
 		}
-		if random.IntN(5) == 0 {
+		if between(0, 4) == 0 {
 			sky.crashAt = 1
 		}
 		client := l.newClient(l.nylas.APIKey(), nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: 12}),
