@@ -31,8 +31,9 @@
 // # Files
 //
 // client.go and client_*.go hold the [Client], its options, repeating and
-// [Error]; messages.go sending; tracking.go [TrackingOptions]; webhooks.go the
-// destinations; events.go and events_*.go the [Receiver] and all that is behind
+// [Error]; messages.go sending; tracking.go [TrackingOptions]; tracking_history.go and
+// tracking_metrics.go what Nylas has recorded; webhooks.go the destinations, with
+// webhooks_ensure.go and webhooks_channels.go; events.go and events_*.go the [Receiver] and all that is behind
 // it. Package events decodes notifications, package nylastest is a local Nylas
 // that really tracks, for tests and for trying things without an account.
 //

@@ -151,8 +151,8 @@ func (s *PubSubChannelService) Create(
 	case len(req.TriggerTypes) == 0:
 		return nil, refuse(op, "TriggerTypes is empty: events.TrackingTypes has those of tracking")
 	}
-	if err := checkPubSubTopic(req.Topic); err != nil {
-		return nil, refuse(op, err.Error())
+	if reason := checkPubSubTopic(req.Topic); reason != "" {
+		return nil, refuse(op, reason)
 	}
 	return s.channels.create(ctx, req, opts)
 }
@@ -172,11 +172,11 @@ func (s *SNSChannelService) Create(
 	case len(req.TriggerTypes) == 0:
 		return nil, refuse(op, "TriggerTypes is empty: events.TrackingTypes has those of tracking")
 	}
-	if err := checkSNSTopic(req.Topic); err != nil {
-		return nil, refuse(op, err.Error())
+	if reason := checkSNSTopic(req.Topic); reason != "" {
+		return nil, refuse(op, reason)
 	}
-	if err := checkRoleARN(req.RoleARN); err != nil {
-		return nil, refuse(op, err.Error())
+	if reason := checkRoleARN(req.RoleARN); reason != "" {
+		return nil, refuse(op, reason)
 	}
 	return s.channels.create(ctx, req, opts)
 }
@@ -223,8 +223,8 @@ func (s *PubSubChannelService) Update(
 		return nil, refuse(op, "the request is nil")
 	}
 	if req.Topic != "" {
-		if err := checkPubSubTopic(req.Topic); err != nil {
-			return nil, refuse(op, err.Error())
+		if reason := checkPubSubTopic(req.Topic); reason != "" {
+			return nil, refuse(op, reason)
 		}
 	}
 	return s.channels.update(ctx, channelID, req, opts)
@@ -242,13 +242,13 @@ func (s *SNSChannelService) Update(
 		return nil, refuse(op, "the request is nil")
 	}
 	if req.Topic != "" {
-		if err := checkSNSTopic(req.Topic); err != nil {
-			return nil, refuse(op, err.Error())
+		if reason := checkSNSTopic(req.Topic); reason != "" {
+			return nil, refuse(op, reason)
 		}
 	}
 	if req.RoleARN != "" {
-		if err := checkRoleARN(req.RoleARN); err != nil {
-			return nil, refuse(op, err.Error())
+		if reason := checkRoleARN(req.RoleARN); reason != "" {
+			return nil, refuse(op, reason)
 		}
 	}
 	return s.channels.update(ctx, channelID, req, opts)
@@ -270,38 +270,38 @@ func (s *SNSChannelService) Delete(ctx context.Context, channelID string, opts .
 	return s.channels.delete(ctx, channelID, opts)
 }
 
-// checkPubSubTopic refuses what is not the full name of a topic.
+// checkPubSubTopic returns why a topic is not the full name of one, "" if it is.
 // https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
-func checkPubSubTopic(topic string) error {
+func checkPubSubTopic(topic string) (reason string) {
 	parts := strings.Split(topic, "/")
 	if len(parts) != 4 || parts[0] != "projects" || parts[1] == "" || parts[2] != "topics" || parts[3] == "" {
-		return errors.New("Topic is not of the form projects/<project>/topics/<topic>")
+		return "Topic is not of the form projects/<project>/topics/<topic>"
 	}
-	return nil
+	return ""
 }
 
-// checkSNSTopic refuses what is not the ARN of a standard topic.
+// checkSNSTopic returns why a topic is not the ARN of a standard one, "" if it is.
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/
-func checkSNSTopic(topic string) error {
+func checkSNSTopic(topic string) (reason string) {
 	name, ok := strings.CutPrefix(topic, "arn:aws:sns:")
 	switch {
 	case !ok || name == "":
-		return errors.New("Topic is not an ARN that begins with arn:aws:sns:")
+		return "Topic is not an ARN that begins with arn:aws:sns:"
 	case strings.HasSuffix(name, ".fifo"):
-		return errors.New("Topic is a FIFO topic: Nylas publishes to standard topics only")
+		return "Topic is a FIFO topic: Nylas publishes to standard topics only"
 	}
-	return nil
+	return ""
 }
 
-// checkRoleARN refuses what is not the ARN of a role.
+// checkRoleARN returns why a role is not the ARN of one, "" if it is.
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/
-func checkRoleARN(role string) error {
+func checkRoleARN(role string) (reason string) {
 	rest, ok := strings.CutPrefix(role, "arn:aws:iam::")
 	account, name, _ := strings.Cut(rest, ":role/")
 	if !ok || account == "" || name == "" {
-		return errors.New("RoleARN is not of the form arn:aws:iam::<account>:role/<name>")
+		return "RoleARN is not of the form arn:aws:iam::<account>:role/<name>"
 	}
-	return nil
+	return ""
 }
 
 // channels has the calls of one kind of channels, which are the same for both.

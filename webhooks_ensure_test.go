@@ -268,6 +268,29 @@ func TestEnsureFails(t *testing.T) {
 	}
 }
 
+// TestEnsureRemovesItsOwn: when nothing is left behind, an error does not say so.
+func TestEnsureRemovesItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		both := answers(200, `{"data":[{"id":"`+testWebhook+`","webhook_url":"https://yourapp.com/webhooks/nylas"},`+
+			`{"id":"older","webhook_url":"https://yourapp.com/webhooks/nylas"}]}`)
+		own := answersFile(t, 200, "http/webhooks.get.response.json")
+		older := answers(200, `{"data":{"id":"older","created_at":1234567890}}`)
+		w := newWire(t, emptyList(), answersFile(t, 200, createdAnswer), both, own, older,
+			answersFile(t, 400, unknownWebhookAnswer), answersFile(t, 401, "constructed/error.unauthorized.401.json"))
+		_, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
+		assertSentinels(t, err, nylas.ErrUnauthorized)
+		assert.Equal(t, "DELETE /v3/webhooks/"+testWebhook, sentAs(w)[5], "somebody else may have removed it before")
+
+		gone := answersFile(t, 400, unknownWebhookAnswer)
+		w = newWire(t, emptyList(), answersFile(t, 200, createdAnswer), emptyList(), gone,
+			answersFile(t, 401, "constructed/error.unauthorized.401.json"), answersFile(t, 401, "constructed/error.unauthorized.401.json"))
+		_, err = w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
+		require.ErrorContains(t, err, "create webhook")
+		assertSentinels(t, err, nylas.ErrUnauthorized)
+	})
+}
+
 // TestEnsureIsTooLate: Nylas refuses a second destination for the URL, which
 // another process made in the meantime.
 func TestEnsureIsTooLate(t *testing.T) {
