@@ -20,6 +20,11 @@ type Client struct {
 	Drafts        *DraftService
 	Transactional *TransactionalService
 	Webhooks      *WebhookService
+	Activity      *ActivityService
+	Metrics       *MetricsService
+
+	PubSubChannels *PubSubChannelService
+	SNSChannels    *SNSChannelService
 
 	http      *http.Client
 	baseURL   *url.URL
@@ -131,6 +136,10 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	c.Drafts = &DraftService{c}
 	c.Transactional = &TransactionalService{c}
 	c.Webhooks = &WebhookService{c}
+	c.Activity = &ActivityService{c}
+	c.Metrics = &MetricsService{c}
+	c.PubSubChannels = newPubSubChannels(c)
+	c.SNSChannels = newSNSChannels(c)
 	return c, nil
 }
 

@@ -289,7 +289,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 			assert.Equal(t, hasBody, r.ContentLength > 0)
 			assert.Empty(t, r.TransferEncoding, "the body is not chunked")
 			assert.Equal(t, m.verb, r.Method)
-			path := strings.NewReplacer(append(messagePaths(), "{grant_id}", testGrant, "{webhook_id}", testWebhook)...).Replace(m.path)
+			path := strings.NewReplacer(append(slices.Concat(messagePaths(), historyPaths()), "{grant_id}", testGrant, "{webhook_id}", testWebhook)...).Replace(m.path)
 			assert.Equal(t, path, r.URL.EscapedPath())
 			assert.Empty(t, r.URL.RawQuery)
 		})

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -292,7 +293,7 @@ type method struct {
 
 // methods returns all of them, each with a request that Nylas would take.
 func methods() []method {
-	return append(messageMethods(), []method{
+	return slices.Concat(messageMethods(), historyMethods(), channelMethods(), []method{
 		{
 			"send message", http.MethodPost, "/v3/grants/{grant_id}/messages/send", repeatsWithKey,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
@@ -367,7 +368,7 @@ func methods() []method {
 				}, opts...)
 			},
 		},
-	}...)
+	})
 }
 
 // asError returns the *nylas.Error in err.

@@ -31,9 +31,10 @@
 // # Files
 //
 // client.go and client_*.go hold the [Client], its options, repeating and
-// [Error]; messages.go sending; tracking.go [TrackingOptions] and
-// tracking_*.go what is done before a send and with labels; webhooks.go the
-// destinations; events.go and events_*.go the [Receiver] and all that is behind
+// [Error]; messages.go and messages_*.go sending and reading; tracking.go
+// [TrackingOptions] and tracking_*.go what is done before a send, labels, and what
+// Nylas has recorded; webhooks.go and webhooks_*.go the destinations and channels;
+// events.go and events_*.go the [Receiver] and all that is behind
 // it. Package events decodes notifications, package nylastest is a local Nylas
 // that really tracks, for tests and for trying things without an account.
 //

@@ -56,6 +56,9 @@ func TestReadmeCoverage(t *testing.T) {
 			covered[name] = fmt.Sprintf("| `%s` | `%s` | %s |\n", name, strings.Join(endpoints(calls), "`, `"), known)
 		}
 
+		// What is made of other calls has no endpoint of its own.
+		covered["Webhooks.Ensure"] = "| `Webhooks.Ensure` | made of `List`, `Get`, `Create`, `Update`, `Delete` | yes |\n"
+
 		var rows strings.Builder
 		for _, name := range methodsOfClient() {
 			if assert.Contains(t, covered, name, "a method of the Client that is missing in methods()") {

@@ -260,3 +260,27 @@ func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRe
 		body: req, limit: callTimeout, repeat: repeatUnsent,
 	}, nil, opts)
 }
+
+// WebhookIPAddresses are the addresses that notifications come from.
+type WebhookIPAddresses struct {
+	IPAddresses []string         `json:"ip_addresses,omitzero"`
+	UpdatedAt   events.Timestamp `json:"updated_at,omitzero"`
+}
+
+// IPAddresses returns the addresses that Nylas posts notifications from, for a
+// firewall. Only enterprise contracts have fixed ones; for others they change, and
+// the signature is what tells that a notification is genuine.
+//
+// https://developer.nylas.com/docs/v3/notifications/
+func (s *WebhookService) IPAddresses(ctx context.Context, opts ...RequestOption) (*WebhookIPAddresses, error) {
+	var answer struct {
+		Data WebhookIPAddresses `json:"data"`
+	}
+	err := s.client.do(ctx, call{
+		op: "list webhook IP addresses", method: http.MethodGet, path: "/v3/webhooks/ip-addresses", limit: callTimeout,
+	}, &answer, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}

@@ -36,7 +36,11 @@
 // headers; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
 // wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
-// Where Nylas' pages leave something open, [Readings] names the choices.
+// Where Nylas' pages leave something open, [Readings] names the choices. Tracking
+// history and metrics are counted from what happened to the mail of Agent Accounts
+// ([Server.AddAgentAccount]) and Transactional sends; members whose names Nylas'
+// pages do not show have names of the emulator's own. Pub/Sub and SNS channels are
+// stored, and nothing is published to them.
 // Templates and signatures live in an account, which an emulator does not have: a
 // send that needs a template is refused, a signature is recorded and not appended.
 // A reply can also be made from outside, with the API key and a POST to

@@ -12,7 +12,10 @@ const (
 )
 
 // grant is a connected mailbox.
-type grant struct{ id, name, email string }
+type grant struct {
+	id, name, email string
+	agent           bool // an Agent Account
+}
 
 type grants struct {
 	mu   sync.Mutex

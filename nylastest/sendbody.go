@@ -127,7 +127,7 @@ func splitMultipart(body []byte, boundary string, names []string) (message []byt
 		}
 		var content bytes.Buffer
 		keep := io.Writer(&content)
-		if part.FormName() != messagePart {
+		if !slices.Contains(names, part.FormName()) {
 			keep = io.Discard // of attachments only the size is known afterwards
 		}
 		size, err := io.Copy(keep, part)

@@ -34,6 +34,9 @@ type Server struct {
 	destinations *destinations
 	courier      *courier
 	faults       *faultQueue
+	activity     *activityLog
+	pubsub, sns  *channels
+	startedAt    time.Time
 
 	mux       *http.ServeMux
 	host      string // with the port, if the URL has one
@@ -91,6 +94,10 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
 		destinations:  &destinations{},
 		faults:        &faultQueue{},
+		activity:      &activityLog{},
+		pubsub:        &channels{},
+		sns:           &channels{},
+		startedAt:     time.Now(),
 	}
 	s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
 	s.mailbox = newMailbox(s.applicationID, c.readings)

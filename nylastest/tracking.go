@@ -26,7 +26,12 @@ func (s *Server) servePixel(c *call) *response {
 		return cannot(c.Method, c.URL.Path)
 	}
 	if c.Method == http.MethodGet {
-		s.courier.notify(s.mailbox.open(token, s.visit(c.Request)))
+		v := s.visit(c.Request)
+		notification := s.mailbox.open(token, v)
+		if notification != nil { // the history has what is notified
+			s.activity.add(activityOpened, m, v)
+		}
+		s.courier.notify(notification)
 	}
 	return &response{http.StatusOK, http.Header{
 		"Content-Type":  {"image/gif"},
@@ -43,7 +48,10 @@ func (s *Server) serveLink(c *call) *response {
 		return cannot(c.Method, c.URL.Path)
 	}
 	if c.Method == http.MethodGet {
-		s.courier.notify(s.mailbox.click(token, index, s.visit(c.Request)))
+		v := s.visit(c.Request)
+		v.link = index
+		s.activity.add(activityClicked, m, v)
+		s.courier.notify(s.mailbox.click(token, index, v))
 	}
 	return &response{http.StatusFound, http.Header{
 		"Location":      {m.Links[index].URL},

@@ -1,0 +1,397 @@
+package nylas_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/nylastest"
+)
+
+const (
+	testEvent         = "1110f3b5fa7cc381421942082f1e8c8fe2b85f0072b6c67b123a2bf4d8286848"
+	testTransactional = "<0100019a1b2c3d4e@mail.example.com>"
+)
+
+// failed runs a list and returns its error.
+func failed[T any](list iter.Seq2[T, error]) error {
+	var errs []error
+	for _, err := range list {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 1 {
+		return fmt.Errorf("the list has %d errors", len(errs))
+	}
+	return errors.Join(errs...)
+}
+
+// historyMethods are the methods of Activity, of Metrics, and IPAddresses.
+func historyMethods() []method {
+	return []method{
+		{
+			"list tracking events", http.MethodGet, "/v3/activity/tracking", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return failed(c.Activity.ListTracking(ctx, nil, opts...))
+			},
+		},
+		{
+			"get tracking event", http.MethodGet, "/v3/activity/tracking/{event_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Activity.GetTracking(ctx, testEvent, opts...)
+				return err
+			},
+		},
+		{
+			"get message tracking", http.MethodGet, "/v3/activity/tracking/messages/{message_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Activity.MessageTracking(ctx, testTransactional, opts...)
+				return err
+			},
+		},
+		{
+			"get tracking summary", http.MethodGet, "/v3/metrics/tracking/summary", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Metrics.TrackingSummary(ctx, nil, opts...)
+				return err
+			},
+		},
+		{
+			"get tracking metrics", http.MethodGet, "/v3/metrics/tracking", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Metrics.Tracking(ctx, nil, opts...)
+				return err
+			},
+		},
+		{
+			"get tracking timeseries", http.MethodGet, "/v3/metrics/tracking/timeseries", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Metrics.TrackingTimeseries(ctx, nil, opts...)
+				return err
+			},
+		},
+		{
+			"list webhook IP addresses", http.MethodGet, "/v3/webhooks/ip-addresses", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Webhooks.IPAddresses(ctx, opts...)
+				return err
+			},
+		},
+	}
+}
+
+// historyPaths are the ids in the paths of historyMethods and channelMethods, for a
+// strings.Replacer.
+func historyPaths() []string {
+	return []string{
+		"{event_id}", testEvent, "{channel_id}", testWebhook,
+		"tracking/messages/{message_id}", "tracking/messages/" + url.PathEscape(testTransactional),
+	}
+}
+
+func clickedEvent() *nylas.TrackingEvent {
+	return &nylas.TrackingEvent{
+		ID: testEvent, EventType: nylas.TrackingLinkClicked, Timestamp: events.At(time.Unix(1792785235, 0)),
+		ApplicationID: "26302083-12ae-4f38-91fe-6cba93da03ee", GrantID: "0b7e5a6b-0cbd-4a39-b3ba-2b53b1b0a7d6",
+		MessageID: "5a8f7b2e-3c1d-4e9f-8a6b-2d4c6e8f0a1b", ThreadID: "9c3e1f7a-6b2d-4a8e-b5c4-1e7d3a9f2b6c",
+		From: "news@mail.example.com", SendingDomain: "mail.example.com", Label: "october-newsletter",
+	}
+}
+
+// collect runs a list that has no error.
+func collect[T any](tb testing.TB, list iter.Seq2[T, error]) []T {
+	tb.Helper()
+	var all []T
+	for element, err := range list {
+		require.NoError(tb, err)
+		all = append(all, element)
+	}
+	return all
+}
+
+func TestListTrackingOnTheWire(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answersFile(t, 200, "http/activity.list.response.json"), answersFile(t, 200, "http/activity.list-last.response.json"))
+	req := &nylas.ListTrackingRequest{
+		EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened, nylas.TrackingLinkClicked},
+		Label:      "october-newsletter", SendingDomain: "mail.example.com", From: "news@mail.example.com",
+		GrantID: "0b7e5a6b-0cbd-4a39-b3ba-2b53b1b0a7d6", MessageID: testTransactional, ThreadID: "9c3e1f7a-6b2d-4a8e-b5c4-1e7d3a9f2b6c",
+		Start: time.Unix(1792785200, 999), End: time.Unix(1792785300, 0), Limit: 2,
+	}
+	list := w.client(t).Activity.ListTracking(t.Context(), req)
+	assert.Empty(t, w.requests(), "nothing is asked before it is needed")
+	req.EventTypes[0], req.Label = "changed", "later"
+	got := collect(t, list)
+	require.Len(t, got, 2)
+	assert.JSONEq(t, `{"url":"https://acme.dev/demo"}`, string(got[0].Other["a_member_nobody_read"]))
+	assert.Len(t, got[0].Other, 1)
+	got[0].Other = nil
+	assert.Equal(t, clickedEvent(), got[0])
+	assert.Equal(t, &nylas.TrackingEvent{
+		ID: strings.Repeat("2", 64), EventType: nylas.TrackingOpened, Timestamp: events.At(time.Unix(1792785200, 0)),
+		ApplicationID: "26302083-12ae-4f38-91fe-6cba93da03ee", MessageID: testTransactional,
+		From: "news@mail.example.com", SendingDomain: "mail.example.com",
+	}, got[1])
+	require.Len(t, w.requests(), 2)
+	assertRecorded(t, "http/activity.list-all.request.json", w.requests()[0])
+	assertRecorded(t, "http/activity.list-next.request.json", w.requests()[1])
+}
+
+func TestListTrackingWithoutFilters(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{``, `,"next_cursor":""`, `,"next_cursor":null`, `,"next_cursor":7`} {
+		for _, req := range []*nylas.ListTrackingRequest{nil, {}} {
+			w := newWire(t, answers(200, `{"data":[{"id":"a"}]`+end+`}`))
+			assert.Len(t, collect(t, w.client(t).Activity.ListTracking(t.Context(), req)), 1, end)
+			require.Len(t, w.requests(), 1)
+			assertRecorded(t, "http/activity.list.request.json", w.requests()[0])
+		}
+	}
+}
+
+func TestListTrackingPages(t *testing.T) {
+	t.Parallel()
+	empty := answers(200, `{"data":[],"next_cursor":"b"}`)
+	first := answers(200, `{"data":[{"id":"1"},{"id":"2"}],"next_cursor":"a"}`)
+	last := answers(200, `{"data":[{"id":"3"}]}`)
+	t.Run("an empty page is not the last one", func(t *testing.T) {
+		t.Parallel()
+		assert.Len(t, collect(t, newWire(t, first, empty, last).client(t).Activity.ListTracking(t.Context(), nil)), 3)
+	})
+	t.Run("the second loop begins again", func(t *testing.T) {
+		t.Parallel()
+		list := newWire(t, first, last, first, last).client(t).Activity.ListTracking(t.Context(), nil)
+		assert.Len(t, collect(t, list), 3)
+		assert.Len(t, collect(t, list), 3)
+	})
+	t.Run("a loop that ends asks for no more", func(t *testing.T) {
+		t.Parallel()
+		for event, err := range newWire(t, first).client(t).Activity.ListTracking(t.Context(), nil) {
+			require.NoError(t, err)
+			if event.ID == "2" {
+				break
+			}
+		}
+	})
+	t.Run("the second page fails", func(t *testing.T) {
+		t.Parallel()
+		var seen []string
+		for event, err := range newWire(t, first, answersFile(t, 401, "constructed/error.unauthorized.401.json")).client(t).
+			Activity.ListTracking(t.Context(), nil) {
+			if err != nil {
+				assert.Nil(t, event)
+				seen = append(seen, "error")
+				require.ErrorIs(t, err, nylas.ErrUnauthorized)
+				continue
+			}
+			seen = append(seen, event.ID)
+		}
+		assert.Equal(t, []string{"1", "2", "error"}, seen)
+	})
+	t.Run("a cursor that does not move on", func(t *testing.T) {
+		t.Parallel()
+		err := failed(newWire(t, first, first).client(t).Activity.ListTracking(t.Context(), nil))
+		require.EqualError(t, err, "nylas: list tracking events: the cursor of a page leads to the page itself")
+	})
+}
+
+func TestTrackingOnTheWire(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answersFile(t, 200, "http/activity.get.response.json"))
+	event, err := w.client(t).Activity.GetTracking(t.Context(), testEvent)
+	require.NoError(t, err)
+	event.Other = nil
+	assert.Equal(t, clickedEvent(), event)
+	assertRecorded(t, "http/activity.get.request.json", w.requests()[0])
+
+	w = newWire(t, answersFile(t, 200, "http/activity.message.response.json"))
+	message, err := w.client(t).Activity.MessageTracking(t.Context(), testTransactional)
+	require.NoError(t, err)
+	assert.Equal(t, &nylas.MessageTracking{
+		MessageID: testTransactional, From: "news@mail.example.com", SendingDomain: "mail.example.com",
+		Other: map[string]json.RawMessage{"opens_by_whatever_name": json.RawMessage("3")},
+	}, message)
+	assertRecorded(t, "http/activity.message.request.json", w.requests()[0])
+
+	w = newWire(t, answersFile(t, 200, "http/webhooks.ip-addresses.response.json"))
+	addresses, err := w.client(t).Webhooks.IPAddresses(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, &nylas.WebhookIPAddresses{
+		IPAddresses: []string{"192.0.2.1", "2001:db8::/48"}, UpdatedAt: events.At(time.Unix(1234567890, 0)),
+	}, addresses)
+	assertRecorded(t, "http/webhooks.ip-addresses.request.json", w.requests()[0])
+}
+
+// TestTrackingOfAnotherShape has members of types that no page shows.
+func TestTrackingOfAnotherShape(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answers(200, `{"data":{"id":7,"timestamp":"1792785235","event_type":null,"label":["x"],"from":{"email":"a@b.c"},"grant_id":"g"}}`))
+	event, err := w.client(t).Activity.GetTracking(t.Context(), testEvent)
+	require.NoError(t, err)
+	assert.Equal(t, &nylas.TrackingEvent{
+		GrantID: "g", Timestamp: events.At(time.Unix(1792785235, 0)),
+		Other: map[string]json.RawMessage{
+			"id": json.RawMessage(`7`), "label": json.RawMessage(`["x"]`), "from": json.RawMessage(`{"email":"a@b.c"}`),
+		},
+	}, event)
+}
+
+func TestTrackingRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	s := w.client(t).Activity
+	list := func(r nylas.ListTrackingRequest) func(context.Context) error {
+		return func(ctx context.Context) error { return failed(s.ListTracking(ctx, &r)) }
+	}
+	get := func(id string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := s.GetTracking(ctx, id)
+			return err
+		}
+	}
+	message := func(id string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := s.MessageTracking(ctx, id)
+			return err
+		}
+	}
+	long := func(n int) string { return strings.Repeat("ä", n) }
+	for _, tt := range []struct {
+		want string
+		call func(context.Context) error
+	}{
+		{"list tracking events: Label has 2049 characters, Nylas takes at most 2048", list(nylas.ListTrackingRequest{Label: long(2049)})},
+		{"list tracking events: SendingDomain has 256 characters, Nylas takes at most 255", list(nylas.ListTrackingRequest{SendingDomain: long(256)})},
+		{"list tracking events: From has 321 characters, Nylas takes at most 320", list(nylas.ListTrackingRequest{From: long(321)})},
+		{"list tracking events: GrantID has 37 characters, Nylas takes at most 36", list(nylas.ListTrackingRequest{GrantID: long(37)})},
+		{"list tracking events: Limit is negative", list(nylas.ListTrackingRequest{Limit: -1})},
+		{"list tracking events: End is before Start", list(nylas.ListTrackingRequest{Start: time.Unix(9, 0), End: time.Unix(8, 0)})},
+		{"list tracking events: EventTypes[1] is empty", list(nylas.ListTrackingRequest{EventTypes: []nylas.TrackingEventType{"opened", ""}})},
+		{"get tracking event: event_id is not 64 hex digits in lower case", get("")},
+		{"get tracking event: event_id is not 64 hex digits in lower case", get(testEvent[1:])},
+		{"get tracking event: event_id is not 64 hex digits in lower case", get(strings.ToUpper(testEvent))},
+		{"get message tracking: message_id is empty", message("")},
+		{"get message tracking: message_id is a dot segment", message("..")},
+		{"get message tracking: message_id has 513 characters, Nylas takes at most 512", message(long(513))},
+	} {
+		err := tt.call(t.Context())
+		require.EqualError(t, err, "nylas: "+tt.want)
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
+	assert.Empty(t, w.requests())
+}
+
+// agentLoop is a loop whose mail comes from an Agent Account.
+func agentLoop(t *testing.T, test func(*testing.T, *loop, string)) {
+	t.Helper()
+	inLoop(t, func(t *testing.T, l *loop) {
+		test(t, l, l.nylas.AddAgentAccount("News", "news@mail.acme.dev"))
+	})
+}
+
+func (l *loop) sendFrom(grant, label string) *nylas.Message {
+	l.t.Helper()
+	message, err := l.client.Messages.Send(l.t.Context(), grant, &nylas.SendMessageRequest{
+		To: []nylas.Participant{{Email: "kim@example.org"}}, Body: `<a href="https://acme.dev/a">a</a> <a href="https://acme.dev/b">b</a>`,
+		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, Label: label},
+	})
+	require.NoError(l.t, err)
+	return message
+}
+
+func TestLoopHistory(t *testing.T) {
+	agentLoop(t, func(t *testing.T, l *loop, agent string) {
+		ctx := t.Context()
+		message := l.sendFrom(agent, "first")
+		connected := l.sendFrom(l.nylas.GrantID(), "connected")
+		sent := time.Now()
+		for _, m := range []*nylas.Message{connected, message} {
+			kim := l.recipient(m)
+			require.NoError(t, kim.Open(ctx))
+			_, err := kim.Click(ctx, 1)
+			require.NoError(t, err)
+			<-time.After(time.Hour)
+			require.NoError(t, kim.Open(ctx))
+		}
+		all := collect(t, l.client.Activity.ListTracking(ctx, nil))
+		require.Len(t, all, 3, "the connected grant's mail is not there")
+		assert.Equal(t, sent.Add(2*time.Hour).Unix(), all[0].Timestamp.Unix(), "newest first")
+		assert.Equal(t, nylas.TrackingLinkClicked, all[1].EventType)
+		assert.Equal(t, nylas.TrackingEvent{
+			ID: all[2].ID, EventType: nylas.TrackingOpened, Timestamp: events.At(sent.Add(time.Hour)), ApplicationID: l.nylas.ApplicationID(),
+			GrantID: agent, MessageID: message.ID, ThreadID: message.ThreadID, From: "news@mail.acme.dev",
+			SendingDomain: "mail.acme.dev", Label: "first",
+		}, *all[2])
+
+		one := collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{
+			EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened, nylas.TrackingLinkClicked}, Label: "first", SendingDomain: "mail.acme.dev",
+			From: "news@mail.acme.dev", GrantID: agent, MessageID: message.ID, ThreadID: message.ThreadID,
+			Start: sent, End: sent.Add(90 * time.Minute), Limit: 1,
+		}))
+		require.Len(t, one, 2, "two pages")
+		assert.Equal(t, all[1:], one)
+		for name, req := range map[string]nylas.ListTrackingRequest{
+			"label": {Label: "connected"}, "domain": {SendingDomain: "acme.dev"}, "from": {From: "x@acme.dev"},
+			"grant": {GrantID: l.nylas.GrantID()}, "message": {MessageID: connected.ID}, "thread": {ThreadID: "x"},
+			"end": {End: sent}, "start": {Start: sent.Add(3 * time.Hour)},
+		} {
+			assert.Empty(t, collect(t, l.client.Activity.ListTracking(ctx, &req)), name)
+		}
+		opens := collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened}}))
+		assert.Len(t, opens, 2)
+
+		event, err := l.client.Activity.GetTracking(ctx, all[1].ID)
+		require.NoError(t, err)
+		assert.Equal(t, all[1], event)
+		assert.JSONEq(t, `"https://acme.dev/b"`, string(event.Other["link_url"]))
+		_, err = l.client.Activity.GetTracking(ctx, testEvent)
+		require.ErrorIs(t, err, nylas.ErrNotFound)
+
+		tracked, err := l.client.Activity.MessageTracking(ctx, message.ID)
+		require.NoError(t, err)
+		assert.Equal(t, message.ThreadID, tracked.ThreadID)
+		assert.JSONEq(t, `2`, string(tracked.Other["opens"]))
+		assert.JSONEq(t, fmt.Sprint(sent.Add(time.Hour).Unix()), string(tracked.Other["first_opened_at"]))
+		assert.JSONEq(t, fmt.Sprint(sent.Add(2*time.Hour).Unix()), string(tracked.Other["last_opened_at"]))
+		assert.JSONEq(t, `[{"url":"https://acme.dev/a","clicks":0},{"url":"https://acme.dev/b","clicks":1}]`, string(tracked.Other["links"]))
+		_, err = l.client.Activity.MessageTracking(ctx, connected.ID)
+		require.ErrorIs(t, err, nylas.ErrNotFound)
+
+		<-time.After(8 * 24 * time.Hour)
+		assert.Empty(t, collect(t, l.client.Activity.ListTracking(ctx, nil)), "7 days unless asked for more")
+		assert.Len(t, collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{Start: sent})), 3)
+		<-time.After(83 * 24 * time.Hour)
+		assert.Empty(t, collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{Start: sent})), "90 days and no more")
+		_, err = l.client.Activity.GetTracking(ctx, all[1].ID)
+		require.ErrorIs(t, err, nylas.ErrNotFound)
+		_, err = l.client.Activity.MessageTracking(ctx, message.ID)
+		require.ErrorIs(t, err, nylas.ErrNotFound)
+	})
+}
+
+func TestLoopHistoryFails(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		l.inject(nylastest.Fault{Endpoint: nylastest.EndpointListTracking, Before: nylastest.GatewayAnswer(http.StatusBadGateway)})
+		var resp nylas.Response
+		require.NoError(t, failed(l.client.Activity.ListTracking(t.Context(), nil, nylas.WithResponse(&resp))))
+		assert.Equal(t, 2, resp.Attempts)
+		require.ErrorIs(t, failed(l.newClient("nyk_wrong").Activity.ListTracking(t.Context(), nil)), nylas.ErrUnauthorized)
+		addresses, err := l.client.Webhooks.IPAddresses(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, []string{"127.0.0.1"}, addresses.IPAddresses)
+		assert.False(t, addresses.UpdatedAt.IsZero())
+	})
+}

@@ -1,0 +1,34 @@
+package nylas
+
+import (
+	"encoding/json"
+	"reflect"
+
+	jsonv2 "github.com/go-json-experiment/json"
+)
+
+// decodeMembers reads those members of an object for which into has a pointer,
+// and returns the others as they are. It is for answers of which nobody has read
+// the whole description: a member of another type than expected is one of the
+// others, so that it neither fails the call nor is lost. The map is nil if there
+// are none.
+func decodeMembers(data []byte, into map[string]any) (map[string]json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := jsonv2.Unmarshal(data, &members, answerOptions); err != nil {
+		return nil, err
+	}
+	for name, target := range into {
+		value, ok := members[name]
+		switch {
+		case !ok:
+		case jsonv2.Unmarshal(value, target, answerOptions) == nil:
+			delete(members, name)
+		default: // what was read of it before it failed is no value
+			reflect.ValueOf(target).Elem().SetZero()
+		}
+	}
+	if len(members) == 0 {
+		return nil, nil
+	}
+	return members, nil
+}

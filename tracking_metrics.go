@@ -1,0 +1,401 @@
+package nylas
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// MetricsService covers mail of Agent Accounts and Transactional sends only,
+// never that of connected grants (Google, Microsoft, IMAP and others). It is
+// [Client.Metrics] and counts how many messages were opened and clicked.
+//
+// Messages count on the day on which they were sent, so the numbers of recent
+// days keep rising. Images that machinery loads count as opens: Nylas says to take
+// the numbers as a trend. They reach back 365 days, and cannot be filtered by
+// label; for that count what [ActivityService.ListTracking] has.
+type MetricsService struct{ client *Client }
+
+// Date is a day in UTC, as the metrics count it: a day and not a time.
+type Date struct {
+	Year  int
+	Month time.Month
+	Day   int
+}
+
+// DateOf returns the day in UTC that a time is on. The zero time gives the zero
+// Date.
+func DateOf(t time.Time) Date {
+	if t.IsZero() {
+		return Date{}
+	}
+	year, month, day := t.UTC().Date()
+	return Date{year, month, day}
+}
+
+// ParseDate reads a date of the form YYYY-MM-DD.
+func ParseDate(text string) (Date, error) {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return Date{}, fmt.Errorf("nylas: parse date: want YYYY-MM-DD, got %.20q", text)
+	}
+	return DateOf(t), nil
+}
+
+// Time returns the beginning of the day. The zero Date gives the zero time.
+func (d Date) Time() time.Time {
+	if d.IsZero() {
+		return time.Time{}
+	}
+	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
+}
+
+// AddDays returns the date so many days later, or earlier if days is negative.
+func (d Date) AddDays(days int) Date { return DateOf(d.Time().AddDate(0, 0, days)) }
+
+// IsZero reports whether no date is given.
+func (d Date) IsZero() bool { return d == Date{} }
+
+// String returns the date in the form YYYY-MM-DD.
+func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day) }
+
+// EncodeValues writes the date into a query, for package go-querystring.
+func (d Date) EncodeValues(key string, values *url.Values) error {
+	values.Set(key, d.String())
+	return nil
+}
+
+// isValid reports whether the calendar has the day, and four digits the year.
+func (d Date) isValid() bool {
+	return d.Year >= 1 && d.Year <= 9999 && DateOf(d.Time()) == d
+}
+
+// TrackingSummaryRequest chooses what [MetricsService.TrackingSummary] counts.
+type TrackingSummaryRequest struct {
+	// Start is the first day. The zero value means six days before End.
+	Start Date `url:"start,omitempty"`
+	// End is the last day. The zero value means today, which counts as far as it has
+	// come. From Start to End are at most 365 days.
+	End Date `url:"end,omitempty"`
+	// SendingDomain leaves out the mail of other domains; at most 255 characters.
+	SendingDomain string `url:"sending_domain,omitempty"`
+}
+
+// TrackingMetricsRequest chooses what [MetricsService.Tracking] counts.
+type TrackingMetricsRequest struct {
+	// Start is the first day. The zero value means six days before End.
+	Start Date `url:"start,omitempty"`
+	// End is the last day. The zero value means today, which counts as far as it has
+	// come. From Start to End are at most 365 days.
+	End Date `url:"end,omitempty"`
+	// SendingDomain leaves out the mail of other domains; at most 255 characters.
+	SendingDomain string `url:"sending_domain,omitempty"`
+	// GroupBy is what a row is for. Empty means GroupBySendingDomain.
+	GroupBy MetricsGroupBy `url:"group_by,omitempty"`
+	// Sort is a key, a colon and asc or desc, such as "open_rate:desc". The keys are
+	// key, tracked_opens, tracked_links, open_rate and click_rate. Empty means
+	// "tracked_opens:desc".
+	Sort string `url:"sort,omitempty"`
+	// Limit is how many groups get a row of their own, 1 to 100; 0 means 25. The others
+	// are put together into a last row.
+	Limit int `url:"limit,omitempty"`
+}
+
+// TrackingTimeseriesRequest chooses what [MetricsService.TrackingTimeseries] counts.
+type TrackingTimeseriesRequest struct {
+	// Start is the first day. The zero value means six days before End.
+	Start Date `url:"start,omitempty"`
+	// End is the last day. The zero value means today, which counts as far as it has
+	// come. From Start to End are at most 365 days.
+	End Date `url:"end,omitempty"`
+	// SendingDomain leaves out the mail of other domains; at most 255 characters.
+	SendingDomain string `url:"sending_domain,omitempty"`
+	// Granularity is the length of a period. Empty means GranularityAuto.
+	Granularity MetricsGranularity `url:"granularity,omitempty"`
+}
+
+// MetricsGroupBy is what a row of a breakdown is for. It is an open string.
+type MetricsGroupBy string
+
+// What metrics can be grouped by.
+const (
+	GroupBySendingDomain MetricsGroupBy = "sending_domain" // the default
+	GroupByAgentAccount  MetricsGroupBy = "agent_account"  // the address of the sender
+)
+
+// MetricsGranularity is the length of a period. It is an open string.
+type MetricsGranularity string
+
+// The lengths of a period.
+const (
+	// GranularityAuto means days up to 21 days, weeks up to 92, and months beyond.
+	GranularityAuto  MetricsGranularity = "auto"
+	GranularityDay   MetricsGranularity = "day"
+	GranularityWeek  MetricsGranularity = "week" // from Monday
+	GranularityMonth MetricsGranularity = "month"
+)
+
+// OthersKey is the key of the row that has all groups beyond the limit.
+const OthersKey = "(others)"
+
+// The limits of metrics.
+// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-metrics/
+const (
+	maxMetricsDays   = 365
+	maxMetricsGroups = 100
+)
+
+// TrackingSummary is the engagement of a window of days, for mail of Agent
+// Accounts and Transactional sends, compared with the window before it.
+//
+// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-summary/
+type TrackingSummary struct {
+	// Totals has the rates of the window and the counts behind them, as Nylas wrote
+	// them: the names of its members were not known when this was written. Nil if
+	// there was no such member.
+	Totals json.RawMessage
+	// Other has the other members, as Nylas wrote them. The window before is among
+	// them.
+	Other map[string]json.RawMessage
+}
+
+// UnmarshalJSON reads a summary.
+func (s *TrackingSummary) UnmarshalJSON(data []byte) error {
+	*s = TrackingSummary{}
+	var err error
+	s.Other, err = decodeMembers(data, map[string]any{"totals": &s.Totals})
+	return err
+}
+
+// TrackingMetrics is the engagement by domain or sender, for mail of Agent
+// Accounts and Transactional sends.
+//
+// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-metrics/
+type TrackingMetrics struct {
+	// Rows are the groups in the order that was asked for. They are the array of the
+	// answer whose elements have a key, because its name was not known when this
+	// was written; nil if there is not exactly one such array.
+	Rows []TrackingMetricsRow
+	// Other has all members but the rows, as Nylas wrote them.
+	Other map[string]json.RawMessage
+}
+
+// TrackingMetricsRow is one domain or sender.
+type TrackingMetricsRow struct {
+	Key string // a domain, an address, or OthersKey
+	// TrackedOpens is how many messages were sent with open tracking: it is not a
+	// number of opens.
+	TrackedOpens events.Int
+	// TrackedLinks is how many messages were sent with link tracking.
+	TrackedLinks events.Int
+	// OpenRate is the share of the messages with open tracking that were opened at
+	// least once. Nil if Nylas gave none. Whether it is in percent or a fraction of
+	// 1 is not documented.
+	OpenRate *float64
+	// ClickRate is the share of the messages with link tracking of which a link was
+	// clicked at least once, like OpenRate.
+	ClickRate *float64
+	// Other has the members that no field above has, as Nylas wrote them.
+	Other map[string]json.RawMessage
+}
+
+// UnmarshalJSON reads a row. A member of an unexpected type goes to Other.
+func (r *TrackingMetricsRow) UnmarshalJSON(data []byte) error {
+	*r = TrackingMetricsRow{}
+	var err error
+	r.Other, err = decodeMembers(data, map[string]any{
+		"key": &r.Key, "tracked_opens": &r.TrackedOpens, "tracked_links": &r.TrackedLinks,
+		"open_rate": &r.OpenRate, "click_rate": &r.ClickRate,
+	})
+	return err
+}
+
+// UnmarshalJSON reads a breakdown.
+func (m *TrackingMetrics) UnmarshalJSON(data []byte) error {
+	*m = TrackingMetrics{}
+	var err error
+	m.Other, err = decodeMembers(data, nil)
+	if err != nil {
+		return err
+	}
+	name, ok := onlyArray(m.Other, hasKey)
+	if !ok {
+		return nil
+	}
+	if err := jsonv2.Unmarshal(m.Other[name], &m.Rows, answerOptions); err != nil {
+		m.Rows = nil
+		return nil //nolint:nilerr // rows of another shape stay in Other
+	}
+	delete(m.Other, name)
+	return nil
+}
+
+// TrackingTimeseries is the engagement over time, for mail of Agent Accounts and
+// Transactional sends.
+//
+// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-timeseries/
+type TrackingTimeseries struct {
+	Granularity MetricsGranularity // the one used: day, week or month
+	// Buckets are the periods, each with its members as Nylas wrote them. They are the
+	// one array of objects in the answer, because neither its name nor those of the
+	// members were known when this was written; nil if there is not exactly one.
+	Buckets []map[string]json.RawMessage
+	// Other has all members but these, as Nylas wrote them.
+	Other map[string]json.RawMessage
+}
+
+// UnmarshalJSON reads a series.
+func (s *TrackingTimeseries) UnmarshalJSON(data []byte) error {
+	*s = TrackingTimeseries{}
+	var err error
+	s.Other, err = decodeMembers(data, map[string]any{"granularity": &s.Granularity})
+	if err != nil {
+		return err
+	}
+	name, ok := onlyArray(s.Other, func(map[string]json.RawMessage) bool { return true })
+	if !ok {
+		return nil
+	}
+	if err := jsonv2.Unmarshal(s.Other[name], &s.Buckets, answerOptions); err != nil {
+		s.Buckets = nil
+		return nil //nolint:nilerr // what is not only objects stays in Other
+	}
+	delete(s.Other, name)
+	return nil
+}
+
+func hasKey(element map[string]json.RawMessage) bool {
+	_, ok := element["key"]
+	return ok
+}
+
+// onlyArray returns the name of the member that is an array of objects of which
+// the first one fits, if there is exactly one such member. An empty array fits too.
+func onlyArray(members map[string]json.RawMessage, fits func(map[string]json.RawMessage) bool) (name string, ok bool) {
+	found := 0
+	for candidate, value := range members {
+		if jsontext.Value(value).Kind() != '[' {
+			continue
+		}
+		var elements []map[string]json.RawMessage
+		if jsonv2.Unmarshal(value, &elements, answerOptions) != nil || len(elements) > 0 && !fits(elements[0]) {
+			continue
+		}
+		name = candidate
+		found++
+	}
+	return name, found == 1
+}
+
+// TrackingSummary covers mail of Agent Accounts and Transactional sends only,
+// never that of connected grants. It returns the open and click rates of a window
+// of days, compared with the window of the same length before it. A nil request
+// means the last 7 days and all domains.
+//
+// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-summary/
+func (s *MetricsService) TrackingSummary(
+	ctx context.Context, req *TrackingSummaryRequest, opts ...RequestOption,
+) (*TrackingSummary, error) {
+	const op = "get tracking summary"
+	if req == nil {
+		req = &TrackingSummaryRequest{}
+	}
+	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Data TrackingSummary `json:"data"`
+	}
+	if err := s.get(ctx, op, "/v3/metrics/tracking/summary", req, &answer, opts); err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+// Tracking covers mail of Agent Accounts and Transactional sends only, never that
+// of connected grants. It returns the engagement broken down by sending domain or
+// by sender. A nil request means the last 7 days, by domain.
+//
+// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-metrics/
+func (s *MetricsService) Tracking(
+	ctx context.Context, req *TrackingMetricsRequest, opts ...RequestOption,
+) (*TrackingMetrics, error) {
+	const op = "get tracking metrics"
+	if req == nil {
+		req = &TrackingMetricsRequest{}
+	}
+	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+		return nil, err
+	}
+	if req.Limit < 0 || req.Limit > maxMetricsGroups {
+		return nil, refuse(op, fmt.Sprintf("Limit is not within 1 to %d", maxMetricsGroups))
+	}
+	if key, order, _ := strings.Cut(req.Sort, ":"); req.Sort != "" && (key == "" || order != "asc" && order != "desc") {
+		return nil, refuse(op, `Sort is not a key, a colon and asc or desc, such as "open_rate:desc"`)
+	}
+	var answer struct {
+		Data TrackingMetrics `json:"data"`
+	}
+	if err := s.get(ctx, op, "/v3/metrics/tracking", req, &answer, opts); err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+// TrackingTimeseries covers mail of Agent Accounts and Transactional sends only,
+// never that of connected grants. It returns the engagement by day, week or month.
+// A nil request means the last 7 days by day.
+//
+// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-timeseries/
+func (s *MetricsService) TrackingTimeseries(
+	ctx context.Context, req *TrackingTimeseriesRequest, opts ...RequestOption,
+) (*TrackingTimeseries, error) {
+	const op = "get tracking timeseries"
+	if req == nil {
+		req = &TrackingTimeseriesRequest{}
+	}
+	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Data TrackingTimeseries `json:"data"`
+	}
+	if err := s.get(ctx, op, "/v3/metrics/tracking/timeseries", req, &answer, opts); err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+func (s *MetricsService) get(ctx context.Context, op, path string, query, answer any, opts []RequestOption) error {
+	return s.client.do(ctx, call{op: op, method: http.MethodGet, path: path, query: query, limit: callTimeout}, answer, opts)
+}
+
+// checkWindow refuses a window that Nylas is documented not to have.
+func checkWindow(op string, start, end Date, sendingDomain string) error {
+	for _, date := range []struct {
+		name string
+		Date
+	}{{"Start", start}, {"End", end}} {
+		if !date.IsZero() && !date.isValid() {
+			return refuse(op, date.name+" is not a day of the calendar")
+		}
+	}
+	if !start.IsZero() && !end.IsZero() {
+		switch days := int(end.Time().Sub(start.Time())/(24*time.Hour)) + 1; {
+		case days < 1:
+			return refuse(op, "End is before Start")
+		case days > maxMetricsDays:
+			return refuse(op, fmt.Sprintf("from Start to End are %d days, Nylas takes at most %d", days, maxMetricsDays))
+		}
+	}
+	return checkChars(op, "SendingDomain", sendingDomain, maxSendingDomainChars)
+}

@@ -1,0 +1,234 @@
+package nylas_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go"
+)
+
+var (
+	october1  = nylas.Date{Year: 2026, Month: time.October, Day: 1}
+	october30 = nylas.Date{Year: 2026, Month: time.October, Day: 30}
+)
+
+func TestMetricsOnTheWire(t *testing.T) {
+	t.Parallel()
+	const domain = "mail.example.com"
+	t.Run("summary", func(t *testing.T) {
+		t.Parallel()
+		for request, req := range map[string]*nylas.TrackingSummaryRequest{
+			"summary": nil, "summary-all": {Start: october1, End: october30, SendingDomain: domain},
+		} {
+			w := newWire(t, answersFile(t, 200, "http/metrics.summary.response.json"))
+			got, err := w.client(t).Metrics.TrackingSummary(t.Context(), req)
+			require.NoError(t, err)
+			assert.JSONEq(t, `{"rate_by_whatever_name":41.5}`, string(got.Totals))
+			require.Len(t, got.Other, 1)
+			assert.JSONEq(t, `{"x":1}`, string(got.Other["window_before"]))
+			assertRecorded(t, "http/metrics."+request+".request.json", w.requests()[0])
+		}
+	})
+	t.Run("breakdown", func(t *testing.T) {
+		t.Parallel()
+		for request, req := range map[string]*nylas.TrackingMetricsRequest{
+			"breakdown": nil,
+			"breakdown-all": {
+				Start: october1, End: october30, SendingDomain: domain, GroupBy: nylas.GroupByAgentAccount, Sort: "open_rate:desc", Limit: 2,
+			},
+		} {
+			w := newWire(t, answersFile(t, 200, "http/metrics.breakdown.response.json"))
+			got, err := w.client(t).Metrics.Tracking(t.Context(), req)
+			require.NoError(t, err)
+			assert.Equal(t, &nylas.TrackingMetrics{
+				Rows: []nylas.TrackingMetricsRow{
+					{
+						Key: domain, TrackedOpens: 12, TrackedLinks: 3, OpenRate: new(41.5),
+						Other: map[string]json.RawMessage{"opened_by_whatever_name": json.RawMessage("5")},
+					},
+					{Key: nylas.OthersKey, Other: map[string]json.RawMessage{"open_rate": json.RawMessage(`"n/a"`)}},
+				},
+				Other: map[string]json.RawMessage{"unit": json.RawMessage(`"percent"`)},
+			}, got)
+			assertRecorded(t, "http/metrics."+request+".request.json", w.requests()[0])
+		}
+	})
+	t.Run("timeseries", func(t *testing.T) {
+		t.Parallel()
+		for request, req := range map[string]*nylas.TrackingTimeseriesRequest{
+			"timeseries":     nil,
+			"timeseries-all": {Start: october1, End: october30, SendingDomain: domain, Granularity: nylas.GranularityWeek},
+		} {
+			w := newWire(t, answersFile(t, 200, "http/metrics.timeseries.response.json"))
+			got, err := w.client(t).Metrics.TrackingTimeseries(t.Context(), req)
+			require.NoError(t, err)
+			assert.Equal(t, &nylas.TrackingTimeseries{
+				Granularity: nylas.GranularityWeek,
+				Buckets: []map[string]json.RawMessage{
+					{"first": json.RawMessage(`"2026-10-01"`), "n": json.RawMessage("1")}, {"first": json.RawMessage(`"2026-10-05"`)},
+				},
+				Other: map[string]json.RawMessage{"unit": json.RawMessage(`"percent"`)},
+			}, got)
+			assertRecorded(t, "http/metrics."+request+".request.json", w.requests()[0])
+		}
+	})
+}
+
+// TestMetricsOfAnotherShape: what is not as guessed stays raw.
+func TestMetricsOfAnotherShape(t *testing.T) {
+	t.Parallel()
+	for data, others := range map[string]int{
+		`null`: 0, `{}`: 0, `{"a":[{"key":"x"}],"b":[{"key":"y"}]}`: 2, `{"a":[1]}`: 1, `{"a":[{"x":1}]}`: 1, `{"a":[{"key":"x"},2]}`: 1,
+	} {
+		body := `{"data":` + data + `}`
+		got, err := newWire(t, answers(200, body)).client(t).Metrics.Tracking(t.Context(), nil)
+		require.NoError(t, err, data)
+		assert.Nil(t, got.Rows, data)
+		assert.Len(t, got.Other, others, data)
+	}
+	for data, others := range map[string]int{
+		`null`: 0, `{"granularity":7}`: 1, `{"a":[{}],"b":[{}]}`: 2, `{"a":[1]}`: 1, `{"a":[{},1]}`: 1,
+	} {
+		got, err := newWire(t, answers(200, `{"data":`+data+`}`)).client(t).Metrics.TrackingTimeseries(t.Context(), nil)
+		require.NoError(t, err, data)
+		assert.Nil(t, got.Buckets, data)
+		assert.Len(t, got.Other, others, data)
+	}
+	got, err := newWire(t, answers(200, `{"data":{"a":[]}}`)).client(t).Metrics.Tracking(t.Context(), nil)
+	require.NoError(t, err)
+	assert.NotNil(t, got.Rows)
+	assert.Empty(t, got.Rows)
+	for _, data := range []string{`[]`, `"x"`} {
+		_, err := newWire(t, answers(200, `{"data":`+data+`}`)).client(t).Metrics.TrackingSummary(t.Context(), nil)
+		require.ErrorContains(t, err, "the answer has another form than documented")
+	}
+}
+
+func TestMetricsRefuse(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	s := w.client(t).Metrics
+	summary := func(start, end nylas.Date, domain string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := s.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{Start: start, End: end, SendingDomain: domain})
+			return err
+		}
+	}
+	breakdown := func(r nylas.TrackingMetricsRequest) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := s.Tracking(ctx, &r)
+			return err
+		}
+	}
+	for _, tt := range []struct {
+		want string
+		call func(context.Context) error
+	}{
+		{"get tracking summary: End is before Start", summary(october30, october1, "")},
+		{"get tracking summary: from Start to End are 366 days, Nylas takes at most 365", summary(october1.AddDays(-365), october1, "")},
+		{"get tracking summary: Start is not a day of the calendar", summary(nylas.Date{Year: 2026, Month: time.February, Day: 29}, nylas.Date{}, "")},
+		{"get tracking summary: End is not a day of the calendar", summary(nylas.Date{}, nylas.Date{Year: 10000, Month: 1, Day: 1}, "")},
+		{"get tracking summary: SendingDomain has 256 characters, Nylas takes at most 255", summary(october1, october1, strings.Repeat("x", 256))},
+		{"get tracking metrics: End is before Start", breakdown(nylas.TrackingMetricsRequest{Start: october30, End: october1})},
+		{"get tracking metrics: Limit is not within 1 to 100", breakdown(nylas.TrackingMetricsRequest{Limit: 101})},
+		{"get tracking metrics: Limit is not within 1 to 100", breakdown(nylas.TrackingMetricsRequest{Limit: -1})},
+		{`get tracking metrics: Sort is not a key, a colon and asc or desc, such as "open_rate:desc"`, breakdown(nylas.TrackingMetricsRequest{Sort: "open_rate"})},
+		{`get tracking metrics: Sort is not a key, a colon and asc or desc, such as "open_rate:desc"`, breakdown(nylas.TrackingMetricsRequest{Sort: ":asc"})},
+		{"get tracking timeseries: End is before Start", func(ctx context.Context) error {
+			_, err := s.TrackingTimeseries(ctx, &nylas.TrackingTimeseriesRequest{Start: october30, End: october1})
+			return err
+		}},
+	} {
+		err := tt.call(t.Context())
+		require.EqualError(t, err, "nylas: "+tt.want)
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
+	assert.Empty(t, w.requests())
+	w = newWireAlways(answers(200, `{}`))
+	_, err := w.client(t).Metrics.TrackingSummary(t.Context(), &nylas.TrackingSummaryRequest{Start: october1.AddDays(-364), End: october1})
+	require.NoError(t, err, "365 days are taken")
+}
+
+func TestDate(t *testing.T) {
+	t.Parallel()
+	west := time.FixedZone("", -8*3600)
+	assert.Equal(t, october1, nylas.DateOf(time.Date(2026, time.September, 30, 16, 0, 0, 0, west)), "days are those of UTC")
+	assert.Equal(t, time.Date(2026, time.October, 1, 0, 0, 0, 0, time.UTC), october1.Time())
+	assert.Equal(t, "2026-10-01", october1.String())
+	assert.Equal(t, "2026-09-30", october1.AddDays(-1).String())
+	parsed, err := nylas.ParseDate("2026-10-30")
+	require.NoError(t, err)
+	assert.Equal(t, october30, parsed)
+	assert.True(t, nylas.DateOf(time.Time{}).IsZero())
+	assert.True(t, nylas.Date{}.Time().IsZero())
+	assert.False(t, october1.IsZero())
+	for _, text := range []string{"", "2026-10-1", "2026-02-29", "1.10.2026", "2026-10-01T00:00:00Z"} {
+		date, err := nylas.ParseDate(text)
+		require.ErrorContains(t, err, "nylas: parse date: want YYYY-MM-DD, got ", text)
+		assert.True(t, date.IsZero())
+	}
+}
+
+func TestLoopMetrics(t *testing.T) {
+	agentLoop(t, func(t *testing.T, l *loop, agent string) {
+		ctx := t.Context()
+		second := l.nylas.AddAgentAccount("Sales", "sales@acme.dev")
+		l.sendFrom(l.nylas.GrantID(), "connected")
+		today := nylas.DateOf(time.Now())
+		for i := range 4 {
+			message := l.sendFrom(agent, "x")
+			if i == 0 {
+				require.NoError(t, l.recipient(message).Open(ctx))
+				require.NoError(t, l.recipient(message).Open(ctx))
+			}
+		}
+		<-time.After(24 * time.Hour)
+		_, err := l.recipient(l.sendFrom(second, "x")).Click(ctx, 0)
+		require.NoError(t, err)
+
+		metrics, err := l.client.Metrics.Tracking(ctx, nil)
+		require.NoError(t, err)
+		for i := range metrics.Rows {
+			metrics.Rows[i].Other = nil
+		}
+		assert.Equal(t, []nylas.TrackingMetricsRow{
+			{Key: "mail.acme.dev", TrackedOpens: 4, TrackedLinks: 4, OpenRate: new(25.0), ClickRate: new(0.0)},
+			{Key: "acme.dev", TrackedOpens: 1, TrackedLinks: 1, OpenRate: new(0.0), ClickRate: new(100.0)},
+		}, metrics.Rows)
+		metrics, err = l.client.Metrics.Tracking(ctx, &nylas.TrackingMetricsRequest{
+			Start: today, End: today.AddDays(1), GroupBy: nylas.GroupByAgentAccount, Sort: "click_rate:desc", Limit: 1,
+		})
+		require.NoError(t, err)
+		require.Len(t, metrics.Rows, 2)
+		assert.Equal(t, "sales@acme.dev", metrics.Rows[0].Key)
+		assert.Equal(t, nylas.OthersKey, metrics.Rows[1].Key)
+		assert.EqualValues(t, 4, metrics.Rows[1].TrackedOpens)
+
+		series, err := l.client.Metrics.TrackingTimeseries(ctx, nil)
+		require.NoError(t, err)
+		assert.Equal(t, nylas.GranularityDay, series.Granularity)
+		require.Len(t, series.Buckets, 7)
+		assert.JSONEq(t, `4`, string(series.Buckets[5]["tracked_opens"]), "the day on which they were sent")
+		assert.JSONEq(t, `1`, string(series.Buckets[6]["tracked_opens"]))
+		for days, want := range map[int]string{21: "day 21", 22: "week 4", 92: "week 14", 93: "month 4", 365: "month 13"} {
+			series, err := l.client.Metrics.TrackingTimeseries(ctx, &nylas.TrackingTimeseriesRequest{Start: today.AddDays(1 - days), End: today})
+			require.NoError(t, err)
+			assert.Equal(t, want, fmt.Sprint(series.Granularity, " ", len(series.Buckets)), "%d days", days)
+		}
+
+		summary, err := l.client.Metrics.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{Start: today.AddDays(1), End: today.AddDays(1)})
+		require.NoError(t, err)
+		assert.Contains(t, string(summary.Totals), `"tracked_links":1`)
+		assert.Contains(t, string(summary.Other["previous"]), `"tracked_links":4`)
+		summary, err = l.client.Metrics.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{SendingDomain: "example.org"})
+		require.NoError(t, err)
+		assert.Contains(t, string(summary.Totals), `"open_rate":null`)
+	})
+}

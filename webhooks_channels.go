@@ -1,0 +1,386 @@
+package nylas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+
+	"github.com/nylastrack/nylas-go/events"
+)
+
+// PubSubChannelService manages channels to Google Cloud Pub/Sub; it is
+// [Client.PubSubChannels]. A channel brings the notifications of its triggers to a
+// topic, in the place of a webhook. An application has at most 5 of them.
+//
+// Let Nylas publish to the topic first: give roles/pubsub.publisher on it to
+// nylas-datapublisher@nylas-gma-mt.iam.gserviceaccount.com. There is no challenge
+// and no secret. The data of a message is what a webhook gets as its body:
+// [NewDelivery] takes it, with the attribute content_encoding.
+//
+// https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
+type PubSubChannelService struct{ channels channels[PubSubChannel] }
+
+// SNSChannelService manages channels to Amazon SNS; it is [Client.SNSChannels]. A
+// channel brings the notifications of its triggers to a standard topic, in the
+// place of a webhook. An application has at most 5 of them.
+//
+// Nylas takes the role of the channel to publish, and publishes a
+// connector.verification event when the channel is created. There is no secret.
+// The text of a message is what a webhook gets as its body; with the attribute
+// content_encoding "gzip+base64" it has to be decoded from base64 before
+// [NewDelivery] takes it as "gzip". SNS takes 256 KB in a message.
+//
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+type SNSChannelService struct{ channels channels[SNSChannel] }
+
+func newPubSubChannels(client *Client) *PubSubChannelService {
+	return &PubSubChannelService{channels[PubSubChannel]{client, "Pub/Sub channel", "/v3/channels/pubsub"}}
+}
+
+func newSNSChannels(client *Client) *SNSChannelService {
+	return &SNSChannelService{channels[SNSChannel]{client, "SNS channel", "/v3/channels/sns"}}
+}
+
+// PubSubChannel is a channel to a topic of Google Cloud Pub/Sub.
+//
+// https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
+type PubSubChannel struct {
+	ID           string        `json:"id,omitzero"`
+	Description  string        `json:"description,omitzero"`
+	TriggerTypes []events.Type `json:"trigger_types,omitzero"`
+	Topic        string        `json:"topic,omitzero"` // projects/<project>/topics/<topic>
+	// Status has the states of a webhook. Lists also have "paused".
+	Status                     WebhookStatus `json:"status,omitzero"`
+	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitzero"`
+	// CompressedDelivery tells whether messages come compressed by gzip. Nil if
+	// Nylas does not say.
+	CompressedDelivery *bool `json:"compressed_delivery,omitzero"`
+	// The times are there only after Get and Update.
+	StatusUpdatedAt events.Timestamp `json:"status_updated_at,omitzero"`
+	CreatedAt       events.Timestamp `json:"created_at,omitzero"`
+	UpdatedAt       events.Timestamp `json:"updated_at,omitzero"`
+}
+
+// SNSChannel is a channel to a topic of Amazon SNS.
+//
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+type SNSChannel struct {
+	ID           string        `json:"id,omitzero"`
+	Description  string        `json:"description,omitzero"`
+	TriggerTypes []events.Type `json:"trigger_types,omitzero"`
+	Topic        string        `json:"topic,omitzero"`    // the ARN of the topic
+	RoleARN      string        `json:"role_arn,omitzero"` // the role that Nylas publishes with
+	// Status has the states of a webhook. Lists also have "paused".
+	Status                     WebhookStatus `json:"status,omitzero"`
+	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitzero"`
+	// CompressedDelivery tells whether messages come compressed by gzip, as base64.
+	// Nil if Nylas does not say.
+	CompressedDelivery *bool `json:"compressed_delivery,omitzero"`
+	// The times are there only after Get and Update.
+	StatusUpdatedAt events.Timestamp `json:"status_updated_at,omitzero"`
+	CreatedAt       events.Timestamp `json:"created_at,omitzero"`
+	UpdatedAt       events.Timestamp `json:"updated_at,omitzero"`
+}
+
+// CreatePubSubChannelRequest is a channel to create.
+type CreatePubSubChannelRequest struct {
+	TriggerTypes []events.Type `json:"trigger_types"` // see events.TrackingTypes
+	// Topic is the full name of a topic: projects/<project>/topics/<topic>.
+	Topic       string `json:"topic"`
+	Description string `json:"description,omitzero"`
+	// NotificationEmailAddresses get a mail when the channel starts failing.
+	NotificationEmailAddresses []string `json:"notification_email_addresses,omitzero"`
+	// CompressedDelivery asks for messages compressed by gzip.
+	CompressedDelivery bool `json:"compressed_delivery,omitzero"`
+}
+
+// CreateSNSChannelRequest is a channel to create.
+type CreateSNSChannelRequest struct {
+	TriggerTypes []events.Type `json:"trigger_types"` // see events.TrackingTypes
+	// Topic is the ARN of a standard topic, which begins with arn:aws:sns:. FIFO
+	// topics do not work.
+	Topic string `json:"topic"`
+	// RoleARN is the role that Nylas publishes with: arn:aws:iam::<account>:role/<name>.
+	RoleARN     string `json:"role_arn"`
+	Description string `json:"description,omitzero"`
+	// NotificationEmailAddresses get a mail when the channel starts failing.
+	NotificationEmailAddresses []string `json:"notification_email_addresses,omitzero"`
+	// CompressedDelivery asks for messages compressed by gzip, as base64.
+	CompressedDelivery bool `json:"compressed_delivery,omitzero"`
+}
+
+// UpdatePubSubChannelRequest changes a channel. What is empty stays as it is; a
+// list replaces the whole list.
+type UpdatePubSubChannelRequest struct {
+	Description  string        `json:"description,omitempty"`
+	TriggerTypes []events.Type `json:"trigger_types,omitempty"`
+	Topic        string        `json:"topic,omitempty"`
+	// Status can be set to WebhookActive and to WebhookPause.
+	Status                     WebhookStatus `json:"status,omitempty"`
+	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitempty"`
+	CompressedDelivery         *bool         `json:"compressed_delivery,omitzero"`
+}
+
+// UpdateSNSChannelRequest changes a channel. What is empty stays as it is; a list
+// replaces the whole list.
+type UpdateSNSChannelRequest struct {
+	Description  string        `json:"description,omitempty"`
+	TriggerTypes []events.Type `json:"trigger_types,omitempty"`
+	Topic        string        `json:"topic,omitempty"`
+	RoleARN      string        `json:"role_arn,omitempty"`
+	// Status can be set to WebhookActive and to WebhookPause.
+	Status                     WebhookStatus `json:"status,omitempty"`
+	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitempty"`
+	CompressedDelivery         *bool         `json:"compressed_delivery,omitzero"`
+}
+
+// Create creates a channel. If there was no answer it may exist all the same: the
+// error then matches [ErrOutcomeUnknown], and List tells.
+//
+// https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
+func (s *PubSubChannelService) Create(
+	ctx context.Context, req *CreatePubSubChannelRequest, opts ...RequestOption,
+) (*PubSubChannel, error) {
+	op := s.channels.op("create")
+	switch {
+	case req == nil:
+		return nil, refuse(op, "the request is nil")
+	case len(req.TriggerTypes) == 0:
+		return nil, refuse(op, "TriggerTypes is empty: events.TrackingTypes has those of tracking")
+	}
+	if reason := checkPubSubTopic(req.Topic); reason != "" {
+		return nil, refuse(op, reason)
+	}
+	return s.channels.create(ctx, req, opts)
+}
+
+// Create creates a channel. Nylas publishes a connector.verification event to the
+// topic. If there was no answer the channel may exist all the same: the error then
+// matches [ErrOutcomeUnknown], and List tells.
+//
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+func (s *SNSChannelService) Create(
+	ctx context.Context, req *CreateSNSChannelRequest, opts ...RequestOption,
+) (*SNSChannel, error) {
+	op := s.channels.op("create")
+	switch {
+	case req == nil:
+		return nil, refuse(op, "the request is nil")
+	case len(req.TriggerTypes) == 0:
+		return nil, refuse(op, "TriggerTypes is empty: events.TrackingTypes has those of tracking")
+	}
+	if reason := checkSNSTopic(req.Topic); reason != "" {
+		return nil, refuse(op, reason)
+	}
+	if reason := checkRoleARN(req.RoleARN); reason != "" {
+		return nil, refuse(op, reason)
+	}
+	return s.channels.create(ctx, req, opts)
+}
+
+// List returns all Pub/Sub channels of the application, without times. The
+// sequence yields an error once, as its last element.
+//
+// https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
+func (s *PubSubChannelService) List(ctx context.Context, opts ...RequestOption) iter.Seq2[*PubSubChannel, error] {
+	return s.channels.list(ctx, opts)
+}
+
+// List returns all SNS channels of the application, without times. The sequence
+// yields an error once, as its last element.
+//
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+func (s *SNSChannelService) List(ctx context.Context, opts ...RequestOption) iter.Seq2[*SNSChannel, error] {
+	return s.channels.list(ctx, opts)
+}
+
+// Get returns a channel. An unknown id is [ErrNotFound].
+//
+// https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
+func (s *PubSubChannelService) Get(ctx context.Context, channelID string, opts ...RequestOption) (*PubSubChannel, error) {
+	return s.channels.get(ctx, channelID, opts)
+}
+
+// Get returns a channel. An unknown id is [ErrNotFound].
+//
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+func (s *SNSChannelService) Get(ctx context.Context, channelID string, opts ...RequestOption) (*SNSChannel, error) {
+	return s.channels.get(ctx, channelID, opts)
+}
+
+// Update changes a channel; see [UpdatePubSubChannelRequest]. An unknown id is
+// [ErrNotFound].
+//
+// https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
+func (s *PubSubChannelService) Update(
+	ctx context.Context, channelID string, req *UpdatePubSubChannelRequest, opts ...RequestOption,
+) (*PubSubChannel, error) {
+	op := s.channels.op("update")
+	if req == nil {
+		return nil, refuse(op, "the request is nil")
+	}
+	if req.Topic != "" {
+		if reason := checkPubSubTopic(req.Topic); reason != "" {
+			return nil, refuse(op, reason)
+		}
+	}
+	return s.channels.update(ctx, channelID, req, opts)
+}
+
+// Update changes a channel; see [UpdateSNSChannelRequest]. An unknown id is
+// [ErrNotFound].
+//
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+func (s *SNSChannelService) Update(
+	ctx context.Context, channelID string, req *UpdateSNSChannelRequest, opts ...RequestOption,
+) (*SNSChannel, error) {
+	op := s.channels.op("update")
+	if req == nil {
+		return nil, refuse(op, "the request is nil")
+	}
+	if req.Topic != "" {
+		if reason := checkSNSTopic(req.Topic); reason != "" {
+			return nil, refuse(op, reason)
+		}
+	}
+	if req.RoleARN != "" {
+		if reason := checkRoleARN(req.RoleARN); reason != "" {
+			return nil, refuse(op, reason)
+		}
+	}
+	return s.channels.update(ctx, channelID, req, opts)
+}
+
+// Delete deletes a channel. An unknown id is [ErrNotFound], unless this call has
+// made an attempt before, which may have deleted it.
+//
+// https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
+func (s *PubSubChannelService) Delete(ctx context.Context, channelID string, opts ...RequestOption) error {
+	return s.channels.delete(ctx, channelID, opts)
+}
+
+// Delete deletes a channel. An unknown id is [ErrNotFound], unless this call has
+// made an attempt before, which may have deleted it.
+//
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+func (s *SNSChannelService) Delete(ctx context.Context, channelID string, opts ...RequestOption) error {
+	return s.channels.delete(ctx, channelID, opts)
+}
+
+// checkPubSubTopic returns why a topic is not the full name of one, "" if it is.
+// https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
+func checkPubSubTopic(topic string) (reason string) {
+	parts := strings.Split(topic, "/")
+	if len(parts) != 4 || parts[0] != "projects" || parts[1] == "" || parts[2] != "topics" || parts[3] == "" {
+		return "Topic is not of the form projects/<project>/topics/<topic>"
+	}
+	return ""
+}
+
+// checkSNSTopic returns why a topic is not the ARN of a standard one, "" if it is.
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+func checkSNSTopic(topic string) (reason string) {
+	name, ok := strings.CutPrefix(topic, "arn:aws:sns:")
+	switch {
+	case !ok || name == "":
+		return "Topic is not an ARN that begins with arn:aws:sns:"
+	case strings.HasSuffix(name, ".fifo"):
+		return "Topic is a FIFO topic: Nylas publishes to standard topics only"
+	}
+	return ""
+}
+
+// checkRoleARN returns why a role is not the ARN of one, "" if it is.
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/
+func checkRoleARN(role string) (reason string) {
+	rest, ok := strings.CutPrefix(role, "arn:aws:iam::")
+	account, name, _ := strings.Cut(rest, ":role/")
+	if !ok || account == "" || name == "" {
+		return "RoleARN is not of the form arn:aws:iam::<account>:role/<name>"
+	}
+	return ""
+}
+
+// channels has the calls of one kind of channels, which are the same for both.
+type channels[C any] struct {
+	client *Client
+	kind   string // for errors
+	path   string
+}
+
+type channelAnswer[C any] struct {
+	Data C `json:"data"`
+}
+
+func (a *channelAnswer[C]) isNamed() bool {
+	switch channel := any(&a.Data).(type) {
+	case *PubSubChannel:
+		return channel.ID != ""
+	case *SNSChannel:
+		return channel.ID != ""
+	}
+	return false
+}
+
+func (c *channels[C]) op(verb string) string { return verb + " " + c.kind }
+
+// one makes a call whose answer is a channel.
+func (c *channels[C]) one(ctx context.Context, call call, opts []RequestOption) (*C, error) {
+	var answer channelAnswer[C]
+	call.limit = callTimeout
+	if err := c.client.do(ctx, call, &answer, opts); err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+func (c *channels[C]) create(ctx context.Context, req any, opts []RequestOption) (*C, error) {
+	return c.one(ctx, call{
+		op: c.op("create"), method: http.MethodPost, path: c.path, body: req, repeat: repeatUnsent,
+	}, opts)
+}
+
+func (c *channels[C]) list(ctx context.Context, opts []RequestOption) iter.Seq2[*C, error] {
+	return func(yield func(*C, error) bool) {
+		var answer struct {
+			Data []*C `json:"data"`
+		}
+		err := c.client.do(ctx, call{
+			op: fmt.Sprintf("list %ss", c.kind), method: http.MethodGet, path: c.path, limit: callTimeout,
+		}, &answer, opts)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, channel := range answer.Data {
+			if channel != nil && !yield(channel, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (c *channels[C]) get(ctx context.Context, id string, opts []RequestOption) (*C, error) {
+	return c.one(ctx, call{
+		op: c.op("get"), method: http.MethodGet, path: c.path + "/{channel_id}", ids: []string{id},
+	}, opts)
+}
+
+func (c *channels[C]) update(ctx context.Context, id string, req any, opts []RequestOption) (*C, error) {
+	return c.one(ctx, call{
+		op: c.op("update"), method: http.MethodPut, path: c.path + "/{channel_id}", ids: []string{id}, body: req,
+	}, opts)
+}
+
+func (c *channels[C]) delete(ctx context.Context, id string, opts []RequestOption) error {
+	err := c.client.do(ctx, call{
+		op: c.op("delete"), method: http.MethodDelete, path: c.path + "/{channel_id}", ids: []string{id}, limit: callTimeout,
+	}, nil, opts)
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,346 @@
+package nylas_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/events"
+)
+
+const (
+	testTopic = "projects/acme/topics/nylas"
+	testARN   = "arn:aws:sns:eu-west-1:123456789012:nylas"
+	testRole  = "arn:aws:iam::123456789012:role/nylas"
+)
+
+// channelMethods are the methods of both kinds of channels.
+func channelMethods() []method {
+	return []method{
+		{
+			"create Pub/Sub channel", http.MethodPost, "/v3/channels/pubsub", repeatsUnsent,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{
+					TriggerTypes: trackingTriggers(), Topic: testTopic, Description: markBody, NotificationEmailAddresses: []string{markAddress},
+				}, opts...)
+				return err
+			},
+		},
+		{
+			"list Pub/Sub channels", http.MethodGet, "/v3/channels/pubsub", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return failed(c.PubSubChannels.List(ctx, opts...))
+			},
+		},
+		{
+			"get Pub/Sub channel", http.MethodGet, "/v3/channels/pubsub/{channel_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.PubSubChannels.Get(ctx, testWebhook, opts...)
+				return err
+			},
+		},
+		{
+			"update Pub/Sub channel", http.MethodPut, "/v3/channels/pubsub/{channel_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.PubSubChannels.Update(ctx, testWebhook, &nylas.UpdatePubSubChannelRequest{Description: markBody}, opts...)
+				return err
+			},
+		},
+		{
+			"delete Pub/Sub channel", http.MethodDelete, "/v3/channels/pubsub/{channel_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return c.PubSubChannels.Delete(ctx, testWebhook, opts...)
+			},
+		},
+		{
+			"create SNS channel", http.MethodPost, "/v3/channels/sns", repeatsUnsent,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.SNSChannels.Create(ctx, &nylas.CreateSNSChannelRequest{
+					TriggerTypes: trackingTriggers(), Topic: testARN, RoleARN: testRole, Description: markBody,
+				}, opts...)
+				return err
+			},
+		},
+		{
+			"list SNS channels", http.MethodGet, "/v3/channels/sns", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return failed(c.SNSChannels.List(ctx, opts...))
+			},
+		},
+		{
+			"get SNS channel", http.MethodGet, "/v3/channels/sns/{channel_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.SNSChannels.Get(ctx, testWebhook, opts...)
+				return err
+			},
+		},
+		{
+			"update SNS channel", http.MethodPut, "/v3/channels/sns/{channel_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.SNSChannels.Update(ctx, testWebhook, &nylas.UpdateSNSChannelRequest{Description: markBody}, opts...)
+				return err
+			},
+		},
+		{
+			"delete SNS channel", http.MethodDelete, "/v3/channels/sns/{channel_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return c.SNSChannels.Delete(ctx, testWebhook, opts...)
+			},
+		},
+	}
+}
+
+func pubSubChannel(change func(*nylas.PubSubChannel)) *nylas.PubSubChannel {
+	c := &nylas.PubSubChannel{
+		ID: testWebhook, Description: "Email engagement", TriggerTypes: trackingTriggers(), Topic: testTopic,
+		Status: nylas.WebhookActive, NotificationEmailAddresses: []string{"jane@example.com"},
+	}
+	change(c)
+	return c
+}
+
+// sns is a Pub/Sub channel as one of SNS.
+func sns(c *nylas.PubSubChannel) *nylas.SNSChannel {
+	return &nylas.SNSChannel{
+		ID: c.ID, Description: c.Description, TriggerTypes: c.TriggerTypes, Topic: testARN, RoleARN: testRole, Status: c.Status,
+		NotificationEmailAddresses: c.NotificationEmailAddresses, CompressedDelivery: c.CompressedDelivery,
+		StatusUpdatedAt: c.StatusUpdatedAt, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
+}
+
+func TestChannelsOnTheWire(t *testing.T) {
+	t.Parallel()
+	created := pubSubChannel(func(c *nylas.PubSubChannel) { c.CompressedDelivery = new(false) })
+	got := pubSubChannel(func(c *nylas.PubSubChannel) {
+		w := webhook(withTimes)
+		c.StatusUpdatedAt, c.CreatedAt, c.UpdatedAt = w.StatusUpdatedAt, w.CreatedAt, w.UpdatedAt
+	})
+	updated := *got
+	updated.Status, updated.CompressedDelivery = nylas.WebhookPause, new(false)
+	emails, opened := []string{"ops@acme.dev"}, []events.Type{events.TypeMessageOpened}
+	for _, tt := range []struct {
+		request, answer string
+		call            func(context.Context, *nylas.Client) (any, error)
+		want            any
+	}{
+		{"pubsub.create", "pubsub.create", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{TriggerTypes: trackingTriggers(), Topic: testTopic})
+		}, created},
+		{"pubsub.create-all", "pubsub.create", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{
+				TriggerTypes: trackingTriggers(), Topic: testTopic, Description: "Email engagement",
+				NotificationEmailAddresses: []string{"jane@example.com"}, CompressedDelivery: true,
+			})
+		}, created},
+		{"pubsub.get", "pubsub.get", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.PubSubChannels.Get(ctx, testWebhook)
+		}, got},
+		{"pubsub.update-nothing", "pubsub.update", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.PubSubChannels.Update(ctx, testWebhook, &nylas.UpdatePubSubChannelRequest{})
+		}, &updated},
+		{"pubsub.update-all", "pubsub.update", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.PubSubChannels.Update(ctx, testWebhook, &nylas.UpdatePubSubChannelRequest{
+				Description: "New", TriggerTypes: opened, Topic: testTopic, Status: nylas.WebhookPause,
+				NotificationEmailAddresses: emails, CompressedDelivery: new(false),
+			})
+		}, &updated},
+		{"pubsub.delete", "webhooks.delete", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return nil, c.PubSubChannels.Delete(ctx, testWebhook)
+		}, nil},
+		{"sns.create", "sns.create", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.SNSChannels.Create(ctx, &nylas.CreateSNSChannelRequest{TriggerTypes: trackingTriggers(), Topic: testARN, RoleARN: testRole})
+		}, sns(created)},
+		{"sns.create-all", "sns.create", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.SNSChannels.Create(ctx, &nylas.CreateSNSChannelRequest{
+				TriggerTypes: trackingTriggers(), Topic: testARN, RoleARN: testRole, Description: "Email engagement",
+				NotificationEmailAddresses: []string{"jane@example.com"}, CompressedDelivery: true,
+			})
+		}, sns(created)},
+		{"sns.get", "sns.get", func(ctx context.Context, c *nylas.Client) (any, error) { return c.SNSChannels.Get(ctx, testWebhook) }, sns(got)},
+		{"sns.update-nothing", "sns.update", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.SNSChannels.Update(ctx, testWebhook, &nylas.UpdateSNSChannelRequest{})
+		}, sns(&updated)},
+		{"sns.update-all", "sns.update", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.SNSChannels.Update(ctx, testWebhook, &nylas.UpdateSNSChannelRequest{
+				Description: "New", TriggerTypes: opened, Topic: testARN, RoleARN: testRole, Status: nylas.WebhookPause,
+				NotificationEmailAddresses: emails, CompressedDelivery: new(false),
+			})
+		}, sns(&updated)},
+		{"sns.delete", "webhooks.delete", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return nil, c.SNSChannels.Delete(ctx, testWebhook)
+		}, nil},
+	} {
+		t.Run(tt.request, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t, answersFile(t, 200, "http/"+tt.answer+".response.json"))
+			got, err := tt.call(t.Context(), w.client(t))
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, got)
+			require.Len(t, w.requests(), 1)
+			assertRecorded(t, "http/"+tt.request+".request.json", w.requests()[0])
+		})
+	}
+}
+
+func TestListChannels(t *testing.T) {
+	t.Parallel()
+	want := []*nylas.PubSubChannel{
+		pubSubChannel(func(c *nylas.PubSubChannel) { c.CompressedDelivery = new(false) }),
+		pubSubChannel(func(c *nylas.PubSubChannel) { c.ID, c.Status, c.CompressedDelivery = "second", "paused", new(true) }),
+	}
+	w := newWireAlways(answersFile(t, 200, "http/pubsub.list.response.json"))
+	list := w.client(t).PubSubChannels.List(t.Context())
+	assert.Empty(t, w.requests())
+	assert.Equal(t, want, collect(t, list))
+	assertRecorded(t, "http/pubsub.list.request.json", w.requests()[0])
+	for _, err := range list {
+		require.NoError(t, err)
+		break
+	}
+
+	w = newWire(t, answersFile(t, 200, "http/sns.list.response.json"))
+	assert.Equal(t, []*nylas.SNSChannel{sns(want[0]), sns(want[1])}, collect(t, w.client(t).SNSChannels.List(t.Context())))
+	assertRecorded(t, "http/sns.list.request.json", w.requests()[0])
+}
+
+func TestUnknownChannel(t *testing.T) {
+	t.Parallel()
+	for _, m := range channelMethods() {
+		if m.verb == http.MethodPost || m.path[len(m.path)-1] != '}' {
+			continue
+		}
+		err := m.call(t.Context(), newWire(t, answersFile(t, 400, unknownWebhookAnswer)).client(t))
+		assertSentinels(t, err, nylas.ErrNotFound)
+		assert.Equal(t, "70000", asError(t, err).Type)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, m := range channelMethods() {
+			if m.verb == http.MethodDelete {
+				require.NoError(t, m.call(t.Context(), newWire(t, loses, answersFile(t, 400, unknownWebhookAnswer)).client(t)), "the lost attempt deleted it")
+			}
+		}
+	})
+}
+
+// TestChannelWithAnOddField has a field of another type than documented: the id of
+// what was created must not be lost for it.
+func TestChannelWithAnOddField(t *testing.T) {
+	t.Parallel()
+	odd := answers(200, `{"data":{"id":"c-1","status":["active"]}}`)
+	pubsub, err := newWire(t, odd).client(t).PubSubChannels.Create(t.Context(),
+		&nylas.CreatePubSubChannelRequest{TriggerTypes: trackingTriggers(), Topic: testTopic})
+	require.NoError(t, err)
+	assert.Equal(t, "c-1", pubsub.ID)
+	sns, err := newWire(t, odd).client(t).SNSChannels.Create(t.Context(),
+		&nylas.CreateSNSChannelRequest{TriggerTypes: trackingTriggers(), Topic: testARN, RoleARN: testRole})
+	require.NoError(t, err)
+	assert.Equal(t, "c-1", sns.ID)
+}
+
+func TestChannelsRefuse(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	c, triggers := w.client(t), trackingTriggers()
+	check := func(want string, err error) {
+		t.Helper()
+		require.EqualError(t, err, "nylas: "+want)
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
+	pubsub := func(r *nylas.CreatePubSubChannelRequest) error {
+		_, err := c.PubSubChannels.Create(t.Context(), r)
+		return err
+	}
+	sns := func(r *nylas.CreateSNSChannelRequest) error {
+		_, err := c.SNSChannels.Create(t.Context(), r)
+		return err
+	}
+	check("create Pub/Sub channel: the request is nil", pubsub(nil))
+	check("create Pub/Sub channel: TriggerTypes is empty: events.TrackingTypes has those of tracking",
+		pubsub(&nylas.CreatePubSubChannelRequest{Topic: testTopic}))
+	for _, topic := range []string{"", "nylas", "projects//topics/x", "projects/x/topics/", "projects/x/topics/y/z", "project/x/topics/y", "projects/x/topic/y"} {
+		check("create Pub/Sub channel: Topic is not of the form projects/<project>/topics/<topic>",
+			pubsub(&nylas.CreatePubSubChannelRequest{TriggerTypes: triggers, Topic: topic}))
+	}
+	check("create SNS channel: the request is nil", sns(nil))
+	check("create SNS channel: TriggerTypes is empty: events.TrackingTypes has those of tracking",
+		sns(&nylas.CreateSNSChannelRequest{Topic: testARN, RoleARN: testRole}))
+	for _, topic := range []string{"", "arn:aws:sns:", "arn:aws:sqs:x"} {
+		check("create SNS channel: Topic is not an ARN that begins with arn:aws:sns:",
+			sns(&nylas.CreateSNSChannelRequest{TriggerTypes: triggers, Topic: topic, RoleARN: testRole}))
+	}
+	check("create SNS channel: Topic is a FIFO topic: Nylas publishes to standard topics only",
+		sns(&nylas.CreateSNSChannelRequest{TriggerTypes: triggers, Topic: testARN + ".fifo", RoleARN: testRole}))
+	for _, role := range []string{"", "arn:aws:iam::123:user/x", "arn:aws:iam:::role/x", "arn:aws:iam::123:role/", "123:role/x"} {
+		check("create SNS channel: RoleARN is not of the form arn:aws:iam::<account>:role/<name>",
+			sns(&nylas.CreateSNSChannelRequest{TriggerTypes: triggers, Topic: testARN, RoleARN: role}))
+	}
+	_, err := c.PubSubChannels.Update(t.Context(), testWebhook, nil)
+	check("update Pub/Sub channel: the request is nil", err)
+	_, err = c.PubSubChannels.Update(t.Context(), testWebhook, &nylas.UpdatePubSubChannelRequest{Topic: "x"})
+	check("update Pub/Sub channel: Topic is not of the form projects/<project>/topics/<topic>", err)
+	_, err = c.SNSChannels.Update(t.Context(), testWebhook, nil)
+	check("update SNS channel: the request is nil", err)
+	_, err = c.SNSChannels.Update(t.Context(), testWebhook, &nylas.UpdateSNSChannelRequest{Topic: "x"})
+	check("update SNS channel: Topic is not an ARN that begins with arn:aws:sns:", err)
+	_, err = c.SNSChannels.Update(t.Context(), testWebhook, &nylas.UpdateSNSChannelRequest{RoleARN: "x"})
+	check("update SNS channel: RoleARN is not of the form arn:aws:iam::<account>:role/<name>", err)
+	_, err = c.PubSubChannels.Get(t.Context(), "")
+	check("get Pub/Sub channel: channel_id is empty", err)
+	assert.Empty(t, w.requests())
+}
+
+func TestLoopChannels(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx, c := t.Context(), l.client
+		for range 5 {
+			_, err := c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{TriggerTypes: trackingTriggers(), Topic: testTopic})
+			require.NoError(t, err)
+			_, err = c.SNSChannels.Create(ctx, &nylas.CreateSNSChannelRequest{
+				TriggerTypes: trackingTriggers(), Topic: testARN, RoleARN: testRole, Description: "d", CompressedDelivery: true,
+				NotificationEmailAddresses: []string{"ops@acme.dev"},
+			})
+			require.NoError(t, err)
+		}
+		_, err := c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{TriggerTypes: trackingTriggers(), Topic: testTopic})
+		require.ErrorIs(t, err, nylas.ErrInvalidRequest, "5 are the most")
+		_, err = c.SNSChannels.Create(ctx, &nylas.CreateSNSChannelRequest{TriggerTypes: trackingTriggers(), Topic: testARN, RoleARN: testRole})
+		require.ErrorIs(t, err, nylas.ErrInvalidRequest)
+
+		pubsub := collect(t, c.PubSubChannels.List(ctx))
+		require.Len(t, pubsub, 5)
+		assert.True(t, pubsub[0].CreatedAt.IsZero())
+		updated, err := c.PubSubChannels.Update(ctx, pubsub[0].ID, &nylas.UpdatePubSubChannelRequest{Status: nylas.WebhookPause, CompressedDelivery: new(true)})
+		require.NoError(t, err)
+		got, err := c.PubSubChannels.Get(ctx, pubsub[0].ID)
+		require.NoError(t, err)
+		assert.Equal(t, updated, got)
+		assert.Equal(t, nylas.WebhookPause, got.Status)
+		assert.Equal(t, trackingTriggers(), got.TriggerTypes)
+		assert.False(t, got.CreatedAt.IsZero())
+		require.NoError(t, c.PubSubChannels.Delete(ctx, got.ID))
+		_, err = c.PubSubChannels.Get(ctx, got.ID)
+		require.ErrorIs(t, err, nylas.ErrNotFound)
+		_, err = c.PubSubChannels.Update(ctx, got.ID, &nylas.UpdatePubSubChannelRequest{Topic: testTopic})
+		require.ErrorIs(t, err, nylas.ErrNotFound)
+		require.ErrorIs(t, c.PubSubChannels.Delete(ctx, got.ID), nylas.ErrNotFound)
+
+		channel := collect(t, c.SNSChannels.List(ctx))[4]
+		assert.Equal(t, []string{"ops@acme.dev"}, channel.NotificationEmailAddresses)
+		change, err := c.SNSChannels.Update(ctx, channel.ID, &nylas.UpdateSNSChannelRequest{
+			Description: "new", TriggerTypes: []events.Type{events.TypeMessageOpened}, Topic: testARN + "2", RoleARN: testRole + "2",
+			NotificationEmailAddresses: []string{"a@acme.dev"},
+		})
+		require.NoError(t, err)
+		read, err := c.SNSChannels.Get(ctx, channel.ID)
+		require.NoError(t, err)
+		assert.Equal(t, change, read)
+		assert.Equal(t, testRole+"2", read.RoleARN)
+		require.NoError(t, c.SNSChannels.Delete(ctx, channel.ID))
+		assert.Len(t, collect(t, c.SNSChannels.List(ctx)), 4)
+	})
+}
