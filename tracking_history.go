@@ -10,8 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/nylastrack/nylas-go/events"
 )
 
@@ -39,7 +37,7 @@ const (
 //
 // Opens and clicks belong to a message and not to one of its recipients.
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-event/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingEvent struct {
 	ID            string // 64 hex digits
 	EventType     TrackingEventType
@@ -75,7 +73,7 @@ func (e *TrackingEvent) UnmarshalJSON(data []byte) error {
 // ListTrackingRequest filters tracking events. Filters match exactly, and an empty
 // one matches everything.
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-events/
+// https://developer.nylas.com/docs/reference/api/tracking-events/list-tracking-events/
 type ListTrackingRequest struct {
 	EventTypes    []TrackingEventType `url:"event_type,omitempty"`     // empty means both
 	Label         string              `url:"label,omitempty"`          // at most 2048 characters
@@ -95,16 +93,16 @@ type ListTrackingRequest struct {
 }
 
 // The limits of the filters.
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-events/
+// https://developer.nylas.com/docs/reference/api/tracking-events/list-tracking-events/
 const (
 	maxSendingDomainChars = 255
 	maxAddressChars       = 320
 	maxGrantFilterChars   = 36
 	// maxMessageIDChars is that of a message id in a path.
-	// https://developer.nylas.com/docs/reference/api/activity/get-tracking-message/
+	// https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 	maxMessageIDChars = 512
 	// eventIDDigits is the length of the pattern ^[0-9a-f]{64}$.
-	// https://developer.nylas.com/docs/reference/api/activity/get-tracking-event/
+	// https://developer.nylas.com/docs/reference/api/tracking-events/
 	eventIDDigits = 64
 )
 
@@ -152,55 +150,34 @@ func checkChars(op, name, value string, limit int) error {
 // yields an error once, as its last element; with [WithResponse] the response is
 // that of the last page so far.
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-events/
+// https://developer.nylas.com/docs/reference/api/tracking-events/list-tracking-events/
 func (s *ActivityService) ListTracking(
 	ctx context.Context, req *ListTrackingRequest, opts ...RequestOption,
 ) iter.Seq2[*TrackingEvent, error] {
 	const op = "list tracking events"
-	var query struct {
-		ListTrackingRequest
-		PageToken string `url:"page_token,omitempty"`
-	}
+	var query listTrackingQuery
 	if req != nil {
 		query.ListTrackingRequest = *req // what the caller does to it later changes nothing
 		query.EventTypes = append([]TrackingEventType(nil), req.EventTypes...)
 	}
-	first := query
-	return func(yield func(*TrackingEvent, error) bool) {
-		query := first
-		if err := query.check(op); err != nil {
-			yield(nil, err)
-			return
-		}
-		for {
-			var page struct {
-				Data       []*TrackingEvent `json:"data"`
-				NextCursor cursor           `json:"next_cursor"`
-			}
-			err := s.client.do(ctx, call{
-				op: op, method: http.MethodGet, path: "/v3/activity/tracking", query: query, limit: callTimeout,
-			}, &page, opts)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, event := range page.Data {
-				if event != nil && !yield(event, nil) {
-					return
-				}
-			}
-			switch string(page.NextCursor) {
-			case "":
-				return
-			case query.PageToken:
-				// Following it would bring the same page for ever.
-				const reason = "the cursor of a page leads to the page itself"
-				yield(nil, &Error{Op: op, Message: reason, Attempts: 1})
-				return
-			}
-			query.PageToken = string(page.NextCursor)
-		}
-	}
+	return pages[TrackingEvent]{
+		client:  s.client,
+		call:    call{op: op, method: http.MethodGet, path: "/v3/activity/tracking", limit: callTimeout},
+		refusal: query.check(op),
+		query: func(token string) any {
+			page := query
+			page.PageToken = token
+			return page
+		},
+		opts: opts,
+	}.all(ctx)
+}
+
+func (e *TrackingEvent) isNamed() bool { return e.ID != "" }
+
+type listTrackingQuery struct {
+	ListTrackingRequest
+	PageToken string `url:"page_token,omitempty"`
 }
 
 // GetTracking covers mail of Agent Accounts and Transactional sends only, never
@@ -208,7 +185,7 @@ func (s *ActivityService) ListTracking(
 // digits in lower case; an unknown one, or one from over 90 days ago, is
 // [ErrNotFound].
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-event/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *ActivityService) GetTracking(ctx context.Context, eventID string, opts ...RequestOption) (*TrackingEvent, error) {
 	const op = "get tracking event"
 	if len(eventID) != eventIDDigits || strings.Trim(eventID, "0123456789abcdef") != "" {
@@ -229,7 +206,7 @@ func (s *ActivityService) GetTracking(ctx context.Context, eventID string, opts 
 // MessageTracking is what recipients did with one message of an Agent Account or
 // a Transactional send, all of them together.
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-message/
+// https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 type MessageTracking struct {
 	MessageID     string // see TrackingEvent.MessageID
 	ThreadID      string // empty for a Transactional send
@@ -261,7 +238,7 @@ func (m *MessageTracking) UnmarshalJSON(data []byte) error {
 // of the last 90 days. messageID has at most 512 characters, and is what
 // [TrackingEvent.MessageID] is. An unknown one is [ErrNotFound].
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-message/
+// https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 func (s *ActivityService) MessageTracking(ctx context.Context, messageID string, opts ...RequestOption) (*MessageTracking, error) {
 	const op = "get message tracking"
 	if err := checkChars(op, "message_id", messageID, maxMessageIDChars); err != nil {
@@ -278,16 +255,4 @@ func (s *ActivityService) MessageTracking(ctx context.Context, messageID string,
 		return nil, err
 	}
 	return &answer.Data, nil
-}
-
-// cursor leads to the next page of a list. Absent, null and "" end the list, and
-// so does what is not a string: nothing could be asked with it.
-type cursor string
-
-func (c *cursor) UnmarshalJSON(data []byte) error {
-	*c = ""
-	if jsontext.Value(data).Kind() == '"' {
-		return json.Unmarshal(data, (*string)(c))
-	}
-	return nil
 }

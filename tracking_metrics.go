@@ -148,7 +148,7 @@ const (
 const OthersKey = "(others)"
 
 // The limits of metrics.
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-metrics/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 const (
 	maxMetricsDays   = 365
 	maxMetricsGroups = 100
@@ -157,7 +157,7 @@ const (
 // TrackingSummary is the engagement of a window of days, for mail of Agent
 // Accounts and Transactional sends, compared with the window before it.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-summary/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingSummary struct {
 	// Totals has the rates of the window and the counts behind them, as Nylas wrote
 	// them: the names of its members were not known when this was written. Nil if
@@ -179,7 +179,7 @@ func (s *TrackingSummary) UnmarshalJSON(data []byte) error {
 // TrackingMetrics is the engagement by domain or sender, for mail of Agent
 // Accounts and Transactional sends.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-metrics/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingMetrics struct {
 	// Rows are the groups in the order that was asked for. They are the array of the
 	// answer whose elements have a key, because its name was not known when this
@@ -242,7 +242,7 @@ func (m *TrackingMetrics) UnmarshalJSON(data []byte) error {
 // TrackingTimeseries is the engagement over time, for mail of Agent Accounts and
 // Transactional sends.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-timeseries/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingTimeseries struct {
 	Granularity MetricsGranularity // the one used: day, week or month
 	// Buckets are the periods, each with its members as Nylas wrote them. They are the
@@ -301,7 +301,7 @@ func onlyArray(members map[string]json.RawMessage, fits func(map[string]json.Raw
 // of days, compared with the window of the same length before it. A nil request
 // means the last 7 days and all domains.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-summary/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) TrackingSummary(
 	ctx context.Context, req *TrackingSummaryRequest, opts ...RequestOption,
 ) (*TrackingSummary, error) {
@@ -325,7 +325,7 @@ func (s *MetricsService) TrackingSummary(
 // of connected grants. It returns the engagement broken down by sending domain or
 // by sender. A nil request means the last 7 days, by domain.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-metrics/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) Tracking(
 	ctx context.Context, req *TrackingMetricsRequest, opts ...RequestOption,
 ) (*TrackingMetrics, error) {
@@ -355,7 +355,7 @@ func (s *MetricsService) Tracking(
 // never that of connected grants. It returns the engagement by day, week or month.
 // A nil request means the last 7 days by day.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-timeseries/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) TrackingTimeseries(
 	ctx context.Context, req *TrackingTimeseriesRequest, opts ...RequestOption,
 ) (*TrackingTimeseries, error) {

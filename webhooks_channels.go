@@ -2,7 +2,6 @@ package nylas
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -376,11 +375,7 @@ func (c *channels[C]) update(ctx context.Context, id string, req any, opts []Req
 }
 
 func (c *channels[C]) delete(ctx context.Context, id string, opts []RequestOption) error {
-	err := c.client.do(ctx, call{
+	return gone(c.client.do(ctx, call{
 		op: c.op("delete"), method: http.MethodDelete, path: c.path + "/{channel_id}", ids: []string{id}, limit: callTimeout,
-	}, nil, opts)
-	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
+	}, nil, opts))
 }

@@ -31,7 +31,7 @@ func (s *Server) AddAgentAccount(name, email string) (grantID string) {
 }
 
 // The limits of the tracking history.
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-events/
+// https://developer.nylas.com/docs/reference/api/tracking-events/list-tracking-events/
 const (
 	activityDays       = 90 // how long events and messages are found
 	activityWindow     = 7 * 24 * time.Hour
@@ -199,7 +199,7 @@ const maxUnix = 253402300799
 
 // serveListTracking lists events, newest first, 7 days back unless asked for more.
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-events/
+// https://developer.nylas.com/docs/reference/api/tracking-events/list-tracking-events/
 func (s *Server) serveListTracking(c *call) *response {
 	kinds, query, refusal := c.queryRepeated("event_type", "label", "sending_domain", "from", "grant_id", "message_id", "thread_id",
 		"start", "end", "limit", "page_token")
@@ -266,7 +266,7 @@ func matches(query url.Values, name, value string) bool {
 
 // serveGetTracking returns one event.
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-event/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *Server) serveGetTracking(c *call) *response {
 	id := c.PathValue("event")
 	if len(id) != hex.EncodedLen(sha256.Size) || strings.Trim(id, "0123456789abcdef") != "" {
@@ -302,7 +302,7 @@ type linkClicks struct {
 
 // serveMessageTracking returns the history of a message of the last 90 days.
 //
-// https://developer.nylas.com/docs/reference/api/activity/get-tracking-message/
+// https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 func (s *Server) serveMessageTracking(c *call) *response {
 	id := c.PathValue("message")
 	if utf8.RuneCountInString(id) > maxActivityMessage {

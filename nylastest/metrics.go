@@ -17,7 +17,7 @@ const (
 )
 
 // The limits of metrics.
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-metrics/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 const (
 	metricsDays   = 365 // how far back they reach, and how long a window is
 	windowDays    = 7
@@ -155,7 +155,7 @@ func (c *call) metricsQuery(known ...string) (url.Values, window, *response) {
 // serveTrackingSummary compares a window with the one before. Beside totals, the
 // names could not be read and are the emulator's own.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-summary/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *Server) serveTrackingSummary(c *call) *response {
 	query, w, refusal := c.metricsQuery()
 	if refusal != nil {
@@ -177,7 +177,7 @@ type metricsRow struct {
 // serveTrackingMetrics breaks metrics down by domain or sender. The name of the
 // array is the emulator's own.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-metrics/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *Server) serveTrackingMetrics(c *call) *response {
 	query, w, refusal := c.metricsQuery("group_by", "sort", "limit")
 	if refusal != nil {
@@ -267,7 +267,7 @@ type metricsBucket struct {
 // serveTrackingTimeseries returns metrics by day, week or month. The name of the
 // array is the emulator's own.
 //
-// https://developer.nylas.com/docs/reference/api/metrics/get-tracking-timeseries/
+// https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *Server) serveTrackingTimeseries(c *call) *response {
 	query, w, refusal := c.metricsQuery("granularity")
 	if refusal != nil {
