@@ -12,8 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // What went wrong, for errors.Is. One error can match several: a rejected link
@@ -192,43 +191,23 @@ func refuse(op, reason string, kinds ...error) *Error {
 // one that is can hide the others.
 func (e *Error) decode(status int, header http.Header, body []byte) {
 	e.StatusCode = status
-	answer := looseObject(body)
-	e.RequestID = cmp.Or(answer.text("request_id"), header.Get("X-Request-Id"))
-	detail := looseObject(answer["error"])
+	answer := loose.Parse(body)
+	e.RequestID = cmp.Or(answer.Text("request_id"), header.Get("X-Request-Id"))
+	detail := loose.Parse(answer["error"])
 	if detail == nil {
 		// Some parts of the API follow OAuth, where error is a string.
-		e.Type, e.Message = answer.text("error"), answer.text("error_description")
+		e.Type, e.Message = answer.Text("error"), answer.Text("error_description")
 		return
 	}
-	e.Type = detail.text("type")
+	e.Type = detail.Text("type")
 	if detail["type"].Kind() == '0' { // webhooks have numbers
 		e.Type = string(detail["type"])
 	}
 	e.Type = strings.TrimPrefix(e.Type, "api.")
-	e.Message = detail.text("message")
+	e.Message = detail.Text("message")
 	if kind := detail["provider_error"].Kind(); kind != 'n' && kind != 0 {
 		e.ProviderError = json.RawMessage(detail["provider_error"])
 	}
-}
-
-// looseJSON is an object whose members may be anything.
-type looseJSON map[string]jsontext.Value
-
-// looseObject returns nil for what is not an object.
-func looseObject(value []byte) looseJSON {
-	var members looseJSON
-	if jsonv2.Unmarshal(value, &members, answerOptions) != nil {
-		return nil
-	}
-	return members
-}
-
-// text returns a member that is a string, otherwise "".
-func (o looseJSON) text(name string) (text string) {
-	if o[name].Kind() == '"' {
-		_ = jsonv2.Unmarshal(o[name], &text, answerOptions) // a string fits
-	}
-	return text
 }
 
 // The error types that decide something, without "api.".

@@ -11,6 +11,8 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // MaxIDBytes is the longest id and the longest type that an envelope may have.
@@ -130,7 +132,7 @@ func members(dec *jsontext.Decoder, rule ruleError, member func(name []byte) err
 		}
 		name := quoted[1 : len(quoted)-1]
 		if bytes.IndexByte(name, '\\') >= 0 {
-			name = []byte(unquote(quoted))
+			name = []byte(loose.Unquote(quoted))
 		}
 		if err := member(name); err != nil {
 			return err
@@ -207,7 +209,7 @@ func (p *parser) identity(name string, seen *bool) (text string, broken ruleErro
 	if value.Kind() != '"' {
 		return "", ruleError(name + " is not a string"), nil
 	}
-	text = unquote(value)
+	text = loose.Unquote(value)
 	switch {
 	case text == "":
 		return "", ruleError(name + " is empty"), nil

@@ -8,6 +8,8 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // recentsUnmarshalers read the recents arrays. They hold nearly all bytes of a
@@ -132,13 +134,13 @@ func readText(dec *jsontext.Decoder, text, last *string) error {
 	inner := value[1 : len(value)-1]
 	switch {
 	case bytes.IndexByte(inner, '\\') >= 0: // what it means is not how it is written
-		*text = unquote(value)
+		*text = loose.Unquote(value)
 	case last != nil && string(inner) == *last:
 		*text = *last
 	case utf8.Valid(inner):
 		*text = string(inner)
 	default:
-		*text = unquote(value)
+		*text = loose.Unquote(value)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // Timestamp is a point in time that the wire carries as whole seconds since
@@ -99,7 +101,7 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 		*t = Text(data)
 		return nil
 	case '"':
-		*t = Text(unquote(data))
+		*t = Text(loose.Unquote(data))
 		return nil
 	default:
 		return errors.New("want a string or a number")
@@ -116,7 +118,7 @@ func (a *Address) UnmarshalJSON(data []byte) error {
 	case 'n':
 		return nil
 	case '"':
-		*a = Address(unquote(data))
+		*a = Address(loose.Unquote(data))
 		return nil
 	case '{':
 		var object struct {
@@ -142,14 +144,14 @@ func (m *Metadata) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	members := looseObject(data)
+	members := loose.Parse(data)
 	if members == nil {
 		return errNotObject
 	}
 	*m = make(Metadata, len(members))
 	for name, value := range members {
 		if value.Kind() == '"' {
-			(*m)[name] = unquote(value)
+			(*m)[name] = loose.Unquote(value)
 		} else {
 			(*m)[name] = string(value)
 		}
@@ -222,15 +224,4 @@ func parseDigits(text []byte) (int64, bool) {
 func isJSONNumber(text []byte) bool {
 	value := jsontext.Value(text)
 	return len(text) > 0 && value.Kind() == '0' && value.IsValid() && !bytes.ContainsAny(text, " \t\r\n")
-}
-
-// unquote returns the meaning of a JSON string, with U+FFFD in place of what is
-// not UTF-8.
-func unquote(quoted []byte) string {
-	text, err := jsontext.AppendUnquote(nil, quoted)
-	if err != nil {
-		// Invalid UTF-8: it is replaced in text, and that is the wanted result.
-		return string(text)
-	}
-	return string(text)
 }

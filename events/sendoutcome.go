@@ -5,6 +5,8 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // sendOutcome reads the data of message.send_success and message.send_failed,
@@ -15,12 +17,12 @@ func (p *parser) sendOutcome(outcome *MessageSendFailed) error {
 	if err != nil {
 		return err
 	}
-	data := looseObject(raw)
+	data := loose.Parse(raw)
 	if data == nil {
 		return errDataNotObject
 	}
-	p.n.ApplicationID = data.text("application_id")
-	p.n.GrantID = data.text("grant_id")
+	p.n.ApplicationID = data.Text("application_id")
+	p.n.GrantID = data.Text("grant_id")
 	message, place := []byte(data["object"]), jsontext.Pointer("/data/object")
 	switch data["object"].Kind() {
 	case '"':
@@ -29,13 +31,13 @@ func (p *parser) sendOutcome(outcome *MessageSendFailed) error {
 	default:
 		return ruleError("data.object: want an object")
 	}
-	inner := looseObject(message)
+	inner := loose.Parse(message)
 	for _, level := range []struct {
-		members looseJSON
+		members loose.Object
 		place   jsontext.Pointer
 	}{{data, "/data"}, {inner, place}} {
 		if outcome.Reason == "" {
-			outcome.Reason = level.members.text("reason")
+			outcome.Reason = level.members.Text("reason")
 		}
 		if value := level.members["error"]; outcome.Error == nil && value.Kind() == '{' {
 			outcome.Error = new(SendError)
@@ -59,27 +61,4 @@ func unmarshalAt(place jsontext.Pointer, value []byte, target any) error {
 		semantic.JSONPointer = place + semantic.JSONPointer
 	}
 	return err
-}
-
-// looseJSON is an object whose members may be anything.
-type looseJSON map[string]jsontext.Value
-
-// looseObject returns nil for anything that is not an object.
-func looseObject(value []byte) looseJSON {
-	var members looseJSON
-	if jsontext.Value(value).Kind() != '{' {
-		return nil
-	}
-	if err := jsonv2.Unmarshal(value, &members, decodeOptions); err != nil {
-		return nil
-	}
-	return members
-}
-
-// text returns a member that is a string, otherwise "".
-func (o looseJSON) text(name string) string {
-	if value := o[name]; value.Kind() == '"' {
-		return unquote(value)
-	}
-	return ""
 }

@@ -1,0 +1,163 @@
+package nylas
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
+)
+
+// answerOptions make the decoder of answers lenient: an answer that is odd in one
+// place should not hide that a message was sent.
+var answerOptions = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// answer is what one attempt brought: an HTTP answer, or an error without one.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	err    error // set if there is no whole answer
+	// reached tells, for an attempt without an answer, that Nylas may have got the
+	// request.
+	reached bool
+	// broken tells that the payload could not be read, which a further attempt does
+	// not mend.
+	broken bool
+}
+
+func isSuccess(status int) bool { return status >= 200 && status < 300 }
+
+// decode reads an answer of 2xx. With nothing to read into it may be empty.
+func (x *exchange) decode(last *answer, into any) error {
+	if into == nil {
+		if len(last.body) == 0 {
+			return nil
+		}
+		into = new(jsontext.Value)
+	}
+	err := jsonv2.Unmarshal(last.body, into, answerOptions)
+	_, notJSON := errors.AsType[*jsontext.SyntacticError](err)
+	answer, mustName := into.(named)
+	if mustName && err != nil && !notJSON {
+		err = nil
+		salvage(last.body, into)
+	}
+	e := x.newError(last)
+	switch {
+	case notJSON:
+		e.cause = errors.New("the answer is not JSON")
+	case err != nil:
+		e.cause = errors.New("the answer has another form than documented")
+	case mustName && !answer.isNamed():
+		e.cause = errors.New("the answer does not name what was made")
+	default:
+		checked, ok := into.(interface{ problem() error })
+		if ok {
+			e.cause = checked.problem()
+		}
+		if e.cause == nil {
+			return nil
+		}
+	}
+	e.OutcomeUnknown = x.call.repeat != repeatAlways
+	return e
+}
+
+// named is an answer that must name what it is about: a program that cannot find
+// the message again must know that it may have been sent.
+type named interface{ isNamed() bool }
+
+// salvage reads an answer, in which something is of another type than
+// documented, member by member: that must not hide the id of a message that was
+// sent.
+func salvage(body []byte, into any) {
+	for name, value := range loose.Parse(body) {
+		read := func(member loose.Object) {
+			if part, err := jsonv2.Marshal(member, answerOptions); err == nil {
+				_ = jsonv2.Unmarshal(part, into, answerOptions) // what can be read counts
+			}
+		}
+		inner := loose.Parse(value)
+		if name != "data" || inner == nil {
+			read(loose.Object{name: value})
+			continue
+		}
+		for innerName, innerValue := range inner {
+			part, err := jsonv2.Marshal(loose.Object{innerName: innerValue}, answerOptions)
+			if err == nil {
+				read(loose.Object{name: part})
+			}
+		}
+	}
+}
+
+// newError returns the error for the last answer of the exchange.
+func (x *exchange) newError(last *answer) *Error {
+	secrets := x.secrets()
+	e := &Error{
+		Op: x.call.op, Attempts: x.attempts, IdempotencyKey: x.key,
+		secrets: func() []string { return secrets },
+	}
+	if last == nil {
+		return e
+	}
+	if last.err != nil {
+		e.cause = last.err
+		if payload, ok := errors.AsType[*payloadError](last.err); ok {
+			e.breakOff(payload)
+		}
+		return e
+	}
+	e.Replayed = last.replayed()
+	e.RetryAfter = last.retryAfter()
+	e.decode(last.status, last.header, last.body)
+	return e
+}
+
+// secrets returns what no text or log may show: keys, ids, which can be
+// addresses, as they are and as they stand in the path, and headers of the caller.
+func (x *exchange) secrets() []string {
+	secrets := []string{x.client.apiKey(), x.key}
+	for _, id := range x.call.ids {
+		if len(id) >= shortIDBytes {
+			secrets = append(secrets, id, url.PathEscape(id), url.QueryEscape(id))
+		}
+	}
+	for name := range x.header {
+		if value := x.header.Get(name); len(value) >= shortIDBytes {
+			secrets = append(secrets, value)
+		}
+	}
+	return secrets
+}
+
+func (x *exchange) response(last *answer) Response {
+	r := Response{Attempts: x.attempts, IdempotencyKey: x.key, Tracking: x.call.tracking}
+	if last == nil || last.err != nil {
+		return r
+	}
+	r.StatusCode = last.status
+	r.Header = last.header.Clone()
+	r.Replayed = last.replayed()
+	r.RequestID = last.requestID()
+	return r
+}
+
+func (a *answer) replayed() bool {
+	return strings.EqualFold(a.header.Get("Idempotent-Response"), "true")
+}
+
+// requestID prefers the id in the body, which Nylas documents, to that in the header.
+func (a *answer) requestID() string {
+	var envelope struct {
+		RequestID string `json:"request_id"`
+	}
+	_ = jsonv2.Unmarshal(a.body, &envelope, answerOptions) // without one the header's counts
+	return cmp.Or(envelope.RequestID, a.header.Get("X-Request-Id"))
+}
