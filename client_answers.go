@@ -43,10 +43,14 @@ func (x *exchange) decode(last *answer, into any) error {
 	}
 	err := jsonv2.Unmarshal(last.body, into, answerOptions)
 	_, notJSON := errors.AsType[*jsontext.SyntacticError](err)
-	answer, mustName := into.(named)
-	if mustName && err != nil && !notJSON {
-		err = nil
+	answer, isNamed := into.(named)
+	// Where nothing was made, the id can have been left out by choice.
+	mustName := isNamed && x.call.method != http.MethodGet
+	if isNamed && err != nil && !notJSON {
 		salvage(last.body, into)
+		if mustName || answer.isNamed() {
+			err = nil
+		}
 	}
 	e := x.newError(last)
 	switch {

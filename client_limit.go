@@ -16,12 +16,12 @@ import (
 // RateLimits says how many requests a second a Client makes at most; see
 // [WithRateLimit]. The zero value of a field means what Nylas publishes as its own
 // limit. A fraction is good for the limits of providers: Microsoft takes 30
-// messages a minute, so Sends 0.5.
+// messages a minute, so Sends and MultipartSends 0.25 each.
 //
 // https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 type RateLimits struct {
-	// Sends is for the sends of a grant, or of a domain, that go out as JSON. The
-	// default is 200.
+	// Sends is for the sends of a grant, drafts included, or of a domain, that go out
+	// as JSON. The default is 200.
 	Sends float64
 	// MultipartSends is for those that are too large for JSON. The default is 10.
 	MultipartSends float64
@@ -92,7 +92,7 @@ func (l *limiter) lanesOf(x *exchange) (_ *lanes, owner string) {
 	if !strings.HasPrefix(call.path, "/v3/grants/{") && !strings.HasPrefix(call.path, "/v3/domains/{") {
 		return l.applicationCalls, ""
 	}
-	switch isSend := call.method == http.MethodPost && strings.HasSuffix(call.path, "/messages/send"); {
+	switch isSend := call.method == http.MethodPost && (strings.HasSuffix(call.path, "/messages/send") || call.path == draftPath); {
 	case !isSend:
 		return l.grantCalls, call.ids[0]
 	case strings.HasPrefix(x.contentType(), "multipart/"):

@@ -267,11 +267,21 @@ type sizedReader struct {
 	r     io.Reader
 	read  int64
 	spare *int64
+	empty int // Reads in a row that brought nothing
 }
+
+// maxEmptyReads is how often in a row a source may bring neither bytes nor an
+// end; that of package bufio.
+const maxEmptyReads = 100
 
 func (r *sizedReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
 	r.read += int64(n)
+	if n > 0 || err != nil || len(p) == 0 {
+		r.empty = 0
+	} else if r.empty++; r.empty == maxEmptyReads {
+		err = io.ErrNoProgress
+	}
 	if err != nil && err != io.EOF {
 		return n, attachmentError(r.file.index, &payloadError{"cannot be read", withoutPath(err)})
 	}

@@ -57,6 +57,59 @@ func TestLoopPolicyOfDrafts(t *testing.T) {
 	})
 }
 
+// Recipients that a draft got after its tracking are asked about when it is sent.
+func TestLoopPolicyWhenADraftIsSent(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		client := l.newClient(l.nylas.APIKey(), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+			Consent: func(_ context.Context, recipient nylas.Participant, _ nylas.TrackingKind) (nylas.Consent, error) {
+				if recipient.Email == "no@example.org" {
+					return nylas.ConsentDenied, nil
+				}
+				return nylas.ConsentGranted, nil
+			},
+			Unknown: nylas.ConsentDenied,
+		}))
+		no := []nylas.Participant{{Email: "no@example.org"}}
+		for name, to := range map[string][]nylas.Participant{"other recipients": toKim(), "none": nil} {
+			draft, err := client.Drafts.Create(ctx, l.nylas.GrantID(), &nylas.CreateDraftRequest{
+				To: to, Body: "<p>hello</p>", TrackingOptions: &nylas.TrackingOptions{Opens: true, ThreadReplies: true},
+			})
+			require.NoError(t, err, name)
+			_, err = client.Drafts.Update(ctx, l.nylas.GrantID(), draft.ID, &nylas.UpdateDraftRequest{To: no})
+			require.NoError(t, err, name)
+			var response nylas.Response
+			message, err := client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil, nylas.WithResponse(&response))
+			require.NoError(t, err, name)
+			sent, _ := l.nylas.Message(message.ID)
+			assert.Equal(t, nylastest.Tracking{}, sent.Tracking, name)
+			assert.Empty(t, sent.PixelURL, name)
+			require.NotEmpty(t, response.Tracking, name)
+			assert.False(t, response.Tracking[0].Allowed, name)
+		}
+	})
+}
+
+// A policy cannot change the request that it is asked about.
+func TestLoopPolicyCannotChangeTheRequest(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		req := &nylas.SendMessageRequest{To: toKim(), Body: "<p>hello</p>", TrackingOptions: &nylas.TrackingOptions{Opens: true}}
+		client := l.newClient(l.nylas.APIKey(), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+			Consent: func(context.Context, nylas.Participant, nylas.TrackingKind) (nylas.Consent, error) {
+				req.TrackingOptions.ThreadReplies = true
+				req.To[0].Email = "other@example.org"
+				return nylas.ConsentGranted, nil
+			},
+			Unknown: nylas.ConsentDenied,
+		}))
+		message, err := client.Messages.Send(t.Context(), l.nylas.GrantID(), req)
+		require.NoError(t, err)
+		sent, _ := l.nylas.Message(message.ID)
+		assert.Equal(t, nylastest.Tracking{Opens: true}, sent.Tracking)
+		assert.Equal(t, "kim@example.org", sent.To[0].Email)
+	})
+}
+
 func TestLoopPolicyOfTransactionalSends(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		client := l.newClient(l.nylas.APIKey(), nobodysOpens())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -195,11 +196,12 @@ func (s *MessageService) Send(
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
-	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, req.To, req.CC, req.BCC)
+	allowed := *req
+	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
+	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, allowed.To, allowed.CC, allowed.BCC)
 	if err != nil {
 		return nil, err
 	}
-	allowed := *req
 	allowed.TrackingOptions = options
 	var answer messageAnswer
 	err = s.client.do(ctx, call{

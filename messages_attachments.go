@@ -48,7 +48,7 @@ type Attachment struct {
 	ContentType string
 	// ContentID makes the attachment an inline one, for the body to show as
 	// <img src="cid:logo">. It is to be unique in the thread. Nylas asks for letters
-	// and digits; the SDK also takes . _ - + and @, and refuses "message" and
+	// and digits; the SDK also takes . _ - + and @, and refuses "message", "draft" and
 	// "file" with a number, which are the names of other parts.
 	ContentID string
 	// Content is what is in the file: a [BytesContent], [FileContent], [FSContent],
@@ -293,7 +293,7 @@ func isMediaType(value string) bool {
 // isPartName reports whether a part that is not inline can have the name.
 func isPartName(name string) bool {
 	number, ok := strings.CutPrefix(name, filePartPrefix)
-	return name == messagePart || ok && number != "" && strings.Trim(number, "0123456789") == ""
+	return name == messagePart || name == draftPart || ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 // withoutPath takes off the wrapping that names a file or a URL: such a name can

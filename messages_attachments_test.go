@@ -364,6 +364,8 @@ func TestAttachmentsThatAreRefused(t *testing.T) {
 			want: "has a ContentID with other characters than ASCII letters, digits and . _ - + @"},
 		{name: "brackets", wrong: nylas.Attachment{Filename: "f", ContentID: "<logo>", Content: content},
 			want: "has a ContentID with other characters than ASCII letters, digits and . _ - + @"},
+		{name: "the draft", wrong: nylas.Attachment{Filename: "f", ContentID: "draft", Content: content},
+			want: "has a ContentID that is the name of another part"},
 		{name: "the message", wrong: nylas.Attachment{Filename: "f", ContentID: "message", Content: content},
 			want: "has a ContentID that is the name of another part"},
 		{name: "a file", wrong: nylas.Attachment{Filename: "f", ContentID: "file12", Content: content},
@@ -504,5 +506,28 @@ func formParts(t *testing.T, r sentRequest) []part {
 		_, disposition, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
 		require.NoError(t, err)
 		parts = append(parts, part{disposition["filename"], p.Header.Get("Content-Type"), contentID, string(content)})
+	}
+}
+
+// idleReader brings neither bytes nor an end.
+type idleReader struct{}
+
+func (idleReader) Read([]byte) (int, error) { return 0, nil }
+
+func TestReaderThatBringsNothing(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"data":{"id":"m-1"}}`)
+	}))
+	t.Cleanup(server.Close)
+	for _, size := range []int64{3, 4_000_000} {
+		_, err := realClient(t, server.URL, 1).Messages.Send(t.Context(), testGrant, &nylas.SendMessageRequest{
+			To: []nylas.Participant{{Email: "kim@example.org"}},
+			Attachments: []nylas.Attachment{{Filename: "f.txt", Content: nylas.StreamContent(size, func() (io.ReadCloser, error) {
+				return io.NopCloser(idleReader{}), nil
+			})}},
+		})
+		require.ErrorIs(t, err, io.ErrNoProgress)
 	}
 }

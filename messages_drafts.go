@@ -188,11 +188,12 @@ func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDr
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
-	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, req.To, req.CC, req.BCC)
+	allowed := *req
+	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
+	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, allowed.To, allowed.CC, allowed.BCC)
 	if err != nil {
 		return nil, err
 	}
-	allowed := *req
 	allowed.TrackingOptions = options
 	var answer draftAnswer
 	err = s.client.do(ctx, call{
@@ -305,24 +306,11 @@ func (s *DraftService) allowed(ctx context.Context, op string, req *UpdateDraftR
 	if err != nil {
 		return nil, nil, err
 	}
-	allowed := *req.TrackingOptions
-	for _, decision := range decisions {
-		if decision.Allowed {
-			continue
-		}
-		switch decision.Kind {
-		case TrackOpens:
-			allowed.Opens = new(false)
-		case TrackLinks:
-			allowed.Links = new(false)
-		case TrackThreadReplies:
-			allowed.ThreadReplies = new(false)
-		}
-	}
+	allowed := req.TrackingOptions.without(decisions)
 	if isFalse(allowed.Opens) && isFalse(allowed.Links) {
 		allowed.DomainName = "" // Nylas refuses one that has no use
 	}
-	return &allowed, decisions, nil
+	return allowed, decisions, nil
 }
 
 func isFalse(flag *bool) bool { return flag != nil && !*flag }
@@ -355,6 +343,9 @@ func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts
 // matches [ErrOutcomeUnknown], and sending it again may send a second mail. While
 // Get still returns the draft, it was probably not sent.
 //
+// With a tracking policy the draft is read before, the policy asked about the
+// recipients that it has by now, and what is not allowed switched off in it.
+//
 // https://developer.nylas.com/docs/reference/api/drafts/send-draft-id/
 func (s *DraftService) Send(
 	ctx context.Context, grantID, draftID string, req *SendDraftRequest, opts ...RequestOption,
@@ -366,11 +357,64 @@ func (s *DraftService) Send(
 	if req != nil && *req != (SendDraftRequest{}) {
 		send.body = req
 	}
+	decided, err := s.settleTracking(ctx, send.op, grantID, draftID)
+	if err != nil {
+		return nil, err
+	}
+	send.tracking = decided
 	var answer messageAnswer
 	if err := s.client.do(ctx, send, &answer, opts); err != nil {
 		return nil, err
 	}
 	return answer.message(), nil
+}
+
+// settleTracking asks the client's policy, if it has one, about the recipients and
+// the tracking that a draft has now, and switches off in the draft what is not
+// allowed. If Nylas does not return the options, any may be on.
+func (s *DraftService) settleTracking(ctx context.Context, op, grantID, draftID string) ([]TrackingDecision, error) {
+	if s.client.policy == nil {
+		return nil, nil
+	}
+	draft, err := s.Get(ctx, grantID, draftID)
+	if err != nil {
+		return nil, err
+	}
+	kinds := draft.TrackingOptions.kinds()
+	if draft.TrackingOptions == nil {
+		kinds = []TrackingKind{TrackOpens, TrackLinks, TrackThreadReplies}
+	}
+	decisions, err := s.client.decideTracking(ctx, op, kinds, draft.To, draft.CC, draft.BCC)
+	if err != nil {
+		return nil, err
+	}
+	if off := (&UpdateTrackingOptions{}).without(decisions); *off != (UpdateTrackingOptions{}) {
+		var answer draftAnswer
+		err = s.client.do(ctx, call{
+			op: "update draft", method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
+			body: &UpdateDraftRequest{TrackingOptions: off}, limit: mailboxTimeout, multipart: true,
+		}, &answer, nil)
+	}
+	return decisions, err
+}
+
+// without returns the options with false for what was not allowed.
+func (o *UpdateTrackingOptions) without(decisions []TrackingDecision) *UpdateTrackingOptions {
+	allowed := *o
+	for _, decision := range decisions {
+		if decision.Allowed {
+			continue
+		}
+		switch decision.Kind {
+		case TrackOpens:
+			allowed.Opens = new(false)
+		case TrackLinks:
+			allowed.Links = new(false)
+		case TrackThreadReplies:
+			allowed.ThreadReplies = new(false)
+		}
+	}
+	return &allowed
 }
 
 // check refuses what Nylas is documented to refuse.

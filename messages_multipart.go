@@ -21,6 +21,7 @@ const maxMultipartBytes = 25 << 20
 // is named by its content id.
 const (
 	messagePart    = "message"
+	draftPart      = "draft" // the other name of messagePart in Nylas' OpenAPI description
 	filePartPrefix = "file"
 )
 

@@ -201,3 +201,12 @@ func TestAutoSubmitted(t *testing.T) {
 		assert.Equal(t, tt.want, (&nylas.Message{Headers: tt.headers}).AutoSubmitted(), fmt.Sprint(i, tt.headers))
 	}
 }
+
+// Who selects fields may have left the id out.
+func TestGetMessageWithoutItsID(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answers(200, `{"data":{"subject":"s"}}`))
+	message, err := w.client(t).Messages.Get(t.Context(), testGrant, "m-1", &nylas.GetMessageRequest{Select: []string{"subject"}})
+	require.NoError(t, err)
+	assert.Equal(t, "s", message.Subject)
+}

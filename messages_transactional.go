@@ -3,6 +3,7 @@ package nylas
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/nylastrack/nylas-go/events"
@@ -110,11 +111,12 @@ func (s *TransactionalService) Send(
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
-	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions.all(), req.To, req.CC, req.BCC)
+	allowed := *req
+	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
+	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions.all(), allowed.To, allowed.CC, allowed.BCC)
 	if err != nil {
 		return nil, err
 	}
-	allowed := *req
 	allowed.TrackingOptions = options.transactional()
 	var answer transactionalAnswer
 	err = s.client.do(ctx, call{

@@ -197,9 +197,9 @@ func isHostname(host string) bool {
 
 // related tells whether two hosts are the same or one is a part of the other. A
 // text may leave out www and the like. A name of other letters has two forms,
-// which are not compared.
+// which are not compared; but none of them is a name of ASCII letters.
 func related(a, b string) bool {
-	if isInternational(a) || isInternational(b) {
+	if isInternational(a) && isInternational(b) {
 		return true
 	}
 	a, b = strings.TrimPrefix(a, "www."), strings.TrimPrefix(b, "www.")

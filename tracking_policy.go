@@ -91,6 +91,10 @@ type TrackingObjection struct {
 // A call that is repeated with the same Idempotency-Key after somebody changed
 // their mind has other bytes than the first one, which Nylas answers with
 // [ErrIdempotencyConflict].
+//
+// The policy has the context of the call, but not its WithTimeout, which is for
+// attempts. A draft is asked about again when it is sent, with the recipients that it
+// has by then.
 func WithTrackingPolicy(policy TrackingPolicy) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		if err := policy.check(); err != nil {
@@ -147,6 +151,10 @@ func (p TrackingPolicy) Check(ctx context.Context, req *SendMessageRequest) (*Tr
 func (c *Client) trackingAllowed(
 	ctx context.Context, op string, options *TrackingOptions, recipients ...[]Participant,
 ) (*TrackingOptions, []TrackingDecision, error) {
+	if options != nil {
+		own := *options // the policy must not be able to change what it was asked about
+		options = &own
+	}
 	decisions, err := c.decideTracking(ctx, op, options.kinds(), recipients...)
 	if err != nil {
 		return nil, nil, err

@@ -192,6 +192,14 @@ func (e *ensuring) run(ctx context.Context) (*Webhook, error) {
 			}
 			wait = max(wait, quiet)
 		default:
+			// What will be left must be as wanted before another one goes.
+			webhook, err := e.finish(ctx, found[0])
+			if err != nil {
+				return nil, err
+			}
+			if webhook == nil {
+				break
+			}
 			if err := e.reduce(ctx, found); err != nil {
 				return nil, err
 			}

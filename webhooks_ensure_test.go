@@ -277,10 +277,11 @@ func TestEnsureRemovesItsOwn(t *testing.T) {
 		own := answersFile(t, 200, "http/webhooks.get.response.json")
 		older := answers(200, `{"data":{"id":"older","created_at":1234567890}}`)
 		w := newWire(t, emptyList(), answersFile(t, 200, createdAnswer), both, own, older,
-			answersFile(t, 400, unknownWebhookAnswer), answersFile(t, 401, "constructed/error.unauthorized.401.json"))
+			answers(200, `{"data":{"id":"older"}}`), answersFile(t, 400, unknownWebhookAnswer), answersFile(t, 401, "constructed/error.unauthorized.401.json"))
 		_, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
 		assertSentinels(t, err, nylas.ErrUnauthorized)
-		assert.Equal(t, "DELETE /v3/webhooks/"+testWebhook, sentAs(w)[5], "somebody else may have removed it before")
+		assert.Equal(t, "PUT /v3/webhooks/older", sentAs(w)[5], "what is left is as wanted before another one goes")
+		assert.Equal(t, "DELETE /v3/webhooks/"+testWebhook, sentAs(w)[6], "somebody else may have removed it before")
 
 		gone := answersFile(t, 400, unknownWebhookAnswer)
 		w = newWire(t, emptyList(), answersFile(t, 200, createdAnswer), emptyList(), gone,
