@@ -283,6 +283,9 @@ func unfitForContentID(r rune) bool {
 
 // isMediaType reports whether a value is one type with its parameters, on one line.
 func isMediaType(value string) bool {
+	if strings.TrimSpace(value) != value {
+		return false // a header would come out without it
+	}
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return false
 	}

@@ -419,7 +419,7 @@ func TestContentTypeOfAnAttachment(t *testing.T) {
 // out as they went in and leave everything around them as it was.
 func FuzzAttachmentNames(f *testing.F) {
 	for _, name := range []string{
-		"offer.pdf", "Größe.pdf", "a\"b", "a\r\nX: y\r\n\r\n--", "a\\\"b", "%22", "file0", "message", "a; b=c", "a\u2028", "\xff", "text/plain", "",
+		"offer.pdf", "Größe.pdf", "a\"b", "a\r\nX: y\r\n\r\n--", "a\\\"b", "%22", "file0", "message", "a; b=c", "a\u2028", "\xff", "text/plain", "", " 0/0", "0/0 ", "\t0/0",
 	} {
 		f.Add(name, "text/plain; charset=utf-8", "logo")
 		f.Add("f", name, "logo")
