@@ -1,0 +1,88 @@
+package nylas
+
+import (
+	"context"
+	"net/http"
+)
+
+// allowed returns the options of an update as far as the client's policy allows
+// them. What it does not allow is written as false: leaving it out would keep
+// what the draft has.
+func (s *DraftService) allowed(ctx context.Context, op string, req *UpdateDraftRequest) (*UpdateTrackingOptions, []TrackingDecision, error) {
+	kinds := req.TrackingOptions.kinds()
+	if s.client.policy == nil || len(kinds) == 0 {
+		return req.TrackingOptions, nil, nil
+	}
+	if len(req.To)+len(req.CC)+len(req.BCC) == 0 {
+		return nil, nil, refuse(op, "TrackingOptions without To, CC or BCC: "+
+			"the tracking policy cannot be asked; give the recipients of the draft too")
+	}
+	decisions, err := s.client.decideTracking(ctx, op, kinds, req.To, req.CC, req.BCC)
+	if err != nil {
+		return nil, nil, err
+	}
+	allowed := req.TrackingOptions.without(decisions)
+	if isFalse(allowed.Opens) && isFalse(allowed.Links) {
+		allowed.DomainName = "" // Nylas refuses one that has no use
+	}
+	return allowed, decisions, nil
+}
+
+func isFalse(flag *bool) bool { return flag != nil && !*flag }
+
+// kinds returns what the update switches on.
+func (o *UpdateTrackingOptions) kinds() []TrackingKind {
+	if o == nil {
+		return nil
+	}
+	on := func(flag *bool) bool { return flag != nil && *flag }
+	return (&TrackingOptions{Opens: on(o.Opens), Links: on(o.Links), ThreadReplies: on(o.ThreadReplies)}).kinds()
+}
+
+// settleTracking asks the client's policy, if it has one, about the recipients and
+// the tracking that a draft has now, and switches off in the draft what is not
+// allowed. If Nylas does not return the options, any may be on.
+func (s *DraftService) settleTracking(ctx context.Context, op, grantID, draftID string) ([]TrackingDecision, error) {
+	if s.client.policy == nil {
+		return nil, nil
+	}
+	draft, err := s.Get(ctx, grantID, draftID)
+	if err != nil {
+		return nil, err
+	}
+	kinds := draft.TrackingOptions.kinds()
+	if draft.TrackingOptions == nil {
+		kinds = []TrackingKind{TrackOpens, TrackLinks, TrackThreadReplies}
+	}
+	decisions, err := s.client.decideTracking(ctx, op, kinds, draft.To, draft.CC, draft.BCC)
+	if err != nil {
+		return nil, err
+	}
+	if off := (&UpdateTrackingOptions{}).without(decisions); *off != (UpdateTrackingOptions{}) {
+		var answer draftAnswer
+		err = s.client.do(ctx, call{
+			op: "update draft", method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
+			body: &UpdateDraftRequest{TrackingOptions: off}, limit: mailboxTimeout, multipart: true,
+		}, &answer, nil)
+	}
+	return decisions, err
+}
+
+// without returns the options with false for what was not allowed.
+func (o *UpdateTrackingOptions) without(decisions []TrackingDecision) *UpdateTrackingOptions {
+	allowed := *o
+	for _, decision := range decisions {
+		if decision.Allowed {
+			continue
+		}
+		switch decision.Kind {
+		case TrackOpens:
+			allowed.Opens = new(false)
+		case TrackLinks:
+			allowed.Links = new(false)
+		case TrackThreadReplies:
+			allowed.ThreadReplies = new(false)
+		}
+	}
+	return &allowed
+}
