@@ -54,11 +54,11 @@ func (s *Server) Ask(tb testing.TB, connections, n int, request func(i int) []by
 	tb.Helper()
 	askers := make([]*asker, connections)
 	for i := range askers {
-		conn, err := net.Dial("tcp", s.addr)
+		conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", s.addr)
 		if err != nil {
 			tb.Fatal("load: ", err)
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		askers[i] = &asker{conn: conn, input: bufio.NewReader(conn), statuses: make(map[int]int)}
 	}
 	var next atomic.Int64
@@ -95,8 +95,8 @@ type asker struct {
 }
 
 func (a *asker) ask(request []byte) {
+	var status int
 	start := time.Now()
-	status := 0
 	if _, a.err = a.conn.Write(request); a.err != nil {
 		return
 	}

@@ -26,8 +26,8 @@ const (
 )
 
 // A Setup makes the handler of a server. What it keeps in files it keeps in dir,
-// which the benchmark chose. close runs when the server has ended; it may be nil.
-type Setup func(dir string) (handler http.Handler, close func() error, err error)
+// which the benchmark chose. finish runs when the server has ended; it may be nil.
+type Setup func(dir string) (handler http.Handler, finish func() error, err error)
 
 // Serve runs one of the servers and ends the process, if [Start] started it; if
 // not, it returns at once.
@@ -47,14 +47,14 @@ func serve(setup Setup, dir string) (err error) {
 	if setup == nil {
 		return errors.New("no such server")
 	}
-	handler, closeHandler, err := setup(dir)
+	handler, finish, err := setup(dir)
 	if err != nil {
 		return err
 	}
-	if closeHandler != nil {
-		defer func() { err = errors.Join(err, closeHandler()) }()
+	if finish != nil {
+		defer func() { err = errors.Join(err, finish()) }()
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
