@@ -249,18 +249,21 @@ func (r *Receiver) accept(w http.ResponseWriter, req *http.Request, arrival int6
 		r.refuse(w, req, readStatus(err), "body could not be read", err)
 		return nil, held
 	}
+	// Two encodings are one after the other, which newDelivery does not undo.
+	encoding := strings.Join(req.Header["Content-Encoding"], ", ")
 	if err := r.keys.judge(arrival, body, sum); err != nil {
-		status := http.StatusServiceUnavailable
+		status, reason := http.StatusServiceUnavailable, err.Error()
 		if errors.Is(err, errForged) {
 			status = http.StatusUnauthorized
 		}
-		r.refuse(w, req, status, err.Error(), nil)
+		if encoding != "" && !looksCompressed(body) {
+			reason += "; the body is not compressed as its header says, so something on the way may have inflated it"
+		}
+		r.refuse(w, req, status, reason, nil)
 		return nil, held
 	}
 	held.verified(int64(cap(body)))
-	// Two encodings are one after the other, which newDelivery does not undo.
-	encodings := req.Header["Content-Encoding"]
-	d, err = newDelivery(body, strings.Join(encodings, ", "), r.limits.inflated, held.grow)
+	d, err = newDelivery(body, encoding, r.limits.inflated, held.grow)
 	if err != nil {
 		r.refuse(w, req, http.StatusServiceUnavailable, "body could not be inflated", err)
 		return nil, held

@@ -106,6 +106,10 @@ func inflate(body []byte, contentEncoding string, limit int64, grow func(by int6
 	}
 }
 
+// looksCompressed reports whether a body begins as gzip does.
+// https://www.rfc-editor.org/rfc/rfc1952#page-5
+func looksCompressed(body []byte) bool { return bytes.HasPrefix(body, []byte{0x1f, 0x8b}) }
+
 // gzipReaders saves the 40 kB that each new reader allocates.
 var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
 

@@ -53,9 +53,9 @@ func defaultLimits() limits {
 
 // check looks at what the options mean together.
 func (l limits) check() error {
-	if least := unverifiedShare * max(l.body, l.inflated); l.inFlight < least {
-		return fmt.Errorf("WithMaxBytesInFlight: want at least %d bytes, which is twice the largest body: "+
-			"with less there are deliveries that can never be accepted", least)
+	if largest := max(l.body, l.inflated); l.inFlight/unverifiedShare < largest {
+		return fmt.Errorf("WithMaxBytesInFlight: want at least twice the largest body, which is %d bytes: "+
+			"with less there are deliveries that can never be accepted", largest)
 	}
 	return nil
 }
