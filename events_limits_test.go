@@ -2,6 +2,7 @@ package nylas_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -90,6 +91,28 @@ func TestReceiverBytesInFlightAreAnOption(t *testing.T) {
 			synctest.Wait()
 		}
 		requireOverloaded(t, receiver)
+		close(release)
+		all.Wait()
+	})
+}
+
+// What came compressed does not count beside what became of it.
+func TestReceiverCountsNothingTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		receiver := newReceiver(t, nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error {
+			<-release
+			return nil
+		}), nylas.WithMaxBytesInFlight(16*mib))
+		noise := make([]byte, wireLimit-mib/8) // which cannot be compressed
+		_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+		in := signed(gzipped(noise)).with("Content-Encoding", "gzip")
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() { assert.Equal(t, http.StatusOK, recorded(receiver, in).status) })
+			synctest.Wait()
+		}
 		close(release)
 		all.Wait()
 	})
