@@ -46,8 +46,10 @@ type fault struct {
 	err     bool
 }
 
-func taken(in incoming) fault   { return fault{raw: in.wire(), answers: []int{200}, handled: 1} }
-func damaged(in incoming) fault { return fault{raw: in.wire(), answers: []int{200}, handled: 1, err: true} }
+func taken(in incoming) fault { return fault{raw: in.wire(), answers: []int{200}, handled: 1} }
+func damaged(in incoming) fault {
+	return fault{raw: in.wire(), answers: []int{200}, handled: 1, err: true}
+}
 
 func refused(in incoming, status int) fault {
 	return fault{raw: in.wire(), answers: []int{status}}
