@@ -4,7 +4,6 @@ package nylas_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -76,7 +75,7 @@ func benchmarkReceiver(b *testing.B, length int, limit float64) {
 		b.ReportMetric(load.Median(ratios), "x-empty")
 		b.ReportMetric(load.Median(costs), "cpu-us")
 		if median := load.Median(ratios); median > limit {
-			b.Error(fmt.Sprintf("a delivery takes %.2f times the CPU of an empty handler (%.2f), the limit is %.2f", median, ratios, limit))
+			b.Errorf("a delivery takes %.2f times the CPU of an empty handler (%.2f), the limit is %.2f", median, ratios, limit)
 		}
 	}
 }

@@ -66,10 +66,10 @@ func TestReceiverSizesAreOptions(t *testing.T) {
 		requireAnswer(t, http.StatusOK, "", recorded(small, signed(gzipped(in.body)).with("Content-Encoding", "gzip")))
 		kept := taken.deliveries()
 		if d := kept[len(kept)-1]; length == mib {
-			assert.NoError(t, d.Err)
+			require.NoError(t, d.Err)
 		} else {
 			require.ErrorIs(t, d.Err, nylas.ErrDeliveryTooLarge)
-			assert.ErrorContains(t, d.Err, "over 1048576 bytes")
+			require.ErrorContains(t, d.Err, "over 1048576 bytes")
 		}
 	}
 	requireAnswer(t, http.StatusOK, "", recorded(large, signed(gzipOverLimit()).with("Content-Encoding", "gzip")))
