@@ -245,15 +245,17 @@ func TestFaultSlowHeader(t *testing.T) {
 				head := signed(openedBody("n-1")).head()
 				_, err = conn.Write(head[:20])
 				require.NoError(t, err)
+				var dripping sync.WaitGroup
+				defer dripping.Wait()
 				if every > 0 {
-					go func() {
+					dripping.Go(func() {
 						for _, b := range head[20:] {
 							<-time.After(every)
 							if _, err := conn.Write([]byte{b}); err != nil {
 								return
 							}
 						}
-					}()
+					})
 				}
 				_, err = io.Copy(io.Discard, conn)
 				assert.Condition(t, func() bool { return err == nil || errors.Is(err, io.ErrClosedPipe) })
