@@ -16,14 +16,16 @@ import (
 // RateLimits says how many requests a second a Client makes at most; see
 // [WithRateLimit]. The zero value of a field means what Nylas publishes as its own
 // limit. A fraction is good for the limits of providers: Microsoft takes 30
-// messages a minute, so Sends and MultipartSends 0.25 each.
+// messages a minute, so Sends 0.5.
 //
 // https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 type RateLimits struct {
-	// Sends is for the sends of a grant, drafts included, or of a domain, that go out
-	// as JSON. The default is 200.
+	// Sends is for all sends of a grant, drafts included, or of a domain. The default
+	// is 200.
 	Sends float64
-	// MultipartSends is for those that are too large for JSON. The default is 10.
+	// MultipartSends is for those of them that are too large for JSON. They count
+	// among Sends, too: Nylas has a limit for each form and does not say whether a
+	// request counts for both. The default is 10.
 	MultipartSends float64
 	// GrantCalls is for all other calls of a grant. The default is 200.
 	GrantCalls float64
@@ -86,19 +88,21 @@ func newLimiter(limits RateLimits) *limiter {
 	}
 }
 
-// lanesOf returns what a request has to pass, and whose lane of it.
-func (l *limiter) lanesOf(x *exchange) (_ *lanes, owner string) {
+// lanesOf returns what a request has to pass, one after the other, and whose lane
+// of it.
+func (l *limiter) lanesOf(x *exchange) (_ []*lanes, owner string) {
 	call := &x.call
 	if !strings.HasPrefix(call.path, "/v3/grants/{") && !strings.HasPrefix(call.path, "/v3/domains/{") {
-		return l.applicationCalls, ""
+		return []*lanes{l.applicationCalls}, ""
 	}
 	switch isSend := call.method == http.MethodPost && (strings.HasSuffix(call.path, "/messages/send") || call.path == draftPath); {
 	case !isSend:
-		return l.grantCalls, call.ids[0]
+		return []*lanes{l.grantCalls}, call.ids[0]
 	case strings.HasPrefix(x.contentType(), "multipart/"):
-		return l.multipartSends, call.ids[0]
+		// The slower one first: who waits there holds up nobody in the other one.
+		return []*lanes{l.multipartSends, l.sends}, call.ids[0]
 	default:
-		return l.sends, call.ids[0]
+		return []*lanes{l.sends}, call.ids[0]
 	}
 }
 
@@ -196,8 +200,13 @@ func (x *exchange) admit(ctx context.Context, until time.Time) error {
 		waiting, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
-	lanes, owner := x.client.limiter.lanesOf(x)
-	err := lanes.pass(waiting, owner)
+	all, owner := x.client.limiter.lanesOf(x)
+	var err error
+	for _, lanes := range all {
+		if err = lanes.pass(waiting, owner); err != nil {
+			break
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("while waiting for the rate limit: %w", ended(ctx))

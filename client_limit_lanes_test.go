@@ -11,13 +11,13 @@ import (
 	"github.com/nylastrack/nylas-go"
 )
 
-// TestRateLimitOfMultipartSends has a lane of their own for sends that are too
-// large for JSON.
+// TestRateLimitOfMultipartSends: sends that are too large for JSON have a limit of
+// their own, and count among all sends.
 func TestRateLimitOfMultipartSends(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.001}))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{}))
 		large := markedMessage()
 		large.Attachments = []nylas.Attachment{{Filename: "a.bin", Content: nylas.BytesContent(make([]byte, 3_000_000))}}
 		for range 12 {
@@ -27,7 +27,16 @@ func TestRateLimitOfMultipartSends(t *testing.T) {
 		assertEven(t, 10, w.waits())
 		start := time.Now()
 		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
-		assert.Zero(t, time.Since(start))
+		assert.Equal(t, 5*time.Millisecond, time.Since(start), "JSON does not wait for the limit of multipart")
+
+		w = newWireAlways(answers(403, "{}"))
+		client = w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.5}))
+		for range 3 {
+			_, err := client.Messages.Send(t.Context(), testGrant, large)
+			require.ErrorIs(t, err, nylas.ErrForbidden)
+			require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		}
+		assertEven(t, 0.5, w.waits())
 	})
 }
 

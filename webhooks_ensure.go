@@ -63,6 +63,7 @@ type EnsureWebhookRequest struct {
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Ensure(ctx context.Context, req *EnsureWebhookRequest, opts ...RequestOption) (*Webhook, error) {
+	begin(opts)
 	const op = "ensure webhook"
 	switch {
 	case req == nil:
