@@ -83,7 +83,7 @@ func (a *scheduleAnswer) schedule() *Schedule {
 
 // ListSchedules returns the scheduled messages of a grant, those that wait and
 // those that ended in the last 72 h. The sequence yields an error once, as its
-// last element.
+// last element; a [ListError] is about schedules that could not be read.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-schedules/
 func (s *MessageService) ListSchedules(ctx context.Context, grantID string, opts ...RequestOption) iter.Seq2[*Schedule, error] {

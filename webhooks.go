@@ -32,6 +32,9 @@ const (
 	WebhookFailed WebhookStatus = "failed"
 )
 
+// isPaused knows the words for it in all pages of Nylas.
+func (s WebhookStatus) isPaused() bool { return s == WebhookPause || s == "paused" || s == "inactive" }
+
 // Webhook is a destination: a URL to which Nylas posts the notifications of its
 // triggers.
 //

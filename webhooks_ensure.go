@@ -30,7 +30,18 @@ type EnsureWebhookRequest struct {
 	// CompressedDelivery, if not nil, says whether notifications come compressed by
 	// gzip.
 	CompressedDelivery *bool
+	// Resume sets a destination active that somebody has paused.
+	Resume bool
 }
+
+const opEnsure = "ensure webhook"
+
+// ErrWebhookPaused is what [WebhookService.Ensure] fails with if the oldest
+// destination for the URL is paused and a younger one is not: it would have to
+// remove the only one that delivers. Delete the wrong one of them, or set
+// EnsureWebhookRequest.Resume.
+var ErrWebhookPaused = errors.New("nylas: the oldest destination for the URL is paused and a younger one is not: " +
+	"delete one of them, or resume the oldest")
 
 // Ensure brings a destination for a URL and a set of triggers into being or up to
 // date, and returns it. However often and from however many processes at once it
@@ -44,19 +55,28 @@ type EnsureWebhookRequest struct {
 // without getting the answer. When nobody has the secret, [WebhookService.RotateSecret]
 // makes another.
 //
-// If the destination is there and up to date, the call takes two requests. After
-// making one it waits a few seconds before it returns, to see whether another
-// process did the same. When there are several, all but the oldest are removed:
-// by the calls that made them or, a minute after their creation, by any call. So
-// other destinations for the URL do not survive, whatever their triggers. A call
-// that waits for that ends with its context, and needs at most a little over a
-// minute.
+// If the destination is there and up to date, the call takes two requests. One that
+// makes it waits 12 to 25 seconds before it returns, to see whether another
+// process did the same: calls see each other only in the list of destinations, and
+// Nylas does not say how soon a new one is in it. What is promised here holds if
+// each is listed within [EnsureLag] after it was made, or, as a list that lags
+// behind as a whole has it, together with all that were made before it, however
+// late up to a minute. If a list is worse than that, some calls may return
+// destinations that a later call removes.
+//
+// When there are several, all but the oldest are removed: by the calls that made
+// them or, a minute after their creation, by any call. So other destinations for
+// the URL do not survive, whatever their triggers. A call that waits for that ends
+// with its context, and needs at most two minutes.
 //
 // What is there is changed only where the request differs. A destination that has
-// failed is set active again, for which Nylas asks for the challenge; one that is
-// paused stays so. Calls that differ in their triggers overwrite each other.
+// failed is set active again, for which Nylas asks for the challenge. One that
+// somebody has paused stays so unless Resume is set: then nothing is delivered, and
+// Status, which is worth a look, says so. [ErrWebhookPaused] is the error if an
+// older destination is paused and a younger one is not: removing either could be
+// wrong. Calls that differ in their triggers overwrite each other.
 //
-// Errors are those of List, Get, Create, Update and Delete. When one matches
+// Other errors are those of List, Get, Create, Update and Delete. When one matches
 // [ErrOutcomeUnknown], this call made a destination, or may have: it stays, and its
 // secret is lost. Options hold for each request of the call; with [WithResponse]
 // the response is that of the last one.
@@ -64,7 +84,7 @@ type EnsureWebhookRequest struct {
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Ensure(ctx context.Context, req *EnsureWebhookRequest, opts ...RequestOption) (*Webhook, error) {
 	begin(opts)
-	const op = "ensure webhook"
+	const op = opEnsure
 	switch {
 	case req == nil:
 		return nil, refuse(op, "the request is nil")
@@ -82,9 +102,10 @@ func (s *WebhookService) Ensure(ctx context.Context, req *EnsureWebhookRequest, 
 	response := cmp.Or(config.response, &Response{})
 	e := &ensuring{
 		service: s, req: req, opts: append(slices.Clone(opts), WithResponse(response)), response: response,
-		made:  make(map[string]*Webhook),
-		read:  make(map[string]*Webhook),
-		since: make(map[string]time.Time),
+		made:    make(map[string]*creation),
+		seen:    make(map[string]time.Time),
+		read:    make(map[string]*reading),
+		updated: make(map[string]*Webhook),
 		pause: backoff.ExponentialBackOff{
 			InitialInterval: ensurePause, RandomizationFactor: 0.5, Multiplier: 1.5, MaxInterval: maxEnsurePause,
 		},
@@ -97,17 +118,24 @@ func (s *WebhookService) Ensure(ctx context.Context, req *EnsureWebhookRequest, 
 	return webhook, err
 }
 
+// EnsureLag is how late a list may show a new destination without harm to what
+// [WebhookService.Ensure] promises, whatever else the list has by then. Nylas
+// publishes nothing about how soon its lists follow; this is meant to be more than
+// enough, and is waited for only by calls that make a destination.
+const EnsureLag = 10 * time.Second
+
 // The times of Ensure.
 const (
-	// ensureQuiet is how long a destination must have existed before a call returns
-	// it as the only one. created_at counts whole seconds, so in the second of its
-	// creation another one can still be made that orders before it. The rest is for
-	// lists that lag behind.
+	// ensureQuiet is what is waited beyond the lag of the list. created_at counts
+	// whole seconds, so in the second of its creation another destination can be made
+	// that orders before it. The rest is for clocks.
 	ensureQuiet = 2 * time.Second
-	// maxEnsureQuiet bounds what is added to that: Nylas waits at most 10 s for the
-	// answer to a challenge.
+	// maxEnsureTook bounds what is added to that for creations that are still on
+	// their way: Nylas waits at most 10 s for the answer to a challenge.
 	// https://developer.nylas.com/docs/v3/notifications/
-	maxEnsureQuiet = 10 * time.Second
+	maxEnsureTook = 10 * time.Second
+	// maxEnsureLag is how long a call waits until what it made is listed.
+	maxEnsureLag = time.Minute
 	// ensureSurplus is the age from which any call may remove a destination that is
 	// not the oldest. Before that its maker does.
 	ensureSurplus = time.Minute
@@ -118,25 +146,28 @@ const (
 	maxEnsurePause = 8 * time.Second
 	// maxEnsureLost is how many creations without an answer a call makes.
 	maxEnsureLost = 3
+	// maxEnsureLimited is how often in a row a call goes on after Nylas has answered
+	// 429 to all attempts of a request.
+	maxEnsureLimited = 8
 )
 
 // ensuring is one call of Ensure. Nylas has neither a unique key nor a
 // conditional request for destinations, so calls agree through what all of them
 // can read: the order of destinations by (created_at, id), both of which never
-// change. A call repeats these steps:
+// change and are read through Get. A call repeats these steps:
 //
-//  1. List the destinations for the URL, and read those that are new to it
-//     through Get.
-//  2. None: create one.
+//  1. List the destinations for the URL. What the call made belongs to them, listed
+//     or not.
+//  2. None: create one, and wait as long as others can be on their way.
 //  3. Several: if the call made one and there is an older one, remove its own. Of
 //     the others remove those older than a minute, except the oldest.
-//  4. Exactly one, and it has existed for the quiet time: done. In all other cases
+//  4. Exactly one, and no older one can turn up any more: done. In all other cases
 //     wait at random and start again.
 //
-// Why at least one is left: only what was seen beside an older one is removed. The
-// oldest of all that ever existed is never removed by that rule, not even when
-// lists are stale or clocks are wrong. Should somebody delete it by hand, step 2
-// makes another.
+// Why at least one is left: only what was seen beside an older one, which Get found
+// after the list began, is removed. The oldest of all that ever existed is never
+// removed by that rule, not even when lists are stale or clocks are wrong. Should
+// somebody delete it by hand, step 2 makes another.
 //
 // Why at most one is left: a call creates only after a list without any, so once
 // one is visible only creations that are already on their way can follow, one
@@ -148,82 +179,101 @@ const (
 // ends whatever the clocks say. What a call that then crashes creates after all
 // others have returned is left to the next call.
 //
-// Why the secret is right: a call returns its own only after a list that had
-// nothing else, taken the quiet time after the creation. What is created later
-// has a later created_at, so it is younger, and nobody ever has a reason to
-// remove the one returned. A creation that began earlier and becomes visible later
-// is covered by adding the time that the call's own creation took, because Nylas
-// challenges the same endpoint for both.
+// Why the secret is right: a call returns its own only after a list that has it and
+// nothing older. Be the lag of the list at most EnsureLag: then that list, taken
+// EnsureLag and the quiet time after the creation, has all that are older. Be the
+// lag longer, and the list a view of the past: then the first list that has it has
+// what was made before it, and one taken the quiet time later all that can order
+// before it. What is created later has a later created_at, so nobody ever has a
+// reason to remove the one returned. For a creation that began earlier and ends
+// later the time is added that the call's own took, because Nylas challenges the
+// same endpoint for both.
 type ensuring struct {
 	service  *WebhookService
 	req      *EnsureWebhookRequest
 	opts     []RequestOption
 	response *Response // to the last request
 
-	made  map[string]*Webhook  // by this call, and not removed; with the secret
-	read  map[string]*Webhook  // what Get said when a destination was first seen
-	since map[string]time.Time // when this call first saw it
-	clock time.Duration        // how far that of Nylas is ahead of this machine's
-	asked time.Time            // when the last list began
-	lost  int                  // creations without an answer
-	pause backoff.ExponentialBackOff
+	made    map[string]*creation // by this call, and not removed
+	seen    map[string]time.Time // when a list first had a destination
+	read    map[string]*reading  // what Get said last
+	updated map[string]*Webhook  // what this call has brought up to date
+	raced   bool                 // the call has made a destination
+	clock   time.Duration        // how far that of Nylas is ahead of this machine's
+	asked   time.Time            // when the last list began
+	quietAt time.Time            // from when a list shows what the calls's creations concern
+	lost    int                  // creations without an answer
+	limited int                  // steps in a row that ended with 429
+	pause   backoff.ExponentialBackOff
+}
+
+// creation is a destination that the call made.
+type creation struct {
+	*Webhook           // with the secret
+	end      time.Time // when the answer came
+	took     time.Duration
+	late     bool // a list that should have had it did not
+}
+
+type reading struct {
+	*Webhook
+	at time.Time
 }
 
 func (e *ensuring) run(ctx context.Context) (*Webhook, error) {
 	for {
-		found, err := e.list(ctx)
-		if err != nil {
+		webhook, wait, err := e.step(ctx)
+		switch {
+		case webhook != nil:
+			return webhook, nil
+		case err == nil:
+			e.limited = 0
+		case !errors.Is(err, ErrRateLimited) || ctx.Err() != nil || e.limited >= maxEnsureLimited:
 			return nil, err
+		default: // many calls at once are what it is for
+			e.limited++
 		}
-		wait := e.pause.NextBackOff()
-		switch len(found) {
-		case 0:
-			quiet, err := e.create(ctx)
-			if err != nil {
-				return nil, err
-			}
-			wait += quiet
-		case 1:
-			quiet := e.quiet(found[0])
-			if quiet <= 0 {
-				webhook, err := e.finish(ctx, found[0])
-				if webhook != nil || err != nil {
-					return webhook, err
-				}
-			}
-			wait = max(wait, quiet)
-		default:
-			// What will be left must be as wanted before another one goes.
-			webhook, err := e.finish(ctx, found[0])
-			if err != nil {
-				return nil, err
-			}
-			if webhook == nil {
-				break
-			}
-			if err := e.reduce(ctx, found); err != nil {
-				return nil, err
-			}
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return nil, &Error{Op: "ensure webhook", cause: err}
+		if err := sleep(ctx, wait+e.pause.NextBackOff()); err != nil {
+			return nil, &Error{Op: opEnsure, cause: err}
 		}
 	}
+}
+
+// step lists the destinations and does what is to be done with them. It returns
+// the one that is left, or how long to wait for the next step at least.
+func (e *ensuring) step(ctx context.Context) (*Webhook, time.Duration, error) {
+	found, err := e.list(ctx)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case len(found) == 0:
+		wait, err := e.create(ctx)
+		return nil, wait, err
+	case len(found) > 1:
+		if err := e.removeOwn(ctx, found); err != nil {
+			return nil, 0, err
+		}
+		return nil, 0, e.removeSurplus(ctx, found)
+	}
+	exists, err := e.get(ctx, found[0].ID)
+	if err != nil || !exists {
+		return nil, 0, err
+	}
+	if wait := e.quiet(found[0].ID); wait > 0 {
+		return nil, wait, nil
+	}
+	webhook, err := e.finish(ctx, found[0])
+	return webhook, 0, err
 }
 
 // mayHaveMade reports whether the call leaves something behind if it fails.
 func (e *ensuring) mayHaveMade() bool { return e.lost > 0 || len(e.made) > 0 }
 
-// list returns the destinations for the URL, oldest first. What this call made
-// counts even if the list does not have it yet, or has another spelling of the
-// URL.
+// list returns the destinations for the URL. What this call made counts even if
+// the list does not have it yet, or has another spelling of the URL.
 func (e *ensuring) list(ctx context.Context) ([]*Webhook, error) {
 	e.asked = time.Now()
 	var found []*Webhook
-	missing := make(map[string]bool, len(e.made))
-	for id := range e.made {
-		missing[id] = true
-	}
 	for webhook, err := range e.service.List(ctx, e.opts...) {
 		if err != nil {
 			return nil, err
@@ -231,46 +281,42 @@ func (e *ensuring) list(ctx context.Context) ([]*Webhook, error) {
 		if webhook.ID == "" || e.made[webhook.ID] == nil && !sameURL(webhook.WebhookURL, e.req.WebhookURL) {
 			continue
 		}
-		delete(missing, webhook.ID)
-		exists, err := e.get(ctx, webhook.ID, false)
-		if err != nil {
-			return nil, err
+		if e.seen[webhook.ID].IsZero() {
+			e.seen[webhook.ID] = e.asked
 		}
-		if exists {
-			webhook.CreatedAt = e.read[webhook.ID].CreatedAt
-			webhook.UpdatedAt = e.read[webhook.ID].UpdatedAt
-			webhook.StatusUpdatedAt = e.read[webhook.ID].StatusUpdatedAt
-			found = append(found, webhook)
-		}
+		found = append(found, webhook)
 	}
-	for id := range missing {
-		exists, err := e.get(ctx, id, true)
+	for id, own := range e.made {
+		if slices.ContainsFunc(found, func(w *Webhook) bool { return w.ID == id }) {
+			continue
+		}
+		exists, err := e.get(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		if exists {
-			webhook := *e.read[id]
-			webhook.CompressedDelivery = e.made[id].CompressedDelivery
+			own.late = own.late || e.seen[id].IsZero()
+			webhook := *e.read[id].Webhook
+			webhook.CompressedDelivery = own.CompressedDelivery
 			found = append(found, &webhook)
-		} else {
-			delete(e.made, id)
 		}
 	}
-	slices.SortFunc(found, func(a, b *Webhook) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt.Time), cmp.Compare(a.ID, b.ID))
-	})
 	return found, nil
 }
 
-// get reads a destination, unless that was done before, and reports whether it
-// exists.
-func (e *ensuring) get(ctx context.Context, id string, again bool) (bool, error) {
-	if e.read[id] != nil && !again {
+// get reads a destination again, unless that was done since the last list began,
+// and reports whether it exists.
+func (e *ensuring) get(ctx context.Context, id string) (bool, error) {
+	if read := e.read[id]; read != nil && !read.at.Before(e.asked) {
 		return true, nil
 	}
 	webhook, err := e.service.Get(ctx, id, e.opts...)
 	switch {
 	case errors.Is(err, ErrNotFound):
+		if own := e.made[id]; own == nil || time.Since(own.end) >= EnsureLag { // Get may lag, too
+			delete(e.made, id)
+		}
+		delete(e.read, id)
 		return false, nil
 	case err != nil:
 		return false, err
@@ -279,10 +325,7 @@ func (e *ensuring) get(ctx context.Context, id string, again bool) (bool, error)
 	if date, err := http.ParseTime(e.response.Header.Get("Date")); err == nil {
 		e.clock = date.Sub(now)
 	}
-	if e.read[id] == nil {
-		e.since[id] = now
-	}
-	e.read[id] = webhook
+	e.read[id] = &reading{webhook, now}
 	return true, nil
 }
 
@@ -295,83 +338,183 @@ func (e *ensuring) create(ctx context.Context) (quiet time.Duration, err error) 
 		NotificationEmailAddresses: e.req.NotificationEmailAddresses,
 		CompressedDelivery:         e.req.CompressedDelivery != nil && *e.req.CompressedDelivery,
 	}, e.opts...)
-	quiet = ensureQuiet + min(time.Since(start), maxEnsureQuiet)
+	end := time.Now()
+	took := min(end.Sub(start), maxEnsureTook)
+	quiet = EnsureLag + ensureQuiet + took
 	switch {
 	case err == nil:
-		e.made[webhook.ID] = webhook
-		return quiet, nil
+		e.raced = true
+		e.made[webhook.ID] = &creation{Webhook: webhook, end: end, took: took}
 	case ctx.Err() != nil:
 		return 0, err
 	case errors.Is(err, ErrOutcomeUnknown):
 		// It may still become visible. If it does not, it is made again.
+		e.raced = true
 		if e.lost++; e.lost > maxEnsureLost {
 			return 0, err
 		}
-		return quiet, nil
-	}
-	// Another process may have been faster: Nylas wants a URL of its own for each
-	// destination.
-	if found, listErr := e.list(ctx); listErr != nil || len(found) == 0 {
+	case errors.Is(err, ErrRateLimited):
 		return 0, err
+	default:
+		// Another process may have been faster: Nylas wants a URL of its own for each
+		// destination.
+		if found, listErr := e.list(ctx); listErr != nil || len(found) == 0 {
+			return 0, err
+		}
+		return 0, nil
 	}
-	return 0, nil
+	e.quietAt = end.Add(quiet)
+	return quiet, nil
 }
 
 // quiet returns how long it still takes until nothing older than the only
-// destination can turn up. One of its own was waited for after its creation.
-func (e *ensuring) quiet(webhook *Webhook) time.Duration {
-	if e.made[webhook.ID] != nil {
-		return 0
+// destination can turn up.
+func (e *ensuring) quiet(id string) time.Duration {
+	wait := e.quietAt.Sub(e.asked)
+	own := e.made[id]
+	switch {
+	case own == nil:
+		return max(wait, EnsureLag+ensureQuiet-e.age(id))
+	case own.late && e.seen[id].IsZero():
+		return max(wait, min(ensureQuiet, own.end.Add(maxEnsureLag).Sub(e.asked)))
+	case own.late:
+		return max(wait, e.seen[id].Add(ensureQuiet+own.took).Sub(e.asked))
 	}
-	return ensureQuiet - e.age(webhook)
+	return wait
 }
 
 // age returns how long a destination had existed at least when the last list
 // began.
-func (e *ensuring) age(webhook *Webhook) time.Duration {
-	age := e.asked.Sub(e.since[webhook.ID])
-	if !webhook.CreatedAt.IsZero() {
+func (e *ensuring) age(id string) time.Duration {
+	var age time.Duration
+	if seen := e.seen[id]; !seen.IsZero() {
+		age = e.asked.Sub(seen)
+	}
+	if read := e.read[id]; read != nil && !read.CreatedAt.IsZero() {
 		// created_at is cut to seconds: the difference can be one too long.
-		age = max(age, e.asked.Add(e.clock).Sub(webhook.CreatedAt.Time)-time.Second)
+		age = max(age, e.asked.Add(e.clock).Sub(read.CreatedAt.Time)-time.Second)
 	}
 	return age
 }
 
-// reduce removes what this call may remove of several destinations, of which the
-// first is the oldest.
-func (e *ensuring) reduce(ctx context.Context, found []*Webhook) error {
-	for _, webhook := range found[1:] {
-		if e.made[webhook.ID] == nil && e.age(webhook) <= ensureSurplus {
+// olderFirst is the order of destinations that were read.
+func (e *ensuring) olderFirst(a, b *Webhook) int {
+	return cmp.Or(e.read[a.ID].CreatedAt.Compare(e.read[b.ID].CreatedAt.Time), cmp.Compare(a.ID, b.ID))
+}
+
+// removeOwn removes what this call made and is not the oldest. It reads no more
+// than it has to: many calls do this at once.
+func (e *ensuring) removeOwn(ctx context.Context, found []*Webhook) error {
+	for _, own := range found {
+		if e.made[own.ID] == nil {
 			continue
 		}
-		if err := e.service.Delete(ctx, webhook.ID, e.opts...); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
+		for _, other := range found {
+			if other == own {
+				continue
+			}
+			for _, id := range []string{own.ID, other.ID} {
+				if exists, err := e.get(ctx, id); err != nil || !exists {
+					return err
+				}
+			}
+			if e.olderFirst(other, own) > 0 {
+				continue
+			}
+			// What will be left must be as wanted before another one goes.
+			if webhook, err := e.finish(ctx, other); err != nil || webhook == nil {
+				return err
+			}
+			if err := e.remove(ctx, own); err != nil {
+				return err
+			}
+			break
 		}
-		delete(e.made, webhook.ID)
 	}
 	return nil
 }
 
-// finish brings the only destination up to date and returns it, or nil if it is
-// gone.
-func (e *ensuring) finish(ctx context.Context, webhook *Webhook) (*Webhook, error) {
-	if update, needed := e.update(webhook); needed {
-		updated, err := e.service.Update(ctx, webhook.ID, update, e.opts...)
+// removeSurplus removes what anybody may remove. A call that takes part in a race
+// leaves what it has not seen for long to those who made it.
+func (e *ensuring) removeSurplus(ctx context.Context, found []*Webhook) error {
+	if e.raced && !slices.ContainsFunc(found, func(w *Webhook) bool { return e.made[w.ID] == nil && e.age(w.ID) > ensureSurplus }) {
+		return nil
+	}
+	var existing []*Webhook
+	for _, webhook := range found {
+		exists, err := e.get(ctx, webhook.ID)
+		if err != nil {
+			return err
+		}
+		if exists {
+			existing = append(existing, webhook)
+		}
+	}
+	slices.SortFunc(existing, e.olderFirst)
+	if len(existing) < 2 {
+		return nil
+	}
+	oldest, others := existing[0], existing[1:]
+	surplus := slices.DeleteFunc(others, func(w *Webhook) bool { return e.made[w.ID] != nil || e.age(w.ID) <= ensureSurplus })
+	if len(surplus) == 0 {
+		return nil
+	}
+	if e.status(oldest).isPaused() && !e.req.Resume &&
+		slices.ContainsFunc(surplus, func(w *Webhook) bool { return !e.status(w).isPaused() }) {
+		return &Error{Op: opEnsure, Message: "no older destination was removed", cause: ErrWebhookPaused}
+	}
+	if webhook, err := e.finish(ctx, oldest); err != nil || webhook == nil {
+		return err
+	}
+	for _, webhook := range surplus {
+		if err := e.remove(ctx, webhook); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *ensuring) remove(ctx context.Context, webhook *Webhook) error {
+	if err := e.service.Delete(ctx, webhook.ID, e.opts...); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	delete(e.made, webhook.ID)
+	delete(e.read, webhook.ID)
+	return nil
+}
+
+// status prefers what Get says of a destination to what the list says.
+func (e *ensuring) status(webhook *Webhook) WebhookStatus {
+	return cmp.Or(e.read[webhook.ID].Status, webhook.Status)
+}
+
+// finish brings a destination that was read up to date and returns it, or nil if
+// it is gone.
+func (e *ensuring) finish(ctx context.Context, listed *Webhook) (*Webhook, error) {
+	read := e.read[listed.ID]
+	webhook := *listed
+	webhook.Status = e.status(listed)
+	webhook.CreatedAt, webhook.UpdatedAt, webhook.StatusUpdatedAt = read.CreatedAt, read.UpdatedAt, read.StatusUpdatedAt
+	if updated := e.updated[listed.ID]; updated != nil {
+		webhook = *updated // the list can be older than that
+	} else if update, needed := e.update(&webhook); needed {
+		updated, err := e.service.Update(ctx, listed.ID, update, e.opts...)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			delete(e.made, webhook.ID)
-			delete(e.read, webhook.ID)
+			delete(e.made, listed.ID)
+			delete(e.read, listed.ID)
 			return nil, nil
 		case err != nil:
 			return nil, err
 		}
-		updated.ID = webhook.ID
-		webhook = updated
+		updated.ID = listed.ID
+		e.updated[listed.ID] = updated
+		webhook = *updated
 	}
-	if made := e.made[webhook.ID]; made != nil {
-		webhook.WebhookSecret = made.WebhookSecret
+	if own := e.made[listed.ID]; own != nil {
+		webhook.WebhookSecret = own.WebhookSecret
 	}
-	return webhook, nil
+	return &webhook, nil
 }
 
 // update returns how the request differs from the destination.
@@ -389,7 +532,7 @@ func (e *ensuring) update(webhook *Webhook) (update *UpdateWebhookRequest, neede
 	if want := e.req.CompressedDelivery; want != nil && (webhook.CompressedDelivery == nil || *webhook.CompressedDelivery != *want) {
 		update.CompressedDelivery, needed = want, true
 	}
-	if webhook.Status == WebhookFailed {
+	if webhook.Status == WebhookFailed || e.req.Resume && webhook.Status.isPaused() {
 		update.Status, needed = WebhookActive, true
 	}
 	return update, needed

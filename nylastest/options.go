@@ -133,6 +133,10 @@ type Readings struct {
 	// ClickRecentsPerMessage gives all links of a message one list of recents and
 	// one sequence of click ids. By default each link has its own.
 	ClickRecentsPerMessage bool
+	// WebhookListLag is how far the list of webhooks is behind: it shows what there
+	// was so long ago, while every other request sees what there is. By default it
+	// is up to date.
+	WebhookListLag time.Duration
 	// ScheduleOnTop answers a scheduled send with 202 and the schedule id at the
 	// top level. By default it is 200 and the id is in data.
 	ScheduleOnTop bool

@@ -92,7 +92,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		schedules:     &schedules{},
 		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
-		destinations:  &destinations{},
+		destinations:  &destinations{lag: c.readings.WebhookListLag},
 		faults:        &faultQueue{},
 		activity:      &activityLog{},
 		pubsub:        &channels{},

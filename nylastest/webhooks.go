@@ -105,7 +105,7 @@ func (s *Server) serveCreateWebhook(c *call) *response {
 
 func (s *Server) serveListWebhooks(*call) *response {
 	list := []webhookAnswer{}
-	for _, hook := range s.destinations.all() {
+	for _, hook := range s.destinations.listed() {
 		list = append(list, hook.answer())
 	}
 	return dataResponse(list)
