@@ -313,9 +313,7 @@ func (e *ensuring) get(ctx context.Context, id string) (bool, error) {
 	webhook, err := e.service.Get(ctx, id, e.opts...)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		if own := e.made[id]; own == nil || time.Since(own.end) >= EnsureLag { // Get may lag, too
-			delete(e.made, id)
-		}
+		delete(e.made, id)
 		delete(e.read, id)
 		return false, nil
 	case err != nil:

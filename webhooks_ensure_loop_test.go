@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,7 +50,7 @@ type secretsOf struct {
 	byID map[string]string
 }
 
-func (s *secretsOf) note(body []byte) {
+func (s *secretsOf) note(body []byte) (id string) {
 	var created struct {
 		Data json.RawMessage `json:"data"`
 	}
@@ -58,15 +59,17 @@ func (s *secretsOf) note(body []byte) {
 		Secret string `json:"webhook_secret"`
 	}
 	if json.Unmarshal(body, &created) != nil || json.Unmarshal(created.Data, &webhook) != nil {
-		return
+		return ""
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byID[webhook.ID] = webhook.Secret
+	return webhook.ID
 }
 
 // weather is a network that delays, loses answers and refuses, all at random.
 type weather struct {
+	shelf   *shelf
 	next    http.RoundTripper
 	rand    *rand.Rand // used under mu
 	mu      *sync.Mutex
@@ -103,9 +106,15 @@ func (w *weather) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Method == http.MethodGet && r.URL.Path == "/v3/webhooks" {
+		body = w.shelf.show(body)
+	}
+	answer.ContentLength = int64(len(body))
 	answer.Body = io.NopCloser(strings.NewReader(string(body)))
 	if r.Method == http.MethodPost && answer.StatusCode == http.StatusOK {
-		w.secrets.note(body)
+		if id := w.secrets.note(body); w.shelf != nil {
+			w.shelf.put(id)
+		}
 		if w.created++; w.created == w.crashAt {
 			w.crash()
 		}
@@ -117,6 +126,38 @@ func (w *weather) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, io.ErrUnexpectedEOF
 	}
 	return answer, nil
+}
+
+// shelf is a list that shows each destination a while after it was made, one sooner
+// and another one later: worse than a list that lags behind as a whole.
+type shelf struct {
+	mu      sync.Mutex
+	longest time.Duration
+	rand    *rand.Rand
+	from    map[string]time.Time
+}
+
+func (s *shelf) show(body []byte) []byte {
+	var list struct {
+		Data []map[string]any `json:"data"`
+	}
+	if s == nil || json.Unmarshal(body, &list) != nil {
+		return body
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list.Data = slices.DeleteFunc(list.Data, func(w map[string]any) bool { return time.Now().Before(s.from[fmt.Sprint(w["id"])]) })
+	shown, err := json.Marshal(list)
+	if err != nil {
+		return body
+	}
+	return shown
+}
+
+func (s *shelf) put(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from[id] = time.Now().Add(time.Duration(s.rand.Int64N(int64(s.longest) + 1)))
 }
 
 func response(r *http.Request, status int, body string) *http.Response {
@@ -159,12 +200,15 @@ func TestEnsureFromManyProcesses(t *testing.T) {
 	t.Parallel()
 	for round := range ensureRounds(t) {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
-			inLoop(t, func(t *testing.T, l *loop) { ensureFromMany(t, l, uint64(round)) })
+			lag := []time.Duration{0, 0, 6 * time.Second, 30 * time.Second}[round%4] // of the whole list
+			inLoop(t, func(t *testing.T, l *loop) {
+				ensureFromMany(t, l, uint64(round), lag)
+			}, nylastest.WithReadings(nylastest.Readings{WebhookListLag: lag}))
 		})
 	}
 }
 
-func ensureFromMany(t *testing.T, l *loop, seed uint64) {
+func ensureFromMany(t *testing.T, l *loop, seed uint64, lag time.Duration) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 7))
 	var mu sync.Mutex
@@ -179,6 +223,10 @@ func ensureFromMany(t *testing.T, l *loop, seed uint64) {
 	delay := []time.Duration{0, 5 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second}[random.IntN(4)]
 	lose := []float64{0, 0, 0.1, 0.3}[random.IntN(4)]
 	refuse := []float64{0, 0, 0.1}[random.IntN(3)]
+	var eachLate *shelf
+	if lag == 0 && random.IntN(2) == 0 {
+		eachLate = &shelf{longest: nylas.EnsureLag - 2*delay, rand: rand.New(rand.NewPCG(seed, 8)), from: make(map[string]time.Time)}
+	}
 	spread := []time.Duration{0, time.Second, 20 * time.Second}[random.IntN(3)]
 
 	type outcome struct {
@@ -192,7 +240,7 @@ func ensureFromMany(t *testing.T, l *loop, seed uint64) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		sky := &weather{
-			rand: random, mu: &mu, secrets: secrets, delay: delay, lose: lose, refuse: refuse, crash: cancel,
+			shelf: eachLate, rand: random, mu: &mu, secrets: secrets, delay: delay, lose: lose, refuse: refuse, crash: cancel,
 		}
 		if between(0, 4) == 0 {
 			sky.crashAt = 1
@@ -214,8 +262,10 @@ func ensureFromMany(t *testing.T, l *loop, seed uint64) {
 	took := time.Since(began)
 
 	// What a crash left when everybody had returned is for the next call.
+	<-time.After(max(lag, nylas.EnsureLag))
 	last, err := l.client.Webhooks.Ensure(t.Context(), ensureRequest())
 	require.NoError(t, err)
+	<-time.After(lag)
 	left := l.destinations()
 	require.Len(t, left, 1, "exactly one is left")
 	assert.Equal(t, left[0].ID, last.ID)
@@ -242,7 +292,7 @@ func ensureFromMany(t *testing.T, l *loop, seed uint64) {
 	}
 	assert.LessOrEqual(t, holders, 1)
 	if lose == 0 && refuse == 0 {
-		assert.Less(t, took, 3*time.Minute)
+		assert.Less(t, took, 4*time.Minute)
 	}
 }
 
@@ -473,6 +523,45 @@ func TestEnsureSeesAnOlderOneLate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestEnsureOfAPausedOne: what somebody has paused is neither resumed unasked nor
+// kept at the cost of one that delivers.
+func TestEnsureOfAPausedOne(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		l.answerChallenges(at(0))
+		oldest := l.ensure()
+		pause := func() {
+			_, err := l.client.Webhooks.Update(t.Context(), oldest.ID, &nylas.UpdateWebhookRequest{Status: nylas.WebhookPause})
+			require.NoError(t, err)
+		}
+		pause()
+		paused := l.ensure()
+		assert.Equal(t, oldest.ID, paused.ID)
+		assert.Equal(t, nylas.WebhookPause, paused.Status, "the caller can see it")
+
+		for range 2 {
+			_, err := l.client.Webhooks.Create(t.Context(), &nylas.CreateWebhookRequest{
+				TriggerTypes: events.TrackingTypes(), WebhookURL: ensuredURL,
+			})
+			require.NoError(t, err)
+		}
+		<-time.After(2 * time.Minute)
+		_, err := l.client.Webhooks.Ensure(t.Context(), ensureRequest())
+		require.ErrorIs(t, err, nylas.ErrWebhookPaused)
+		require.EqualError(t, err, "nylas: ensure webhook: no older destination was removed: nylas: the oldest destination for the URL "+
+			"is paused and a younger one is not: delete one of them, or resume the oldest")
+		assertSentinels(t, err)
+		assert.Len(t, l.destinations(), 3, "nothing was removed")
+
+		resumed := l.ensure(func(r *nylas.EnsureWebhookRequest) { r.Resume = true })
+		assert.Equal(t, oldest.ID, resumed.ID)
+		assert.Equal(t, nylas.WebhookActive, resumed.Status)
+		assert.Len(t, l.destinations(), 1)
+
+		pause()
+		assert.Equal(t, nylas.WebhookActive, l.ensure(func(r *nylas.EnsureWebhookRequest) { r.Resume = true }).Status)
+	})
 }
 
 func TestEnsureEndsWithItsContext(t *testing.T) {
