@@ -88,8 +88,8 @@ func newLimiter(limits RateLimits) *limiter {
 	}
 }
 
-// lanesOf returns what a request has to pass, one after the other, and whose lane
-// of it.
+// lanesOf returns what a request has to pass, the slowest first, and whose lane of
+// it.
 func (l *limiter) lanesOf(x *exchange) (_ []*lanes, owner string) {
 	call := &x.call
 	if !strings.HasPrefix(call.path, "/v3/grants/{") && !strings.HasPrefix(call.path, "/v3/domains/{") {
@@ -99,7 +99,6 @@ func (l *limiter) lanesOf(x *exchange) (_ []*lanes, owner string) {
 	case !isSend:
 		return []*lanes{l.grantCalls}, call.ids[0]
 	case strings.HasPrefix(x.contentType(), "multipart/"):
-		// The slower one first: who waits there holds up nobody in the other one.
 		return []*lanes{l.multipartSends, l.sends}, call.ids[0]
 	default:
 		return []*lanes{l.sends}, call.ids[0]
@@ -161,8 +160,10 @@ func (l *lanes) sweep() {
 	l.open, l.sweepAt = inUse, max(minSweep, 2*len(inUse))
 }
 
-// pass waits for the turn of a request.
-func (l *lanes) pass(ctx context.Context, owner string) error {
+// pass waits for the turn of a request. If it has to pass others too, it does that
+// just before it goes, so that it does not go together with one behind it that had
+// to wait there as well.
+func (l *lanes) pass(ctx context.Context, owner string, others []*lanes) error {
 	lane := l.enter(owner)
 	defer l.leave(lane)
 	// Only the first in the line takes from the limiter: one that is given up behind
@@ -173,14 +174,32 @@ func (l *lanes) pass(ctx context.Context, owner string) error {
 		return ctx.Err()
 	}
 	defer func() { <-lane.turn }()
+	if len(others) > 0 {
+		free := lane.limiter.Reserve()
+		delay := free.Delay()
+		free.Cancel()
+		if err := await(ctx, delay); err != nil {
+			return err
+		}
+		if err := others[0].pass(ctx, owner, others[1:]); err != nil {
+			return err
+		}
+	}
 	reserved := lane.limiter.Reserve()
-	timer := time.NewTimer(reserved.Delay())
+	err := await(ctx, reserved.Delay())
+	if err != nil {
+		reserved.Cancel()
+	}
+	return err
+}
+
+func await(ctx context.Context, delay time.Duration) error {
+	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		reserved.Cancel()
 		return ctx.Err()
 	}
 }
@@ -201,12 +220,7 @@ func (x *exchange) admit(ctx context.Context, until time.Time) error {
 		defer cancel()
 	}
 	all, owner := x.client.limiter.lanesOf(x)
-	var err error
-	for _, lanes := range all {
-		if err = lanes.pass(waiting, owner); err != nil {
-			break
-		}
-	}
+	err := all[0].pass(waiting, owner, all[1:])
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("while waiting for the rate limit: %w", ended(ctx))

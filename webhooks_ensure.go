@@ -67,7 +67,8 @@ var ErrWebhookPaused = errors.New("nylas: the oldest destination for the URL is 
 // When there are several, all but the oldest are removed: by the calls that made
 // them or, a minute after their creation, by any call. So other destinations for
 // the URL do not survive, whatever their triggers. A call that waits for that ends
-// with its context, and needs at most two minutes.
+// with its context, and needs at most two minutes if Nylas answers; after 429, which
+// many calls at once provoke, it goes on more slowly.
 //
 // What is there is changed only where the request differs. A destination that has
 // failed is set active again, for which Nylas asks for the challenge. One that
@@ -147,8 +148,8 @@ const (
 	// maxEnsureLost is how many creations without an answer a call makes.
 	maxEnsureLost = 3
 	// maxEnsureLimited is how often in a row a call goes on after Nylas has answered
-	// 429 to all attempts of a request.
-	maxEnsureLimited = 8
+	// 429 to all attempts of a request: 200 calls at once come to their end.
+	maxEnsureLimited = 20
 )
 
 // ensuring is one call of Ensure. Nylas has neither a unique key nor a
@@ -411,10 +412,13 @@ func (e *ensuring) removeOwn(ctx context.Context, found []*Webhook) error {
 			if other == own {
 				continue
 			}
-			for _, id := range []string{own.ID, other.ID} {
-				if exists, err := e.get(ctx, id); err != nil || !exists {
+			if e.read[own.ID] == nil { // otherwise its place in the order is known
+				if exists, err := e.get(ctx, own.ID); err != nil || !exists {
 					return err
 				}
+			}
+			if exists, err := e.get(ctx, other.ID); err != nil || !exists {
+				return err
 			}
 			if e.olderFirst(other, own) > 0 {
 				continue

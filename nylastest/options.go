@@ -24,6 +24,7 @@ type config struct {
 	sendingDomains  map[string]bool // normalised
 	retryDelays     [maxAttempts - 1]time.Duration
 	network         *Network // nil: loopback
+	rateLimits      bool
 }
 
 // WithTrial makes the application a trial one: every send with tracking_options

@@ -35,6 +35,7 @@ type Server struct {
 	courier      *courier
 	faults       *faultQueue
 	activity     *activityLog
+	rates        *rates // nil without WithRateLimits
 	pubsub, sns  *channels
 	startedAt    time.Time
 
@@ -98,6 +99,9 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		pubsub:        &channels{},
 		sns:           &channels{},
 		startedAt:     time.Now(),
+	}
+	if c.rateLimits {
+		s.rates = &rates{last: make(map[string]*rateRing)}
 	}
 	s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
 	s.mailbox = newMailbox(s.applicationID, c.readings)
