@@ -66,7 +66,7 @@ func TestLoopRateLimit(t *testing.T) {
 // TestEnsureWithinTheRate: many calls at once are more than Nylas takes in a second,
 // and come to their end all the same.
 func TestEnsureWithinTheRate(t *testing.T) {
-	for _, processes := range []int{50, 200} {
+	for _, processes := range []int{50, 120} {
 		t.Run(fmt.Sprint(processes), func(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loop) {
 				l.answerChallenges(at(100 * time.Millisecond))

@@ -148,7 +148,7 @@ const (
 	// maxEnsureLost is how many creations without an answer a call makes.
 	maxEnsureLost = 3
 	// maxEnsureLimited is how often in a row a call goes on after Nylas has answered
-	// 429 to all attempts of a request: 200 calls at once come to their end.
+	// 429 to all attempts of a request: over 100 calls at once come to their end.
 	maxEnsureLimited = 20
 )
 
@@ -204,6 +204,7 @@ type ensuring struct {
 	asked   time.Time            // when the last list began
 	quietAt time.Time            // from when a list shows what the calls's creations concern
 	lost    int                  // creations without an answer
+	refused time.Time            // when Nylas first refused a creation
 	limited int                  // steps in a row that ended with 429
 	pause   backoff.ExponentialBackOff
 }
@@ -356,14 +357,31 @@ func (e *ensuring) create(ctx context.Context) (quiet time.Duration, err error) 
 		return 0, err
 	default:
 		// Another process may have been faster: Nylas wants a URL of its own for each
-		// destination.
-		if found, listErr := e.list(ctx); listErr != nil || len(found) == 0 {
+		// destination. The list may show that later.
+		found, listErr := e.list(ctx)
+		if listErr == nil && len(found) > 0 {
+			return 0, nil
+		}
+		if e.refused.IsZero() {
+			e.refused = end
+		}
+		if listErr != nil || !mayBeTaken(err) || end.Sub(e.refused) > EnsureLag+ensureQuiet {
 			return 0, err
 		}
 		return 0, nil
 	}
 	e.quietAt = end.Add(quiet)
 	return quiet, nil
+}
+
+// mayBeTaken reports whether a creation can have been refused because there is a
+// destination for the URL, which no page of Nylas shows. What it shows is about the
+// endpoint or the request.
+func mayBeTaken(err error) bool {
+	failed, ok := errors.AsType[*Error](err)
+	return ok && (failed.StatusCode == http.StatusBadRequest || failed.StatusCode == http.StatusConflict) &&
+		!strings.Contains(failed.Message, "unable.verify") && !strings.Contains(failed.Message, "invalid.input") &&
+		!errors.Is(err, ErrUnauthorized)
 }
 
 // quiet returns how long it still takes until nothing older than the only

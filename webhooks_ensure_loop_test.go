@@ -525,6 +525,41 @@ func TestEnsureSeesAnOlderOneLate(t *testing.T) {
 	}
 }
 
+// TestEnsureWhenURLsAreUnique: Nylas may refuse a second destination for a URL
+// before the list has the first one.
+func TestEnsureWhenURLsAreUnique(t *testing.T) {
+	for _, lag := range []time.Duration{0, 9 * time.Second, 20 * time.Second} {
+		t.Run(lag.String(), func(t *testing.T) {
+			inLoop(t, func(t *testing.T, l *loop) {
+				l.answerChallenges(at(100 * time.Millisecond))
+				webhooks, errs := make([]*nylas.Webhook, 10), make([]error, 10)
+				var running sync.WaitGroup
+				for i := range webhooks {
+					client := l.newClient(l.nylas.APIKey())
+					running.Go(func() { webhooks[i], errs[i] = client.Webhooks.Ensure(t.Context(), ensureRequest()) })
+				}
+				running.Wait()
+				<-time.After(lag)
+				left := l.destinations()
+				require.Len(t, left, 1)
+				holders := 0
+				for i, webhook := range webhooks {
+					if lag > nylas.EnsureLag && errs[i] != nil {
+						require.ErrorContains(t, errs[i], "create webhook: 400 70005: webhook_url is that of another destination")
+						continue
+					}
+					require.NoError(t, errs[i])
+					assert.Equal(t, left[0].ID, webhook.ID)
+					if webhook.WebhookSecret != "" {
+						holders++
+					}
+				}
+				assert.Equal(t, 1, holders)
+			}, nylastest.WithReadings(nylastest.Readings{WebhookListLag: lag, UniqueWebhookURLs: true}))
+		})
+	}
+}
+
 // TestEnsureOfAPausedOne: what somebody has paused is neither resumed unasked nor
 // kept at the cost of one that delivers.
 func TestEnsureOfAPausedOne(t *testing.T) {

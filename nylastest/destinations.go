@@ -77,11 +77,17 @@ func (d *destinations) listed() []destination {
 	return nil
 }
 
-func (d *destinations) add(hook destination) {
+// add reports whether the webhook was added: with unique, only if no other one has
+// its URL.
+func (d *destinations) add(hook destination, unique bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if unique && slices.ContainsFunc(d.list, func(other destination) bool { return other.url == hook.url }) {
+		return false
+	}
 	d.list = append(d.list, hook)
 	d.changed()
+	return true
 }
 
 func (d *destinations) get(id string) (destination, bool) {

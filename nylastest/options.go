@@ -138,6 +138,10 @@ type Readings struct {
 	// was so long ago, while every other request sees what there is. By default it
 	// is up to date.
 	WebhookListLag time.Duration
+	// UniqueWebhookURLs refuses a second webhook for a URL, with a text of the
+	// emulator's own. By default there can be several: Nylas says that each should
+	// have a URL of its own, and not what happens otherwise.
+	UniqueWebhookURLs bool
 	// ScheduleOnTop answers a scheduled send with 202 and the schedule id at the
 	// top level. By default it is 200 and the id is in data.
 	ScheduleOnTop bool
