@@ -100,8 +100,8 @@ func TestEnsureOnTheWire(t *testing.T) {
 	}
 	t.Run("paused stays paused", func(t *testing.T) {
 		t.Parallel()
-		for list, get := range map[string]string{`,"status":"pause"`: `,"status":"pause"`, `,"status":"active"`: `,"status":"pause"`, `,"status":"pause" `: ``} {
-			w := newWire(t, listed(list), gotLongAgo(get))
+		for _, status := range [][2]string{{"pause", "pause"}, {"active", "pause"}, {"pause", ""}} {
+			w := newWire(t, listed(`,"status":"`+status[0]+`"`), gotLongAgo(`,"status":"`+status[1]+`"`))
 			webhook, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
 			require.NoError(t, err)
 			assert.Equal(t, nylas.WebhookPause, webhook.Status, "what Get says counts, if it says something")

@@ -73,7 +73,8 @@ func (s *Server) limited(e Endpoint, r *http.Request) *response {
 		return nil
 	}
 	_, path, _ := strings.Cut(string(e), " ")
-	owner, limit := "", maxGrantRate
+	var owner string
+	limit := maxGrantRate
 	switch {
 	case strings.HasPrefix(path, "/v3/webhooks"), strings.HasPrefix(path, "/v3/channels/"):
 		owner, limit = "application", maxApplicationRate
