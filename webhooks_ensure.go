@@ -145,7 +145,8 @@ const (
 	// 50 requests a second that Nylas takes for an application.
 	ensurePause    = time.Second
 	maxEnsurePause = 8 * time.Second
-	// maxEnsureLost is how many creations without an answer a call makes.
+	// maxEnsureLost is how many creations without an answer, or of something that was
+	// not there afterwards, a call makes up for.
 	maxEnsureLost = 3
 	// maxEnsureLimited is how often in a row a call goes on after Nylas has answered
 	// 429 to all attempts of a request: over 100 calls at once come to their end.
@@ -204,6 +205,7 @@ type ensuring struct {
 	asked   time.Time            // when the last list began
 	quietAt time.Time            // from when a list shows what the calls's creations concern
 	lost    int                  // creations without an answer
+	gone    int                  // creations of what was not there afterwards
 	refused time.Time            // when Nylas first refused a creation
 	limited int                  // steps in a row that ended with 429
 	pause   backoff.ExponentialBackOff
@@ -248,6 +250,8 @@ func (e *ensuring) step(ctx context.Context) (*Webhook, time.Duration, error) {
 	switch {
 	case err != nil:
 		return nil, 0, err
+	case len(found) == 0 && len(e.made) > 0:
+		return nil, 0, nil
 	case len(found) == 0:
 		wait, err := e.create(ctx)
 		return nil, wait, err
@@ -315,7 +319,11 @@ func (e *ensuring) get(ctx context.Context, id string) (bool, error) {
 	webhook, err := e.service.Get(ctx, id, e.opts...)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		delete(e.made, id)
+		own, known := e.made[id], e.read[id] != nil || !e.seen[id].IsZero()
+		if own != nil && (known || time.Since(own.end) >= maxEnsureLag) { // before that Get may lag, too
+			delete(e.made, id)
+			e.gone++
+		}
 		delete(e.read, id)
 		return false, nil
 	case err != nil:
@@ -332,6 +340,9 @@ func (e *ensuring) get(ctx context.Context, id string) (bool, error) {
 // create makes a destination and returns how long to wait before the next list.
 // The error is nil if that list can tell what to do.
 func (e *ensuring) create(ctx context.Context) (quiet time.Duration, err error) {
+	if e.gone > maxEnsureLost {
+		return 0, &Error{Op: opEnsure, Message: "what it made was never there afterwards"}
+	}
 	start := time.Now()
 	webhook, err := e.service.Create(ctx, &CreateWebhookRequest{
 		TriggerTypes: e.req.TriggerTypes, WebhookURL: e.req.WebhookURL, Description: e.req.Description,

@@ -292,14 +292,41 @@ func TestEnsureRemovesItsOwn(t *testing.T) {
 		assertSentinels(t, err, nylas.ErrUnauthorized)
 		assert.Equal(t, "PUT /v3/webhooks/older", sentAs(w)[5], "what is left is as wanted before another one goes")
 		assert.Equal(t, "DELETE /v3/webhooks/"+testWebhook, sentAs(w)[6], "somebody else may have removed it before")
-
-		gone := answersFile(t, 400, unknownWebhookAnswer)
-		w = newWire(t, emptyList(), answersFile(t, 200, createdAnswer), emptyList(), gone,
-			answersFile(t, 401, "constructed/error.unauthorized.401.json"), answersFile(t, 401, "constructed/error.unauthorized.401.json"))
-		_, err = w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
-		require.ErrorContains(t, err, "create webhook")
-		assertSentinels(t, err, nylas.ErrUnauthorized)
 	})
+}
+
+// TestEnsureOfWhatIsNotThere has a Nylas that forgets what it makes: a call does not
+// make one after the other for ever.
+func TestEnsureOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	for refusedAt, want := range map[int]string{
+		0: "nylas: ensure webhook: what it made was never there afterwards", 2: "nylas: create webhook: 401 unauthorized: ",
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				made := 0
+				w := newWireAlways(func(r *http.Request) (*http.Response, error) {
+					switch {
+					case r.URL.Path != "/v3/webhooks":
+						return answersFile(t, 400, unknownWebhookAnswer)(r)
+					case r.Method == http.MethodGet:
+						return emptyList()(r)
+					}
+					if made++; made == refusedAt {
+						return answersFile(t, 401, "constructed/error.unauthorized.401.json")(r)
+					}
+					return answers(200, fmt.Sprintf(`{"data":{"id":"w-%d","webhook_secret":"s"}}`, made))(r)
+				})
+				start := time.Now()
+				_, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
+				require.ErrorContains(t, err, want)
+				require.NotErrorIs(t, err, nylas.ErrOutcomeUnknown)
+				assert.LessOrEqual(t, made, 4)
+				assert.Greater(t, time.Since(start), time.Minute, "Get may lag, too")
+			})
+		})
+	}
 }
 
 // TestEnsureIsTooLate: Nylas refuses a second destination for the URL, which
