@@ -65,7 +65,7 @@ var ErrWebhookPaused = errors.New("nylas: the oldest destination for the URL is 
 // When there are several, all but the oldest are removed: by the calls that made
 // them or, a minute after their creation, by any call. So other destinations for
 // the URL do not survive, whatever their triggers. A call that waits for that ends
-// with its context, and needs at most two minutes if Nylas answers; after 429, which
+// with its context, and needs at most three minutes if Nylas answers; after 429, which
 // many calls at once provoke, it goes on more slowly.
 //
 // What is there is changed only where the request differs. A destination that has
