@@ -49,7 +49,7 @@ func (r *running) wait() {
 // handler gets each delivery at least once, and must be idempotent: a crash can
 // come between its return and the mark in the file.
 func (b *Inbox) Run(ctx context.Context, handler nylas.Handler) error {
-	if handler == nil || reflect.ValueOf(handler).Kind() == reflect.Func && reflect.ValueOf(handler).IsNil() {
+	if v := reflect.ValueOf(handler); !v.IsValid() || (v.Kind() == reflect.Func || v.Kind() == reflect.Pointer) && v.IsNil() {
 		return errors.New("inbox: run: handler is nil")
 	}
 	if err := b.beginRun(); err != nil {
