@@ -16,8 +16,9 @@ const (
 	// long for each other.
 	maxGroup      = 512
 	maxGroupBytes = 8 << 20
-	// maxSingles is after how many rows that failed one by one the disk is to blame.
-	maxSingles = 3
+	// maxDiskFailures is after how many rows that failed one by one the disk is to
+	// blame.
+	maxDiskFailures = 3
 	// The wait before marks that could not be written are tried again.
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 2 * time.Second
@@ -162,11 +163,24 @@ func (b *Inbox) write(s *store) {
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
 	var current *sweep
+	// What could not be marked is tried again by itself, so that it does not make
+	// others fail.
+	var unmarked []*verdict
 	wait := firstRetry
+	armed := false
+	arm := func() {
+		if !armed {
+			armed = true
+			retry.Reset(wait)
+		}
+	}
 	for {
+		var again []*verdict
 		select {
 		case <-b.queue.wake:
 		case <-retry.C:
+			armed = false
+			again, unmarked = unmarked, nil
 		case <-sweeping.C:
 			sweeping.Reset(interval)
 			if current == nil {
@@ -178,24 +192,27 @@ func (b *Inbox) write(s *store) {
 		for _, call := range calls {
 			call(s)
 		}
-		unmarked, err := b.store(s, g)
-		switch {
-		case len(unmarked) == 0:
-			wait = firstRetry
-		case last: // they are handled once more, after the next Open
-		default:
-			b.queue.mu.Lock()
-			b.queue.verdicts = append(unmarked, b.queue.verdicts...)
-			b.queue.mu.Unlock()
-			retry.Reset(wait)
-			wait = min(2*wait, lastRetry)
-		}
-		if last {
+		left, _ := b.store(s, g)
+		unmarked = append(unmarked, left...)
+		if last { // those that are left are handled once more, after the next Open
+			left, err := b.store(s, group{verdicts: unmarked})
+			if len(left) == 0 {
+				err = nil
+			}
 			b.closeErr = errors.Join(err, s.db.close())
 			return
 		}
+		if left, _ := b.store(s, group{verdicts: again}); len(left) > 0 {
+			unmarked = append(unmarked, left...)
+			wait = min(2*wait, lastRetry)
+		} else if len(again) > 0 {
+			wait = firstRetry
+		}
+		if len(unmarked) > 0 {
+			arm()
+		}
 		if !b.readOn(s) {
-			retry.Reset(lastRetry)
+			arm()
 		}
 		if current != nil && b.sweepOn(s, current) {
 			b.queue.signal()
@@ -219,47 +236,42 @@ func (b *Inbox) store(s *store, g group) ([]*verdict, error) {
 	}
 	b.storeFailed(err)
 	// One row can be to blame, or the size of all of them together.
-	alone := len(g.waiters) == 1 && len(g.verdicts) == 0
-	g.verdicts = b.storeVerdicts(s, g.verdicts)
-	failures := 0
-	for i, w := range g.waiters {
-		if failures == maxSingles {
-			for _, rest := range g.waiters[i:] {
-				rest.result <- storeError(err)
-			}
-			break
-		}
-		if !alone {
-			err = b.commit(s, group{waiters: []*waiter{w}})
-		}
-		switch {
-		case err == nil:
-			failures = 0
-			continue
-		case ofDisk(err):
-			failures++
-		}
-		w.result <- storeError(err)
+	if len(g.waiters) == 0 || len(g.verdicts) == 0 {
+		return b.split(s, g, err, new(int)), err
 	}
-	return g.verdicts, err
+	var unmarked []*verdict
+	diskFailures := 0
+	for _, part := range []group{{verdicts: g.verdicts}, {waiters: g.waiters}} {
+		if err := b.commit(s, part); err != nil {
+			unmarked = append(unmarked, b.split(s, part, err, &diskFailures)...)
+		}
+	}
+	return unmarked, err
 }
 
-// storeVerdicts writes them without the rest of their group, one by one if the
-// disk is not to blame. It returns those that could not be written.
-func (b *Inbox) storeVerdicts(s *store, verdicts []*verdict) (unmarked []*verdict) {
-	if len(verdicts) == 0 {
-		return nil
+// split writes a group that failed with err in halves. Those rows that fail alone
+// are told so; verdicts are returned. After some that failed because of the disk it
+// gives the rest up.
+func (b *Inbox) split(s *store, g group, err error, diskFailures *int) (unmarked []*verdict) {
+	n := len(g.waiters) + len(g.verdicts)
+	if n == 1 && ofDisk(err) {
+		*diskFailures++
 	}
-	err := b.commit(s, group{verdicts: verdicts})
-	switch {
-	case err == nil:
-		return nil
-	case ofDisk(err) || len(verdicts) == 1:
-		return verdicts
+	if n == 1 || *diskFailures >= maxDiskFailures {
+		for _, w := range g.waiters {
+			w.result <- storeError(err)
+		}
+		return g.verdicts
 	}
-	for _, v := range verdicts {
-		if b.commit(s, group{verdicts: []*verdict{v}}) != nil {
-			unmarked = append(unmarked, v)
+	waiters, verdicts := len(g.waiters)/2, len(g.verdicts)/2
+	for _, half := range []group{{g.waiters[:waiters], g.verdicts[:verdicts]}, {g.waiters[waiters:], g.verdicts[verdicts:]}} {
+		if *diskFailures < maxDiskFailures {
+			err = b.commit(s, half)
+		}
+		if err != nil {
+			unmarked = append(unmarked, b.split(s, half, err, diskFailures)...)
+		} else {
+			*diskFailures = 0
 		}
 	}
 	return unmarked
