@@ -1,0 +1,100 @@
+package inbox_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite" // to look into the file without the inbox
+
+	"github.com/nylastrack/nylas-go/inbox"
+)
+
+// openDatabase opens the file of an inbox without the inbox.
+func openDatabase(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", path)
+	if err == nil {
+		db.SetMaxOpenConns(1)
+	}
+	return db, err
+}
+
+// requireWhole fails the test if SQLite finds damage in a file that nobody has
+// open.
+func requireWhole(t *testing.T, path string) {
+	t.Helper()
+	db, err := openDatabase(path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var verdict string
+	require.NoError(t, db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict))
+	require.Equal(t, "ok", verdict)
+}
+
+// storeFiles are the endings of the files of an inbox. The index of the log,
+// -shm, is not among them: SQLite makes it anew.
+var storeFiles = []string{"", "-wal", "-journal"}
+
+// copyStore copies the files of an inbox as they are.
+func copyStore(from, to string) error {
+	for _, ending := range storeFiles {
+		if err := copyFile(from+ending, to+ending); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) (err error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	_, err = io.Copy(target, source)
+	return err
+}
+
+// lockDatabase is a process that holds the database's lock for writing, as a
+// backup or somebody with the shell of SQLite does, until its input ends.
+func lockDatabase(config childConfig) (err error) {
+	db, err := openDatabase(config.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := db.Exec("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE"); err != nil { //nolint:noctx // for as long as the process lives
+		return err
+	}
+	fmt.Println("locked")
+	waitForParent()
+	return nil
+}
+
+// holdInbox is a process that has the inbox open until its input ends.
+func holdInbox(config childConfig) error {
+	box, err := inbox.Open(config.Path)
+	if err != nil {
+		return err
+	}
+	fmt.Println("open")
+	waitForParent()
+	return box.Close()
+}
+
+// newPath is where a test's inbox is.
+func newPath(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "inbox.db")
+}
