@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -29,12 +30,24 @@ func openDatabase(path string) (*sql.DB, error) {
 // open.
 func requireWhole(t *testing.T, path string) {
 	t.Helper()
+	require.NoError(t, checkWhole(path))
+}
+
+// checkWhole looks for damage with SQLite itself.
+func checkWhole(path string) (err error) {
 	db, err := openDatabase(path)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	var verdict string
-	require.NoError(t, db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict))
-	require.Equal(t, "ok", verdict)
+	if err := db.QueryRowContext(context.Background(), "PRAGMA integrity_check").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("the file is damaged: %s", verdict)
+	}
+	return nil
 }
 
 // storeFiles are the endings of the files of an inbox. The index of the log,
