@@ -2,8 +2,10 @@ package inbox
 
 import (
 	"context"
-	"errors"
-	"iter"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	nylas "github.com/nylastrack/nylas-go"
@@ -13,9 +15,19 @@ import (
 // what comes in; [Inbox.Run] gives it to another Handler. Make one with [Open];
 // it is safe for concurrent use.
 type Inbox struct {
-}
+	config   *config
+	queue    queue
+	schedule *schedule
+	rates    rates
+	totals   atomic.Pointer[totals] // as the writer saw them last
+	failing  bool                   // the writer could not write the last time
 
-var errNotYet = errors.New("not yet")
+	ended    chan struct{} // closed when the writer has closed the file
+	closeErr error         // to be read after ended
+	closing  chan struct{} // closed by Close
+	close    sync.Once
+	running  running
+}
 
 // Open opens the inbox in the file at path, or makes it; the directory must
 // exist. The Inbox must be closed.
@@ -23,7 +35,31 @@ var errNotYet = errors.New("not yet")
 // The error is [ErrInUse] if another Inbox has the file, [ErrCorrupt] if it is
 // damaged, or tells that the file is none of an inbox, that a later version wrote
 // it, or what the operating system says.
-func Open(path string, opts ...Option) (*Inbox, error) { return nil, errNotYet }
+func Open(path string, opts ...Option) (*Inbox, error) {
+	config, err := newConfig(opts)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: open: %w", err)
+	}
+	s, err := openStore(path, config.fullCheck)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
+	}
+	failures, err := s.failures()
+	if err != nil {
+		_ = s.db.close()
+		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
+	}
+	b := &Inbox{
+		config:   config,
+		queue:    queue{wake: make(chan struct{}, 1)},
+		schedule: newSchedule(failures, s.pending),
+		ended:    make(chan struct{}),
+		closing:  make(chan struct{}),
+	}
+	b.copyTotals(s)
+	go b.write(s)
+	return b, nil
+}
 
 // HandleDelivery stores a delivery. It returns nil when the delivery is on the
 // disk, or its id is known already: the first body of an id is kept. Callers at
@@ -36,72 +72,116 @@ func Open(path string, opts ...Option) (*Inbox, error) { return nil, errNotYet }
 // stored all the same.
 //
 // A delivery with Err set cannot be decoded: it is stored among the dead letters.
-func (b *Inbox) HandleDelivery(ctx context.Context, d *nylas.Delivery) error { return errNotYet }
+func (b *Inbox) HandleDelivery(ctx context.Context, d *nylas.Delivery) error {
+	if d == nil || d.ID == "" {
+		return storeError(errNoID)
+	}
+	if ctx.Err() != nil {
+		return storeError(context.Cause(ctx))
+	}
+	start := time.Now()
+	w := &waiter{ctx: ctx, result: make(chan error, 1)}
+	w.delivery, w.received = d, nanoseconds(d.ReceivedAt, start)
+	if d.Err == nil {
+		w.key = b.key(d)
+	}
+	if err := b.queue.put(w); err != nil {
+		return err
+	}
+	select {
+	case err := <-w.result:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return storeError(context.Cause(ctx))
+	}
+	hooks := &b.config.hooks
+	switch {
+	case !w.fresh:
+		if hooks.Duplicate != nil {
+			hooks.Duplicate(d)
+		}
+		return nil
+	case hooks.Accepted != nil:
+		hooks.Accepted(d, time.Since(start))
+	}
+	if d.Err != nil {
+		b.buried(d, 0, d.Err)
+	}
+	return nil
+}
 
-// Run gives what is stored to handler, oldest first, until ctx ends; then it
-// waits for the handlers that are running, for the grace at the most (see
-// [WithGrace]), and returns nil. What those have not finished is handled by the
-// next Run. It returns [ErrClosed] if the Inbox is closed, and [ErrRunning] if Run
-// is running already.
-//
-// A delivery is done when handler returns nil. Any other error, a panic, or
-// runtime.Goexit is a failure: the delivery is handled again after a wait (see
-// [WithBackoff]), and becomes a dead letter after [WithMaxAttempts] or at once if
-// the error is marked by [nylas.Permanent].
-//
-// handler gets each delivery at least once, and must be idempotent: a crash can
-// come between its return and the mark in the file.
-func (b *Inbox) Run(ctx context.Context, handler nylas.Handler) error { return errNotYet }
+// nanoseconds is a time as it is stored; one that cannot be is now.
+func nanoseconds(t, now time.Time) int64 {
+	if year := t.Year(); year < 1970 || year > 2200 {
+		t = now
+	}
+	return t.UnixNano()
+}
+
+// key is the key of the order; empty without one.
+func (b *Inbox) key(d *nylas.Delivery) (key string) {
+	if b.config.order == nil {
+		return ""
+	}
+	defer func() {
+		if value := recover(); value != nil {
+			b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: the key of the order panicked",
+				slog.String("id", d.ID), slog.String("type", string(d.Type)))
+			key = ""
+		}
+	}()
+	return b.config.order(d)
+}
 
 // Close ends Run as if its context had ended, waits until what was accepted is on
 // the disk, and closes the file. HandleDelivery returns [ErrClosed] from then on.
 // A handler must not call it.
-func (b *Inbox) Close() error { return errNotYet }
-
-// DeadLetter is a delivery that was given up.
-type DeadLetter struct {
-	Delivery *nylas.Delivery
-	// Attempts is how often it was handled; 0 if it could not be decoded.
-	Attempts int
-	// Err is the text of the last error, cut to 1 kB.
-	Err string
-	// DiedAt is when it was given up. It is kept for the retention from then on.
-	DiedAt time.Time
+func (b *Inbox) Close() error {
+	b.close.Do(func() {
+		b.queue.mu.Lock()
+		b.queue.closing = true
+		b.queue.mu.Unlock()
+		close(b.closing)
+		b.running.wait()
+		b.queue.mu.Lock()
+		b.queue.last = true
+		b.queue.signal()
+		b.queue.mu.Unlock()
+	})
+	<-b.ended
+	if b.closeErr != nil {
+		return fmt.Errorf("inbox: close: %w", b.closeErr)
+	}
+	return nil
 }
 
-// Dead lists the dead letters, those first that were accepted first. It reads in
-// steps and sees what changes meanwhile; the Inbox may be used inside the loop. An
-// error ends the list.
-func (b *Inbox) Dead(ctx context.Context) iter.Seq2[*DeadLetter, error] {
-	return func(yield func(*DeadLetter, error) bool) { yield(nil, errNotYet) }
+func storeError(err error) error { return fmt.Errorf("inbox: store delivery: %w", err) }
+
+// storeFailed tells once of failures that follow each other.
+func (b *Inbox) storeFailed(err error) {
+	if b.config.hooks.StoreFailed != nil {
+		b.config.hooks.StoreFailed(err)
+	}
+	if !b.failing {
+		b.failing = true
+		b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot write the file", slog.Any("error", err))
+	}
 }
 
-// Requeue makes dead letters due at once, with their attempts counted from 0. All
-// of them or none; an id that is not among the dead letters is an error,
-// [ErrNotDead]. It returns when the change is on the disk.
-func (b *Inbox) Requeue(ctx context.Context, ids ...string) error { return errNotYet }
-
-// ErrNotDead means that no dead letter has the id.
-var ErrNotDead = errors.New("inbox: no dead letter has this id")
-
-// Stats is a picture of an Inbox.
-type Stats struct {
-	// Pending counts what waits to be handled, Running included. Running counts what
-	// handlers are working on, or have finished and is not yet marked in the file.
-	Pending, Running int64
-	// Retrying counts those of Pending that have failed before.
-	Retrying int64
-	// Dead counts the dead letters, Done the ids that are remembered of what was
-	// handled.
-	Dead, Done int64
-	// Oldest is the ReceivedAt of the oldest pending delivery; zero if there is none.
-	// time.Since(Oldest) is what to watch.
-	Oldest time.Time
-	// AcceptedPerSecond and HandledPerSecond are averages over the last minute.
-	AcceptedPerSecond, HandledPerSecond float64
-	// Bytes is the size of the file with what belongs to it.
-	Bytes int64
+func (b *Inbox) storeWorks() {
+	if b.failing {
+		b.failing = false
+		b.config.logger.LogAttrs(context.Background(), slog.LevelInfo, "inbox: the file can be written again")
+	}
 }
 
-// Stats looks at the Inbox. It is cheap.
-func (b *Inbox) Stats(ctx context.Context) (Stats, error) { return Stats{}, errNotYet }
+// buried tells of a dead letter.
+func (b *Inbox) buried(d *nylas.Delivery, attempts int, err error) {
+	b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: delivery given up",
+		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Int("attempts", attempts), slog.String("error", errorText(err)))
+	if b.config.hooks.Died != nil {
+		b.config.hooks.Died(d, attempts, err)
+	}
+}

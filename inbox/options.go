@@ -36,7 +36,7 @@ type config struct {
 const (
 	defaultWorkers   = 8
 	defaultRetention = 7 * 24 * time.Hour // Nylas sends again for 72 hours
-	// With these a delivery is given up after about 22 hours: long enough for
+	// With these a delivery is given up after about 14 hours: long enough for
 	// somebody to notice and mend what it needs.
 	defaultMaxAttempts    = 20
 	defaultFirstBackoff   = time.Second
@@ -94,7 +94,7 @@ func WithRetention(d time.Duration) Option {
 }
 
 // WithMaxAttempts sets after how many failures a delivery becomes a dead letter:
-// 20 by default, which takes about 22 hours. An attempt that ended with the
+// 20 by default, which takes about 14 hours. An attempt that ended with the
 // process, or with Run, does not count.
 func WithMaxAttempts(n int) Option {
 	return option(func(c *config) error {

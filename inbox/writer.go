@@ -1,0 +1,384 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+)
+
+const (
+	// maxQueuedBytes bounds what waits for the disk. The receiver holds as much.
+	maxQueuedBytes = 64 << 20
+	// maxGroup and maxGroupBytes bound a transaction, so that those in it do not wait
+	// long for each other.
+	maxGroup      = 512
+	maxGroupBytes = 8 << 20
+	// maxSingles is after how many rows that failed one by one the disk is to blame.
+	maxSingles = 3
+	// The wait before marks that could not be written are tried again.
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 2 * time.Second
+)
+
+// queue is what waits for the writer.
+type queue struct {
+	mu       sync.Mutex
+	intakes  []*waiter
+	bytes    int
+	verdicts []*verdict
+	calls    []func(*store)
+	closing  bool // nothing is taken any more
+	last     bool // the writer ends when it has done what is here
+	wake     chan struct{}
+}
+
+// waiter is somebody who waits for an intake to be on the disk.
+type waiter struct {
+	intake
+	ctx    context.Context //nolint:containedctx // the writer skips those whose caller is gone
+	result chan error
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// put adds a delivery.
+func (q *queue) put(w *waiter) error {
+	size := len(w.delivery.Body)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closing:
+		return ErrClosed
+	case q.bytes+size > maxQueuedBytes && q.bytes > 0:
+		return ErrOverloaded
+	}
+	q.intakes = append(q.intakes, w)
+	q.bytes += size
+	q.signal()
+	return nil
+}
+
+func (q *queue) putVerdicts(verdicts ...*verdict) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.last {
+		return // the next Open finds it unmarked
+	}
+	q.verdicts = append(q.verdicts, verdicts...)
+	q.signal()
+}
+
+// ask has the writer run a function, and waits for what it gives.
+func ask[T any](ctx context.Context, q *queue, question func(*store) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	q.mu.Lock()
+	if q.last {
+		q.mu.Unlock()
+		return *new(T), ErrClosed
+	}
+	q.calls = append(q.calls, func(s *store) {
+		value, err := question(s)
+		answers <- answer{value, err}
+	})
+	q.signal()
+	q.mu.Unlock()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		return *new(T), context.Cause(ctx)
+	}
+}
+
+// group is what goes into one transaction.
+type group struct {
+	waiters  []*waiter
+	verdicts []*verdict
+}
+
+// next takes a group, and the calls that go before it.
+func (q *queue) next() (g group, calls []func(*store), last bool) {
+	q.gather()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n, size := 0, 0
+	for n < len(q.intakes) && n < maxGroup && (n == 0 || size < maxGroupBytes) {
+		size += len(q.intakes[n].delivery.Body)
+		n++
+	}
+	g.waiters = q.intakes[:n:n]
+	q.bytes -= size
+	if q.intakes = q.intakes[n:]; len(q.intakes) == 0 {
+		q.intakes = nil
+	} else {
+		q.signal()
+	}
+	n = min(len(q.verdicts), maxGroup)
+	g.verdicts = q.verdicts[:n:n]
+	if q.verdicts = q.verdicts[n:]; len(q.verdicts) == 0 {
+		q.verdicts = nil
+	} else {
+		q.signal()
+	}
+	calls, q.calls = q.calls, nil
+	return g, calls, q.last && len(q.intakes) == 0 && len(q.verdicts) == 0
+}
+
+// gather lets those run who are about to put something: the callers whom the last
+// transaction woke come back together, and would make a group of one and a group
+// of the rest.
+func (q *queue) gather() {
+	for before := -1; ; {
+		q.mu.Lock()
+		now := len(q.intakes) + len(q.verdicts)
+		q.mu.Unlock()
+		if now == before || now >= maxGroup {
+			return
+		}
+		before = now
+		runtime.Gosched()
+	}
+}
+
+// write is the goroutine that owns the file. Whatever it does it does in steps, so
+// that those who wait for the disk do not wait for anything else.
+func (b *Inbox) write(s *store) {
+	defer close(b.ended)
+	interval := sweepInterval(b.config.retention)
+	sweeping := time.NewTimer(0)
+	defer sweeping.Stop()
+	retry := time.NewTimer(time.Hour)
+	defer retry.Stop()
+	var current *sweep
+	wait := firstRetry
+	for {
+		select {
+		case <-b.queue.wake:
+		case <-retry.C:
+		case <-sweeping.C:
+			sweeping.Reset(interval)
+			if current == nil {
+				current = b.startSweep(s)
+				b.queue.signal()
+			}
+		}
+		g, calls, last := b.queue.next()
+		for _, call := range calls {
+			call(s)
+		}
+		unmarked, err := b.store(s, g)
+		switch {
+		case len(unmarked) == 0:
+			wait = firstRetry
+		case last: // they are handled once more, after the next Open
+		default:
+			b.queue.mu.Lock()
+			b.queue.verdicts = append(unmarked, b.queue.verdicts...)
+			b.queue.mu.Unlock()
+			retry.Reset(wait)
+			wait = min(2*wait, lastRetry)
+		}
+		if last {
+			b.closeErr = errors.Join(err, s.db.close())
+			return
+		}
+		if !b.readOn(s) {
+			retry.Reset(lastRetry)
+		}
+		if current != nil && b.sweepOn(s, current) {
+			b.queue.signal()
+		} else {
+			current = nil
+		}
+		b.copyTotals(s)
+	}
+}
+
+// store writes a group and tells those who wait for it. It returns the verdicts
+// that could not be written, and why.
+func (b *Inbox) store(s *store, g group) ([]*verdict, error) {
+	g.waiters = leaveOut(g.waiters)
+	if len(g.waiters) == 0 && len(g.verdicts) == 0 {
+		return nil, nil
+	}
+	err := b.commit(s, g)
+	if err == nil {
+		return nil, nil
+	}
+	b.storeFailed(err)
+	// One row can be to blame, or the size of all of them together.
+	alone := len(g.waiters) == 1 && len(g.verdicts) == 0
+	if len(g.verdicts) > 0 && len(g.waiters) > 0 {
+		if b.commit(s, group{verdicts: g.verdicts}) == nil {
+			g.verdicts = nil
+		}
+	}
+	failures := 0
+	for i, w := range g.waiters {
+		if failures == maxSingles {
+			for _, rest := range g.waiters[i:] {
+				rest.result <- storeError(err)
+			}
+			break
+		}
+		if !alone {
+			err = b.commit(s, group{waiters: []*waiter{w}})
+		}
+		switch {
+		case err == nil:
+			failures = 0
+			continue
+		case ofDisk(err):
+			failures++
+		}
+		w.result <- storeError(err)
+	}
+	return g.verdicts, err
+}
+
+// leaveOut drops those whose callers are gone.
+func leaveOut(waiters []*waiter) []*waiter {
+	here := waiters[:0:0]
+	for _, w := range waiters {
+		if w.ctx.Err() != nil {
+			w.result <- context.Cause(w.ctx)
+			continue
+		}
+		here = append(here, w)
+	}
+	return here
+}
+
+// commit writes a group, and when it is on the disk tells everybody.
+func (b *Inbox) commit(s *store, g group) error {
+	intakes := make([]*intake, len(g.waiters))
+	for i, w := range g.waiters {
+		intakes[i] = &w.intake
+	}
+	if err := s.commit(func() error {
+		if err := s.add(intakes); err != nil {
+			return err
+		}
+		return s.mark(g.verdicts)
+	}); err != nil {
+		return err
+	}
+	b.storeWorks()
+	b.copyTotals(s)
+	now := time.Now()
+	accepted, handled := 0, 0
+	b.schedule.mu.Lock()
+	for _, w := range g.waiters {
+		if !w.fresh {
+			continue
+		}
+		accepted++
+		if w.delivery.Err == nil {
+			mine := *w.delivery // the caller's may change when it has its answer
+			b.schedule.offer(&entry{seq: w.seq, key: w.key, delivery: &mine, due: now})
+		}
+	}
+	for _, v := range g.verdicts {
+		if v.kind == done {
+			handled++
+		}
+		b.schedule.settled(v)
+	}
+	if len(g.verdicts) > 0 {
+		b.schedule.changed.Broadcast()
+	}
+	b.schedule.mu.Unlock()
+	b.rates.count(now, accepted, handled)
+	for _, w := range g.waiters {
+		w.result <- nil
+	}
+	for _, v := range g.verdicts {
+		if v.told != nil {
+			v.told()
+		}
+	}
+	return nil
+}
+
+// readOn brings the next deliveries from the file into the schedule, if it wants
+// more and somebody handles them. It returns false if that failed.
+func (b *Inbox) readOn(s *store) bool {
+	b.schedule.mu.Lock()
+	after, wanted := b.schedule.read, b.schedule.reading && b.schedule.wantsMore()
+	b.schedule.reading = false
+	b.schedule.mu.Unlock()
+	if !wanted {
+		return true
+	}
+	entries, more, err := s.load(after)
+	if err != nil {
+		b.storeFailed(err)
+		b.schedule.mu.Lock()
+		defer b.schedule.mu.Unlock()
+		b.schedule.reading = true
+		return false
+	}
+	now := time.Now()
+	for _, e := range entries {
+		e.key = b.key(e.delivery)
+	}
+	b.schedule.mu.Lock()
+	defer b.schedule.mu.Unlock()
+	for _, e := range entries {
+		e.due = now
+		if failure, ok := b.schedule.failures[e.seq]; ok {
+			delete(b.schedule.failures, e.seq)
+			e.attempts = failure.attempts
+			// A clock that was wrong must not keep a delivery back for ever.
+			if e.due = failure.due; e.due.After(now.Add(2 * b.config.maxBackoff)) {
+				e.due = now.Add(b.config.maxBackoff)
+			}
+		}
+		b.schedule.read = e.seq
+		b.schedule.admit(e, now)
+	}
+	if !more {
+		b.schedule.behind = false
+		b.schedule.read = s.seq
+	}
+	b.schedule.changed.Broadcast()
+	return true
+}
+
+func (b *Inbox) startSweep(s *store) *sweep {
+	w, err := s.beginSweep(b.config.retention)
+	if err != nil {
+		b.storeFailed(err)
+		return nil
+	}
+	return w
+}
+
+// sweepOn does a step, and tells whether there is another.
+func (b *Inbox) sweepOn(s *store, w *sweep) bool {
+	more, letters, err := w.step(s)
+	if err != nil {
+		b.storeFailed(err)
+		return false
+	}
+	if letters > 0 {
+		b.config.logger.LogAttrs(context.Background(), slog.LevelWarn, "inbox: dead letters over the retention were removed",
+			slog.Int64("count", letters))
+		if b.config.hooks.Expired != nil {
+			b.config.hooks.Expired(int(letters))
+		}
+	}
+	return more
+}
