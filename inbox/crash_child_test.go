@@ -96,11 +96,10 @@ func serveEndpoint(config childConfig) (err error) {
 			return err
 		}
 	}
-	options := append(crashOptions(), inbox.WithHooks(c.hooks()))
-	if config.Synchronous != "" {
-		options = append(options, inbox.WithSynchronous(config.Synchronous))
+	box, err := inbox.Open(config.Path, append(crashOptions(), inbox.WithHooks(c.hooks()))...)
+	if err == nil && config.Synchronous != "" {
+		err = box.SetSynchronous(config.Synchronous)
 	}
-	box, err := inbox.Open(config.Path, options...)
 	if err != nil {
 		return err
 	}

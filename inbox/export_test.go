@@ -1,10 +1,12 @@
 package inbox
 
-// WithSynchronous opens the database with another setting of SQLite's than FULL,
-// which loses what was accepted when the power fails.
-func WithSynchronous(mode string) Option {
-	return option(func(c *config) error {
-		c.synchronous = mode
-		return nil
+import "context"
+
+// SetSynchronous changes how much SQLite flushes. Anything below FULL loses what
+// was accepted when the power fails, which the tests of that must notice.
+func (b *Inbox) SetSynchronous(mode string) error {
+	_, err := ask(context.Background(), &b.queue, func(s *store) (struct{}, error) {
+		return struct{}{}, s.db.script("PRAGMA synchronous=" + mode)
 	})
+	return err
 }
