@@ -152,6 +152,9 @@ func (db *database) transaction(work func() error) error {
 func named(args []any) []driver.NamedValue {
 	values := make([]driver.NamedValue, len(args))
 	for i, arg := range args {
+		if n, ok := arg.(int); ok {
+			arg = int64(n) // database/sql would do that
+		}
 		values[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
 	}
 	return values
