@@ -26,9 +26,9 @@ const (
 	lateAttempt
 )
 
-// notification is a notification of an open, of about the size of a real one.
+// attempted is a notification of an open, of about the size of a real one.
 // Each attempt to deliver one has a body of its own, as with Nylas.
-func notification(id string, attempt int) []byte {
+func attempted(id string, attempt int) []byte {
 	return fmt.Appendf(nil, `{"specversion":"1.0","type":"message.opened","source":"/com/nylas/tracking","id":%q,`+
 		`"time":1695480567,"webhook_delivery_attempt":%d,"data":{"application_id":"app-1","grant_id":"grant-1",`+
 		`"object":{"message_id":"message-1","label":%q}}}`, id, attempt, strings.Repeat("label ", 150))
@@ -99,7 +99,7 @@ func (s *senders) deliver(ctx context.Context, id string, attempt int) bool {
 	s.mu.Lock()
 	s.sent[id] = true
 	s.mu.Unlock()
-	status, err := post(ctx, s.client, s.url, notification(id, attempt))
+	status, err := post(ctx, s.client, s.url, attempted(id, attempt))
 	if err != nil {
 		return false
 	}

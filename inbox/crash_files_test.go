@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -79,6 +80,30 @@ func copyFile(from, to string) (err error) {
 	return err
 }
 
+// doneInFile are the ids that a store remembers and that are neither pending nor
+// dead. It looks at a copy, so that what a crash left stays as it is.
+func doneInFile(t *testing.T, path string) (ids []string) {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	require.NoError(t, copyStore(path, copied))
+	db, err := openDatabase(copied)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	rows, err := db.QueryContext(t.Context(), "SELECT id FROM ids WHERE seq NOT IN (SELECT seq FROM deliveries) AND seq NOT IN (SELECT seq FROM dead)")
+	if err != nil && strings.Contains(err.Error(), "no such table") {
+		return nil // killed before it made them
+	}
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	for rows.Next() {
+		var id string
+		require.NoError(t, rows.Scan(&id))
+		ids = append(ids, id)
+	}
+	require.NoError(t, rows.Err())
+	return ids
+}
+
 // lockDatabase is a process that holds the database's lock for writing, as a
 // backup or somebody with the shell of SQLite does, until its input ends.
 func lockDatabase(config childConfig) (err error) {
@@ -104,10 +129,4 @@ func holdInbox(config childConfig) error {
 	fmt.Println("open")
 	waitForParent()
 	return box.Close()
-}
-
-// newPath is where a test's inbox is.
-func newPath(t *testing.T) string {
-	t.Helper()
-	return filepath.Join(t.TempDir(), "inbox.db")
 }

@@ -30,7 +30,7 @@ func newImage(t *testing.T, bytes int64) *diskImage {
 	require.NoError(t, err)
 	require.NoError(t, file.Truncate(bytes))
 	require.NoError(t, file.Close())
-	text, err := run("mkfs.ext4", "-q", "-F", "-m", "0", d.file)
+	text, err := shell("mkfs.ext4", "-q", "-F", "-m", "0", d.file)
 	if err == nil {
 		text, err = d.mount(t)
 	}
@@ -50,7 +50,7 @@ func (d *diskImage) mount(t *testing.T, options ...string) (text string, err err
 		return "", err
 	}
 	options = append([]string{"loop", "errors=remount-ro"}, options...)
-	text, err = run("mount", "-t", "ext4", "-o", strings.Join(options, ","), d.file, d.dir)
+	text, err = shell("mount", "-t", "ext4", "-o", strings.Join(options, ","), d.file, d.dir)
 	if err == nil {
 		t.Cleanup(func() { d.unmount(t) })
 	}
@@ -65,9 +65,9 @@ func (d *diskImage) unmount(t *testing.T) {
 	if !strings.Contains(string(mounts), " "+d.dir+" ") {
 		return
 	}
-	text, err := run("umount", d.dir)
+	text, err := shell("umount", d.dir)
 	if err != nil {
-		lazy, lazyErr := run("umount", "-l", d.dir)
+		lazy, lazyErr := shell("umount", "-l", d.dir)
 		require.NoError(t, lazyErr, lazy)
 	}
 	require.NoError(t, err, text)
@@ -82,14 +82,14 @@ func (d *diskImage) afterPowerCut(t *testing.T) *diskImage {
 	t.Helper()
 	work := t.TempDir()
 	after := &diskImage{file: filepath.Join(work, "disk"), dir: filepath.Join(work, "mounted")}
-	text, err := run("cp", "--sparse=always", d.file, after.file)
+	text, err := shell("cp", "--sparse=always", d.file, after.file)
 	require.NoError(t, err, text)
 	text, err = after.mount(t)
 	require.NoError(t, err, text)
 	return after
 }
 
-func run(name string, args ...string) (text string, err error) {
+func shell(name string, args ...string) (text string, err error) {
 	output, err := exec.Command(name, args...).CombinedOutput() //nolint:noctx // they end by themselves
 	return strings.TrimSpace(string(output)), err
 }

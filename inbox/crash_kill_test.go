@@ -87,6 +87,7 @@ func (l *ledger) killOnce(t *testing.T, config childConfig, random *rand.Rand, p
 	}
 	p.requireKilled()
 	l.addJournal(t, config.Journal)
+	l.addDone(t, config.Path)
 	l.require(t)
 }
 

@@ -130,7 +130,7 @@ func TestFileSystemFails(t *testing.T) {
 	for i := range 50 {
 		require.Equal(t, http.StatusOK, e.deliver(fmt.Sprint("before-", i)))
 	}
-	text, err := run("mount", "-o", "remount,abort", disk.dir)
+	text, err := shell("mount", "-o", "remount,abort", disk.dir)
 	require.NoError(t, err, text)
 	for i := range 50 {
 		require.Equal(t, http.StatusServiceUnavailable, e.deliver(fmt.Sprint("after-", i)))

@@ -38,7 +38,7 @@ func newEndpoint(t *testing.T, box *inbox.Inbox) *endpoint {
 // the test if that is neither 200 nor 503.
 func (e *endpoint) deliver(id string) int {
 	e.t.Helper()
-	status, err := post(e.t.Context(), e.client, e.url, notification(id, firstAttempt))
+	status, err := post(e.t.Context(), e.client, e.url, attempted(id, firstAttempt))
 	require.NoError(e.t, err)
 	if status == http.StatusOK {
 		e.accepted = append(e.accepted, id)
@@ -105,12 +105,12 @@ func requireHandled(t *testing.T, path string, earlier *keeper, ids []string) {
 	for _, id := range ids {
 		require.Positive(t, earlier.count(id)+now.count(id), "%s was answered with 200 and never handled", id)
 		if body, ok := now.bodies[id]; ok {
-			require.Equal(t, string(notification(id, firstAttempt)), body)
+			require.Equal(t, string(attempted(id, firstAttempt)), body)
 		}
 	}
 	again := new(keeper)
 	for _, id := range ids {
-		require.NoError(t, box.HandleDelivery(t.Context(), nylas.NewDelivery(notification(id, lateAttempt), "")))
+		require.NoError(t, box.HandleDelivery(t.Context(), nylas.NewDelivery(attempted(id, lateAttempt), "")))
 	}
 	workOff(t, box, again)
 	require.Empty(t, again.counts, "the store does not know all that was answered with 200")

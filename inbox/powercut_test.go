@@ -40,6 +40,7 @@ func TestPowerCut(t *testing.T) {
 			for cut := range *crashCuts {
 				wait := upTo(random, anyTimeLimit)
 				l, after := cutPower(t, childConfig{Work: work, Seed: random.Uint64()}, wait)
+				l.addDone(t, after.path())
 				l.settle(t, after.path())
 				t.Logf("cut %d, %v after the first answers: %d answered with 200, 0 lost", cut, wait, len(l.accepted))
 			}
