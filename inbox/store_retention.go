@@ -15,9 +15,9 @@ const (
 	// sweepRows is how many ids are looked at in one step.
 	sweepRows = 2000
 	// minFreePages is from where on free pages are given back: 4 MiB.
-	minFreePages = 1024
-	// vacuumPages is how many are given back in one step.
-	vacuumPages = 256
+	minFreePages = 4 << 20 / pageBytes
+	// vacuumPages is how many are given back in one step: 1 MiB.
+	vacuumPages = 1 << 20 / pageBytes
 )
 
 func sweepInterval(retention time.Duration) time.Duration {

@@ -220,11 +220,7 @@ func (b *Inbox) store(s *store, g group) ([]*verdict, error) {
 	b.storeFailed(err)
 	// One row can be to blame, or the size of all of them together.
 	alone := len(g.waiters) == 1 && len(g.verdicts) == 0
-	if len(g.verdicts) > 0 && len(g.waiters) > 0 {
-		if b.commit(s, group{verdicts: g.verdicts}) == nil {
-			g.verdicts = nil
-		}
-	}
+	g.verdicts = b.storeVerdicts(s, g.verdicts)
 	failures := 0
 	for i, w := range g.waiters {
 		if failures == maxSingles {
@@ -246,6 +242,27 @@ func (b *Inbox) store(s *store, g group) ([]*verdict, error) {
 		w.result <- storeError(err)
 	}
 	return g.verdicts, err
+}
+
+// storeVerdicts writes them without the rest of their group, one by one if the
+// disk is not to blame. It returns those that could not be written.
+func (b *Inbox) storeVerdicts(s *store, verdicts []*verdict) (unmarked []*verdict) {
+	if len(verdicts) == 0 {
+		return nil
+	}
+	err := b.commit(s, group{verdicts: verdicts})
+	switch {
+	case err == nil:
+		return nil
+	case ofDisk(err) || len(verdicts) == 1:
+		return verdicts
+	}
+	for _, v := range verdicts {
+		if b.commit(s, group{verdicts: []*verdict{v}}) != nil {
+			unmarked = append(unmarked, v)
+		}
+	}
+	return unmarked
 }
 
 // leaveOut drops those whose callers are gone.
