@@ -33,14 +33,14 @@ const crashSecret = "whsec-crash"
 
 // childConfig tells a child what to do.
 type childConfig struct {
-	Role        string // what the process is there for: "endpoint", "holder" or "locker"
-	Path        string // of the inbox
-	Journal     string // empty: none is kept
-	Work        bool   // whether Run works the inbox off
-	Synchronous string // SQLite's; empty: the inbox's own
-	Moment      moment // when it kills itself; empty: never
-	After       int64  // how many of these moments pass before
-	Seed        uint64
+	Role    string // what the process is there for: "endpoint", "holder" or "locker"
+	Path    string // of the inbox
+	Journal string // empty: none is kept
+	Work    bool   // whether Run works the inbox off
+	Script  string // run on the file after Open; empty: none
+	Moment  moment // when it kills itself; empty: never
+	After   int64  // how many of these moments pass before
+	Seed    uint64
 }
 
 // A moment is a point in the life of a delivery.
@@ -97,8 +97,8 @@ func serveEndpoint(config childConfig) (err error) {
 		}
 	}
 	box, err := inbox.Open(config.Path, append(crashOptions(), inbox.WithHooks(c.hooks()))...)
-	if err == nil && config.Synchronous != "" {
-		err = box.SetSynchronous(config.Synchronous)
+	if err == nil && config.Script != "" {
+		err = box.Script(config.Script)
 	}
 	if err != nil {
 		return err

@@ -96,9 +96,9 @@ func doneInFile(t *testing.T, path string) (ids []string) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	for rows.Next() {
-		var id string
-		require.NoError(t, rows.Scan(&id))
-		ids = append(ids, id)
+		var stored []byte
+		require.NoError(t, rows.Scan(&stored))
+		ids = append(ids, inbox.StoredID(stored))
 	}
 	require.NoError(t, rows.Err())
 	return ids
@@ -112,7 +112,7 @@ func lockDatabase(config childConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.Exec("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE"); err != nil { //nolint:noctx // for as long as the process lives
+	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil { //nolint:noctx // for as long as the process lives
 		return err
 	}
 	fmt.Println("locked")

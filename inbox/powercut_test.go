@@ -39,7 +39,7 @@ func TestPowerCut(t *testing.T) {
 			random, _ := newRandom(t)
 			for cut := range *crashCuts {
 				wait := upTo(random, anyTimeLimit)
-				l, after := cutPower(t, childConfig{Work: work, Seed: random.Uint64()}, wait)
+				l, after := cutPower(t, childConfig{Work: work, Script: checkpoints(random), Seed: random.Uint64()}, wait)
 				l.addDone(t, after.path())
 				l.settle(t, after.path())
 				t.Logf("cut %d, %v after the first answers: %d answered with 200, 0 lost", cut, wait, len(l.accepted))
@@ -55,7 +55,7 @@ func TestPowerCutIsNoticed(t *testing.T) {
 	for _, synchronous := range []string{"OFF", "NORMAL"} {
 		t.Run(synchronous, func(t *testing.T) {
 			t.Parallel()
-			l, after := cutPower(t, childConfig{Synchronous: synchronous}, 0)
+			l, after := cutPower(t, childConfig{Script: "PRAGMA synchronous=" + synchronous}, 0)
 			found := l.examine(t, after.path())
 			t.Logf("%d answered with 200, %d lost", len(l.accepted), len(found.forgotten))
 			require.NotEmpty(t, found.forgotten)
