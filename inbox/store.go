@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // The header of the file, by which an inbox is known.
@@ -44,6 +45,9 @@ const (
 	checkpointPages = 16 << 20 / pageBytes
 	// maxWALBytes bounds the log after it was larger than that once.
 	maxWALBytes = 64 << 20
+	// minFileBytes is the smallest page of SQLite, and so the smallest file with
+	// something in it: https://www.sqlite.org/fileformat.html.
+	minFileBytes = 512
 	// cacheKiB holds the ids of about a million deliveries.
 	cacheKiB = 32 << 10
 	// maxQuickCheckBytes is up to where Open reads the whole file for damage: that
@@ -83,7 +87,7 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 	s := &store{db: db, path: path}
 	fresh, err := s.recognize()
 	if err != nil {
-		return nil, err
+		return nil, unwritable(path, err)
 	}
 	if !fresh {
 		// Before anything is written: what is damaged stays as it is.
@@ -116,6 +120,9 @@ func prepareFile(path string) error {
 		return fmt.Errorf("%s is a directory: name a file in it", path)
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file", path)
+	case err == nil && info.Size() > 0 && info.Size() < minFileBytes:
+		// SQLite takes it for an empty one, and overwrites it.
+		return damaged(fmt.Errorf("%d bytes are no database", info.Size()))
 	case err == nil:
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
@@ -137,6 +144,21 @@ func prepareFile(path string) error {
 }
 
 const walEnding = "-wal"
+
+// unwritable finds out whether the file failed because it may only be read, which
+// SQLite tells as an error of its locks. It tries that only now: to close a file
+// ends the locks that this process has on it.
+func unwritable(path string, err error) error {
+	switch code(err) {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		file, openErr := os.OpenFile(path, os.O_RDWR, 0)
+		if openErr != nil {
+			return fmt.Errorf("it cannot be written: %w", openErr)
+		}
+		_ = file.Close()
+	}
+	return err
+}
 
 // recognize takes the file for this process and makes sure that it is an inbox's,
 // or a fresh one, without changing it.
@@ -201,7 +223,7 @@ func (s *store) check(full bool) error {
 		return nil
 	}
 	if result := s.db.text("PRAGMA quick_check(1)"); result != "ok" {
-		return damaged(errors.New(result))
+		return damaged(errors.New(strings.ReplaceAll(result, "\n", " ")))
 	}
 	return nil
 }

@@ -1,0 +1,11 @@
+package inbox_test
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	serveCrashChild()
+	os.Exit(m.Run())
+}
