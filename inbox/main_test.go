@@ -6,6 +6,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	serveBenchmark()
 	serveCrashChild()
 	os.Exit(m.Run())
 }
