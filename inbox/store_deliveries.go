@@ -56,7 +56,8 @@ func (s *store) add(intakes []*intake) error {
 		ids[i] = storedID(in.delivery.ID)
 	}
 	added, err := s.db.many(len(intakes), func(n int) string {
-		return "INSERT INTO ids (id, seq) VALUES " + times("(?,?)", n) + " ON CONFLICT DO NOTHING"
+		// What ABORT, the usual way, undoes by itself takes a journal for each statement.
+		return "INSERT OR IGNORE INTO ids (id, seq) VALUES " + times("(?,?)", n)
 	}, func(i int) []any { return []any{ids[i], intakes[i].seq} })
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func (s *store) add(intakes []*intake) error {
 	s.pending += int64(len(waiting))
 	s.dead += int64(len(undecodable))
 	if _, err := s.db.many(len(waiting), func(n int) string {
-		return "INSERT INTO deliveries (seq, id, received, body) VALUES " + times("(?,?,?,?)", n)
+		return "INSERT OR ROLLBACK INTO deliveries (seq, id, received, body) VALUES " + times("(?,?,?,?)", n)
 	}, func(i int) []any {
 		in := intakes[waiting[i]]
 		return []any{in.seq, ids[waiting[i]], in.received, stored(in.delivery.Body)}
