@@ -89,7 +89,7 @@ func doneInFile(t *testing.T, path string) (ids []string) {
 	db, err := openDatabase(copied)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
-	rows, err := db.QueryContext(t.Context(), "SELECT id FROM ids WHERE seq NOT IN (SELECT seq FROM deliveries) AND seq NOT IN (SELECT seq FROM dead)")
+	rows, err := db.QueryContext(t.Context(), "SELECT id FROM (SELECT id, seq FROM ids UNION ALL SELECT id, seq FROM recent) WHERE seq NOT IN (SELECT seq FROM deliveries) AND seq NOT IN (SELECT seq FROM dead)")
 	if err != nil && strings.Contains(err.Error(), "no such table") {
 		return nil // killed before it made them
 	}

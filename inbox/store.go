@@ -21,14 +21,16 @@ const (
 
 // schema. A delivery that waits has a row in deliveries, and one in failures if it
 // has failed; a dead letter has one in dead. An id has one in ids for the
-// retention. So what is done costs only its id, and its pages are free for the
-// next ones. seq is the order of acceptance; epochs tells which seq a time had.
+// retention, or in recent at first. So what is done costs only its id, and its pages
+// are free for the next ones. seq is the order of acceptance; epochs tells which
+// seq a time had.
 const schema = `
 CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, received INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE failures (seq INTEGER PRIMARY KEY, attempts INTEGER NOT NULL, due INTEGER NOT NULL, error TEXT NOT NULL);
 CREATE TABLE dead (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, received INTEGER NOT NULL, body BLOB NOT NULL,
 	attempts INTEGER NOT NULL, died INTEGER NOT NULL, error TEXT NOT NULL);
 CREATE INDEX dead_died ON dead (died);
+CREATE TABLE recent (seq INTEGER PRIMARY KEY, id BLOB NOT NULL);
 CREATE TABLE ids (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE epochs (at INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE totals (one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -61,6 +63,7 @@ type store struct {
 	path  string
 	files map[string]fs.FileInfo // those that are open, by name
 	totals
+	knownIDs
 }
 
 // totals are counts that would take long to count, and the last seq.
@@ -100,6 +103,9 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 	}
 	if err := s.setUp(fresh); err != nil {
 		return nil, explain(err)
+	}
+	if err := s.readRecent(); err != nil {
+		return nil, err
 	}
 	return s, s.remember()
 }
@@ -285,6 +291,7 @@ func (s *store) inPlace() error {
 // commit does work in a transaction and writes the totals with it.
 func (s *store) commit(work func() error) error {
 	before := s.totals
+	s.added = nil
 	err := s.db.transaction(func() error {
 		if err := work(); err != nil {
 			return err
@@ -297,8 +304,10 @@ func (s *store) commit(work func() error) error {
 	})
 	if err != nil {
 		s.totals = before
+		return explain(err)
 	}
-	return explain(err)
+	s.committed()
+	return nil
 }
 
 // bytes is the size of the file with what belongs to it.

@@ -16,8 +16,8 @@ type intake struct {
 	delivery *nylas.Delivery
 	received int64 // unix nanoseconds
 	key      string
-	seq      int64 // given by add
-	fresh    bool  // its id was not known
+	fresh    bool  // its id was not known: told by add
+	seq      int64 // given by add, if it is fresh
 }
 
 // The first byte of an id as it is stored.
@@ -51,28 +51,18 @@ func readID(stored []byte) string {
 func (s *store) add(intakes []*intake) error {
 	ids := make([][]byte, len(intakes))
 	for i, in := range intakes {
-		s.seq++
-		in.seq, in.fresh = s.seq, true
 		ids[i] = storedID(in.delivery.ID)
 	}
-	added, err := s.db.many(len(intakes), func(n int) string {
-		// What ABORT, the usual way, undoes by itself takes a journal for each statement.
-		return "INSERT OR IGNORE INTO ids (id, seq) VALUES " + times("(?,?)", n)
-	}, func(i int) []any { return []any{ids[i], intakes[i].seq} })
+	fresh, err := s.addIDs(ids)
 	if err != nil {
 		return err
 	}
-	if added < int64(len(intakes)) {
-		for i, in := range intakes {
-			seq, _, err := s.db.number("SELECT seq FROM ids WHERE id = ?", ids[i])
-			if err != nil {
-				return err
-			}
-			in.fresh = seq == in.seq
-		}
-	}
+	added := s.added
 	var waiting, undecodable []int
 	for i, in := range intakes {
+		if in.fresh = fresh[i]; in.fresh {
+			in.seq, added = added[0].seq, added[1:]
+		}
 		switch {
 		case !in.fresh:
 		case in.delivery.Err != nil:
@@ -81,7 +71,6 @@ func (s *store) add(intakes []*intake) error {
 			waiting = append(waiting, i)
 		}
 	}
-	s.known += added
 	s.pending += int64(len(waiting))
 	s.dead += int64(len(undecodable))
 	if _, err := s.db.many(len(waiting), func(n int) string {
@@ -239,7 +228,7 @@ func (s *store) revive(ids []string) (seqs []int64, err error) {
 	err = s.commit(func() error {
 		seqs = nil
 		for _, id := range ids {
-			seq, _, err := s.db.number("SELECT seq FROM ids WHERE id = ?", storedID(id))
+			seq, err := s.seqOf(storedID(id))
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,8 @@ type sweep struct {
 	floor   int64 // ids up to this seq are over
 	after   []byte
 	letters bool // dead letters are removed
-	ids     bool // ids are removed
+	recent  bool // recent ids are removed
+	ids     bool // the others are removed
 }
 
 // begin notes the time and finds what is over.
@@ -49,7 +50,7 @@ func (s *store) beginSweep(retention time.Duration) (*sweep, error) {
 		_, err = s.db.exec("INSERT OR REPLACE INTO epochs (at, seq) VALUES (?,?)", now.UnixNano(), s.seq)
 		return err
 	})
-	w.ids = w.floor == 0
+	w.recent, w.ids = w.floor == 0, w.floor == 0
 	return w, err
 }
 
@@ -65,6 +66,9 @@ func (w *sweep) step(s *store) (more bool, letters int64, err error) {
 		})
 		w.letters = letters < stepRows
 		return true, letters, err
+	case !w.recent:
+		w.recent = true
+		return true, 0, s.expireRecent(w.floor)
 	case !w.ids:
 		return true, 0, w.forget(s)
 	default:
@@ -84,9 +88,7 @@ func (w *sweep) forget(s *store) error {
 			over = append(over, w.after)
 		}
 		return true
-	}, `SELECT id, seq, seq <= ? AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = ids.seq)
-			AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.seq = ids.seq)
-		FROM ids WHERE id > ? ORDER BY id LIMIT ?`, w.floor, w.after, sweepRows); err != nil {
+	}, "SELECT id, seq, seq <= ? AND "+nothingWaits("ids")+" FROM ids WHERE id > ? ORDER BY id LIMIT ?", w.floor, w.after, sweepRows); err != nil {
 		return explain(err)
 	}
 	w.ids = seen < sweepRows

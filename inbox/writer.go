@@ -183,7 +183,7 @@ func (b *Inbox) write(s *store) {
 			again, unmarked = unmarked, nil
 		case <-sweeping.C:
 			sweeping.Reset(interval)
-			if current == nil {
+			if current == nil && s.moving == nil {
 				current = b.startSweep(s)
 				b.queue.signal()
 			}
@@ -214,10 +214,20 @@ func (b *Inbox) write(s *store) {
 		if !b.readOn(s) {
 			arm()
 		}
-		if current != nil && b.sweepOn(s, current) {
+		// One of the two at a time: both remove recent ids.
+		switch {
+		case current != nil && b.sweepOn(s, current):
 			b.queue.signal()
-		} else {
+		case current != nil:
 			current = nil
+			b.queue.signal()
+		default:
+			if more, err := s.moveIDs(); err != nil {
+				b.storeFailed(err)
+				arm()
+			} else if more {
+				b.queue.signal()
+			}
 		}
 		b.copyTotals(s)
 	}
