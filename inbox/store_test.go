@@ -332,3 +332,47 @@ func TestTheFileDoesNotGrow(t *testing.T) {
 		assert.Less(t, info.Size(), int64(5<<20), "pages that are free go back to the file system")
 	})
 }
+
+// So many that ids move from where they gather into the table of all.
+func TestManyIDs(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		const n = 20_000
+		c := newCalls()
+		box := open(t, path)
+		deliver := func(from, to int) {
+			var storing sync.WaitGroup
+			for worker := range 64 {
+				storing.Go(func() {
+					for i := from + worker; i < to; i += 64 {
+						d := nylas.NewDelivery(fmt.Appendf(nil, `{"id":"n-%d","type":"message.opened"}`, i), "")
+						if err := box.HandleDelivery(context.Background(), d); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			storing.Wait()
+		}
+		handler := func(_ context.Context, d *nylas.Delivery) error { c.note(d); return nil }
+		run(t, box, handler)
+		deliver(0, n)
+		deliver(0, n)
+		synctest.Wait()
+		require.NoError(t, box.Close())
+		box = open(t, path)
+		run(t, box, handler)
+		deliver(0, n+100)
+		synctest.Wait()
+		assert.Len(t, c.ids(), n+100, "each of them once")
+		s := stats(t, box)
+		assert.Equal(t, [2]int64{0, n + 100}, [2]int64{s.Pending, s.Done})
+		time.Sleep(8 * 24 * time.Hour) //nolint:forbidigo // the time of the bubble
+		synctest.Wait()
+		assert.Zero(t, stats(t, box).Done, "all of them forgotten, where they ever were")
+		deliver(0, 100)
+		synctest.Wait()
+		assert.Len(t, c.ids(), n+200)
+	})
+}
