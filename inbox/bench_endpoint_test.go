@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -180,7 +179,7 @@ func BenchmarkBurst(b *testing.B) {
 	b.ReportMetric(float64(lost), "lost")
 	b.ReportMetric(float64(p99.Milliseconds()), "p99-ms")
 	if lost > 0 || p99 >= maxBurstP99 {
-		b.Error(fmt.Sprintf("%d lost, want none; 99 of 100 answered in %v, want less than %v", lost, p99, maxBurstP99))
+		b.Errorf("%d lost, want none; 99 of 100 answered in %v, want less than %v", lost, p99, maxBurstP99)
 	}
 }
 

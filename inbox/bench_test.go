@@ -151,6 +151,7 @@ func (l *rawLog) write() {
 func BenchmarkAccept(b *testing.B) {
 	b.Run(fmt.Sprint(callers), func(b *testing.B) {
 		compare(b, minAccept, func(b *testing.B, all []*nylas.Delivery) float64 {
+			b.Helper()
 			box, err := inbox.Open(filepath.Join(b.TempDir(), "nylas.db"))
 			require.NoError(b, err)
 			rate, err := together(callers, all, func(d *nylas.Delivery) error {
@@ -167,6 +168,7 @@ func BenchmarkAccept(b *testing.B) {
 func BenchmarkCycle(b *testing.B) {
 	b.Run(fmt.Sprint(callers), func(b *testing.B) {
 		compare(b, minCycle, func(b *testing.B, all []*nylas.Delivery) float64 {
+			b.Helper()
 			finished := make(chan struct{})
 			var handled atomic.Int64
 			box, err := inbox.Open(filepath.Join(b.TempDir(), "nylas.db"), inbox.WithHooks(inbox.Hooks{

@@ -28,12 +28,14 @@ func TestConformance(t *testing.T) {
 	}
 	nylastest.TestHandler(t, nylastest.Engine{
 		Open: func(tb testing.TB, storage string) nylas.Handler {
+			tb.Helper()
 			require.NoError(tb, os.MkdirAll(filepath.Dir(path(storage)), 0o755))
 			return open(tb, path(storage), inbox.WithBackoff(time.Millisecond, 10*time.Millisecond))
 		},
 		// What the end of a process leaves is what is in the files at that moment. The
 		// engine that held them knows nothing of their copies.
 		Crash: func(tb testing.TB, storage string, _ nylas.Handler) {
+			tb.Helper()
 			before := path(storage)
 			mu.Lock()
 			generation[storage]++
@@ -42,6 +44,7 @@ func TestConformance(t *testing.T) {
 			copyInbox(tb, before, path(storage))
 		},
 		Drain: func(tb testing.TB, engine, handler nylas.Handler) {
+			tb.Helper()
 			box := engine.(*inbox.Inbox)
 			ctx, cancel := context.WithCancel(tb.Context())
 			done := make(chan error, 1)
@@ -54,6 +57,7 @@ func TestConformance(t *testing.T) {
 			assert.NoError(tb, <-done)
 		},
 		Dead: func(tb testing.TB, engine nylas.Handler) (dead []*nylas.Delivery) {
+			tb.Helper()
 			for letter, err := range engine.(*inbox.Inbox).Dead(tb.Context()) {
 				require.NoError(tb, err)
 				dead = append(dead, letter.Delivery)

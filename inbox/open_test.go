@@ -116,12 +116,11 @@ func TestOpenRefuses(t *testing.T) {
 			path := test.path(t)
 			before, _ := os.ReadFile(path)
 			_, err := inbox.Open(path)
-			require.Error(t, err)
-			assert.ErrorContains(t, err, test.text)
+			require.ErrorContains(t, err, test.text)
 			if test.is != nil {
-				assert.ErrorIs(t, err, test.is)
+				require.ErrorIs(t, err, test.is)
 			} else {
-				assert.NotErrorIs(t, err, inbox.ErrCorrupt)
+				require.NotErrorIs(t, err, inbox.ErrCorrupt)
 			}
 			after, _ := os.ReadFile(path)
 			assert.True(t, bytes.Equal(before, after), "a file that is refused is left as it is")

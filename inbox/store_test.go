@@ -299,7 +299,7 @@ func TestRetention(t *testing.T) {
 		s := stats(t, box)
 		assert.EqualValues(t, 1, s.Done, "later")
 		take(t, box, "done", "dead", "later")
-		assert.EqualValues(t, s.Pending+2, stats(t, box).Pending, "done and dead are forgotten, later is not")
+		assert.Equal(t, s.Pending+2, stats(t, box).Pending, "done and dead are forgotten, later is not")
 	})
 }
 
