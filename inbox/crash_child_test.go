@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -278,6 +277,3 @@ func (c *child) write(verb, id string) {
 		panic(err)
 	}
 }
-
-// journalIn is a journal in the folder of a test.
-func journalIn(dir string) string { return filepath.Join(dir, "journal") }

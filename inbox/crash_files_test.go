@@ -112,7 +112,7 @@ func lockDatabase(config childConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil { //nolint:noctx // for as long as the process lives
+	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	fmt.Println("locked")

@@ -90,6 +90,6 @@ func (d *diskImage) afterPowerCut(t *testing.T) *diskImage {
 }
 
 func shell(name string, args ...string) (text string, err error) {
-	output, err := exec.Command(name, args...).CombinedOutput() //nolint:noctx // they end by themselves
+	output, err := exec.Command(name, args...).CombinedOutput()
 	return strings.TrimSpace(string(output)), err
 }

@@ -29,7 +29,7 @@ func startChild(t *testing.T, config childConfig) *childProcess {
 	t.Helper()
 	text, err := json.Marshal(config)
 	require.NoError(t, err)
-	command := exec.Command(os.Args[0]) //nolint:noctx // it ends with its input, and is killed below
+	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), childVariable+"="+string(text))
 	p := &childProcess{t: t, command: command, errors: new(bytes.Buffer)}
 	command.Stderr = p.errors

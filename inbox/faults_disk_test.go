@@ -137,7 +137,7 @@ func TestFileSystemFails(t *testing.T) {
 	}
 	e.requireChallenge()
 	cancel()
-	assert.NoError(t, <-ran)
+	require.NoError(t, <-ran)
 	if err := box.Close(); err != nil {
 		t.Logf("close: %v", err)
 	}

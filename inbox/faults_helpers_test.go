@@ -1,14 +1,12 @@
 package inbox_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -124,7 +122,7 @@ func requireTold(t *testing.T, err error, want ...string) {
 		assert.Contains(t, err.Error(), text)
 	}
 	assert.NotContains(t, err.Error(), "label")
-	assert.False(t, strings.Contains(err.Error(), "\n"))
+	assert.NotContains(t, err.Error(), "\n")
 }
 
 // recovery is how long an inbox may take to go on when what was wrong has ended.

@@ -77,7 +77,7 @@ func (w *world) failed(l *life, i *item, text string, counts bool) {
 	case counts && !l.stopped:
 		i.fewest++
 		i.most++
-	case counts || l.stopped:
+	case counts: // the handler's time was over, and Run's too
 		i.most++
 	}
 	i.dead = i.mustBeDead()
