@@ -75,7 +75,7 @@ func benchPool(b *testing.B) *pgxpool.Pool {
 func BenchmarkAccept(b *testing.B) {
 	b.Run("64", func(b *testing.B) {
 		pool := benchPool(b)
-		schema := newSchema(b, pool)
+		schema := newSchema(b)
 		sink, err := nylasriver.Open(pool, nylasriver.WithSchema(schema))
 		require.NoError(b, err)
 		require.NoError(b, sink.Migrate(b.Context()))

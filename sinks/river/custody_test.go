@@ -346,7 +346,7 @@ func TestErrorsTellWhatToDoAndNothingElse(t *testing.T) {
 func TestMigrateFromManyProcessesAtOnce(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t)
-	schema := newSchema(t, pool)
+	schema := newSchema(t)
 	var callers sync.WaitGroup
 	for range 6 {
 		callers.Go(func() {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -49,21 +50,28 @@ func newPool(tb testing.TB) *pgxpool.Pool {
 }
 
 // newSchema is the name of a schema that is removed after the test.
-func newSchema(tb testing.TB, pool *pgxpool.Pool) string {
+func newSchema(tb testing.TB) string {
 	tb.Helper()
 	schema := "test_" + strings.ToLower(rand.Text())
-	tb.Cleanup(func() {
-		_, err := pool.Exec(context.Background(), "DROP SCHEMA IF EXISTS "+schema+" CASCADE")
-		assert.NoError(tb, err)
-	})
+	tb.Cleanup(func() { dropSchema(tb, schema) })
 	return schema
+}
+
+func dropSchema(tb testing.TB, schema string) {
+	tb.Helper()
+	conn, err := pgx.Connect(context.Background(), databaseURL(tb))
+	if assert.NoError(tb, err) {
+		_, err = conn.Exec(context.Background(), "DROP SCHEMA IF EXISTS "+schema+" CASCADE")
+		assert.NoError(tb, err)
+		assert.NoError(tb, conn.Close(context.Background()))
+	}
 }
 
 // open returns a Sink with tables of its own.
 func open(tb testing.TB, opts ...nylasriver.Option) (*nylasriver.Sink, *pgxpool.Pool, string) {
 	tb.Helper()
+	schema := newSchema(tb)
 	pool := newPool(tb)
-	schema := newSchema(tb, pool)
 	sink, err := nylasriver.Open(pool, append([]nylasriver.Option{nylasriver.WithSchema(schema)}, opts...)...)
 	require.NoError(tb, err)
 	require.NoError(tb, sink.Migrate(tb.Context()))

@@ -44,7 +44,10 @@ func (s *Sink) Run(ctx context.Context, handler nylas.Handler) error {
 }
 
 func (s *Sink) run(ctx context.Context, handler nylas.Handler) error {
-	config := &river.Config{Schema: s.config.schema, Logger: s.config.logger, SoftStopTimeout: stopLimit}
+	config := &river.Config{
+		Schema: s.config.schema, Logger: s.config.logger, SoftStopTimeout: stopLimit,
+		JobTimeout: s.config.handlerTimeout, RescueStuckJobsAfter: s.config.rescueAfter,
+	}
 	if err := s.config.configure(config, handler); err != nil {
 		return err
 	}
