@@ -55,10 +55,7 @@ func (s *Sink) run(ctx context.Context, handler nylas.Handler) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Start(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	if err := client.Start(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	<-ctx.Done()
