@@ -261,6 +261,12 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 	for _, err := range outcomes {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	}
+	eventually(t, func() bool {
+		var blocked int
+		require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass",
+			schema+".river_job").Scan(&blocked))
+		return blocked == 0
+	}, "what nobody waits for is given up")
 	require.NoError(t, lock.Rollback(t.Context()))
 	require.NoError(t, sink.HandleDelivery(t.Context(), opened("n-2")))
 }

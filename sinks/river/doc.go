@@ -50,7 +50,9 @@
 // # What to watch
 //
 // [Sink.Stats]: Oldest tells how far the handlers are behind, Dead how many
-// deliveries wait for a person. Connections must be direct ones, or of a pooler that keeps
+// deliveries wait for a person. A delivery of 1.3 kB takes about 2.8 kB in tables
+// and indexes for the 7 days that it is kept, and autovacuum must keep up with
+// what is deleted. Connections must be direct ones, or of a pooler that keeps
 // sessions: River listens for notifications of the database.
 //
 // River is under the Mozilla Public License 2.0: programs that link it stay under

@@ -1,6 +1,7 @@
 package nylasriver
 
 import (
+	"context"
 	"errors"
 	"net"
 
@@ -43,6 +44,12 @@ func readable(err error) error {
 			text = "River's tables are missing, call Sink.Migrate: " + text
 		}
 		return &dbError{text, err}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &dbError{"the database did not answer in time", err}
+	}
+	if errors.Is(err, context.Canceled) {
+		return &dbError{"the call was canceled", err}
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return &dbError{"the connection to the database broke", err}

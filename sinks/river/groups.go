@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -18,8 +17,9 @@ const (
 	maxGroupsAtOnce = 2
 	maxGroupLen     = 500
 	maxGroupBytes   = 8 << 20
-	// groupLimit is what a Receiver gives its handler: nobody behind one waits longer.
-	groupLimit = 5 * time.Second
+	// groupLimit ends a transaction that hangs. Nylas waits for 10 s, so that this
+	// only concerns callers that wait longer.
+	groupLimit = 30 * time.Second
 )
 
 // errNotTogether means that a delivery has to be stored by itself: one of its
@@ -37,10 +37,21 @@ type groups struct {
 	running int
 }
 
+// member is a delivery of one caller. Its fields belong to the lock of groups.
 type member struct {
-	args *deliveryArgs
-	left atomic.Bool // its caller no longer waits
-	done chan error
+	args  *deliveryArgs
+	group *group
+	left  bool // its caller no longer waits
+	done  chan error
+}
+
+// group is on its way to the database. Callers leave one by one, so none's
+// context is that of the group, which ends when all have left.
+type group struct {
+	members []*member
+	waiting int
+	ctx     context.Context //nolint:containedctx // between next and store, for leave to end
+	cancel  context.CancelFunc
 }
 
 // add returns when args are stored, or ctx ended.
@@ -57,26 +68,41 @@ func (g *groups) add(ctx context.Context, args *deliveryArgs) error {
 	case err := <-m.done:
 		return err
 	case <-ctx.Done():
-		m.left.Store(true)
+		g.leave(m)
 		return context.Cause(ctx)
+	}
+}
+
+func (g *groups) leave(m *member) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.left = true
+	if m.group == nil {
+		return
+	}
+	if m.group.waiting--; m.group.waiting == 0 {
+		m.group.cancel()
 	}
 }
 
 // run stores groups until nobody waits.
 func (g *groups) run() {
-	for {
-		group := g.next()
-		if group == nil {
-			return
+	for next := g.next(); next != nil; next = g.next() {
+		err := g.insertSorted(next)
+		next.cancel()
+		if tellsOfOneRow(err) {
+			err = errNotTogether
 		}
-		g.store(group)
+		for _, m := range next.members {
+			m.done <- err
+		}
 	}
 }
 
-func (g *groups) next() []*member {
+func (g *groups) next() *group {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = slices.DeleteFunc(g.waiting, func(m *member) bool { return m.left.Load() })
+	g.waiting = slices.DeleteFunc(g.waiting, func(m *member) bool { return m.left })
 	if len(g.waiting) == 0 {
 		g.running--
 		return nil
@@ -89,38 +115,29 @@ func (g *groups) next() []*member {
 		}
 		n++
 	}
-	group := slices.Clone(g.waiting[:n])
+	next := &group{members: slices.Clone(g.waiting[:n]), waiting: n}
+	next.ctx, next.cancel = context.WithTimeout(context.Background(), groupLimit)
+	for _, m := range next.members {
+		m.group = next
+	}
 	g.waiting = slices.Delete(g.waiting, 0, n)
-	return group
-}
-
-func (g *groups) store(group []*member) {
-	// Callers leave one by one, so no one's context is that of the group.
-	ctx, cancel := context.WithTimeout(context.Background(), groupLimit)
-	defer cancel()
-	err := g.insertSorted(ctx, group)
-	if tellsOfOneRow(err) {
-		err = errNotTogether
-	}
-	for _, m := range group {
-		m.done <- err
-	}
+	return next
 }
 
 // insertSorted inserts in the order of ids, so that two processes with the same
 // deliveries wait for each other, and not each for the other.
-func (g *groups) insertSorted(ctx context.Context, group []*member) (err error) {
+func (g *groups) insertSorted(next *group) (err error) {
 	defer func() {
 		if recover() != nil { // a hook of the client's
-			err = errPanic
+			err = errors.New("a hook of the client panicked")
 		}
 	}()
-	all := make([]*deliveryArgs, len(group))
-	for i, m := range group {
+	all := make([]*deliveryArgs, len(next.members))
+	for i, m := range next.members {
 		all[i] = m.args
 	}
 	slices.SortFunc(all, func(a, b *deliveryArgs) int { return cmp.Compare(a.ID, b.ID) })
-	return g.insert(ctx, all)
+	return g.insert(next.ctx, all)
 }
 
 // tellsOfOneRow reports errors behind which the rest of a group may be well: of

@@ -64,23 +64,13 @@ func Open(pool *pgxpool.Pool, opts ...Option) (*Sink, error) {
 // error is [context.Cause] if ctx ended first; d may be stored then all the same,
 // and is known when it comes again.
 //
-// Deliveries that come at the same time are stored together, in one transaction
-// of at most 500 that is given up after 5 s.
+// Deliveries that come at the same time are stored together, at most 500 or 8 MiB
+// in a transaction, which is given up when none of the callers waits any more,
+// and after 30 s.
 //
 // If d cannot be decoded, as its Err says, it is stored as a dead letter.
 func (s *Sink) HandleDelivery(ctx context.Context, d *nylas.Delivery) error {
-	args, err := s.accept(ctx, d)
-	if err != nil {
-		return fmt.Errorf("nylasriver: store delivery: %w", err)
-	}
-	if args.Error != nil {
-		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return s.insertDead(ctx, tx, args) })
-	} else {
-		err = s.groups.add(ctx, args)
-	}
-	if errors.Is(err, errNotTogether) {
-		_, err = s.client.Insert(ctx, args, s.insertOpts())
-	}
+	err := s.store(ctx, d)
 	if err == nil {
 		return nil
 	}
@@ -88,6 +78,27 @@ func (s *Sink) HandleDelivery(ctx context.Context, d *nylas.Delivery) error {
 		err = context.Cause(ctx)
 	}
 	return fmt.Errorf("nylasriver: store delivery: %w", readable(err))
+}
+
+func (s *Sink) store(ctx context.Context, d *nylas.Delivery) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	args, err := newArgs(d)
+	if err != nil {
+		return err
+	}
+	if err := s.checkSafe(ctx); err != nil {
+		return err
+	}
+	if args.Error != nil {
+		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return s.insertDead(ctx, tx, args) })
+	}
+	err = s.groups.add(ctx, args)
+	if errors.Is(err, errNotTogether) {
+		_, err = s.client.Insert(ctx, args, s.insertOpts())
+	}
+	return err
 }
 
 // HandleDeliveryTx stores d as part of tx, which must be of the same database.
@@ -108,28 +119,22 @@ func (s *Sink) HandleDeliveryTx(ctx context.Context, tx pgx.Tx, d *nylas.Deliver
 	return nil
 }
 
-// accept looks at what need not be asked for each delivery of a group.
-func (s *Sink) accept(ctx context.Context, d *nylas.Delivery) (*deliveryArgs, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	args, err := newArgs(d)
-	if err != nil {
-		return nil, err
-	}
+// checkSafe refuses sessions in which a commit does not wait for the disk. One
+// answer is enough: all sessions of a pool are made in the same way.
+func (s *Sink) checkSafe(ctx context.Context) error {
 	if s.safe.Load() {
-		return args, nil
+		return nil
 	}
 	var commit string
 	if err := s.pool.QueryRow(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
-		return nil, readable(err)
+		return err
 	}
 	if commit == "off" {
-		return nil, errors.New("synchronous_commit is off, so that a crash loses what was committed: " +
+		return errors.New("synchronous_commit is off, so that a crash loses what was committed: " +
 			"set it on for this role or in the connection's parameters")
 	}
 	s.safe.Store(true)
-	return args, nil
+	return nil
 }
 
 // insertGroup stores several deliveries at once. It is fast because nothing
