@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,6 +271,50 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 	}, "what nobody waits for is given up")
 	require.NoError(t, lock.Rollback(t.Context()))
 	require.NoError(t, sink.HandleDelivery(t.Context(), opened("n-2")))
+}
+
+// Connections break while deliveries are stored: some fail, and what was taken
+// is there.
+func TestBrokenConnectionsLoseNothing(t *testing.T) {
+	t.Parallel()
+	_, admin, schema := open(t)
+	config := admin.Config()
+	config.ConnConfig.RuntimeParams["application_name"] = schema
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	defer pool.Close()
+	sink, err := nylasriver.Open(pool, nylasriver.WithSchema(schema))
+	require.NoError(t, err)
+
+	const failures = 20
+	var failed atomic.Int64
+	var callers sync.WaitGroup
+	taken := make([][]string, 16)
+	for caller := range taken {
+		callers.Go(func() {
+			for i := 0; failed.Load() < failures && t.Context().Err() == nil; i++ {
+				id := fmt.Sprintf("n-%d-%d", caller, i)
+				if err := sink.HandleDelivery(t.Context(), opened(id)); err == nil {
+					taken[caller] = append(taken[caller], id)
+				} else {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	eventually(t, func() bool {
+		_, err := admin.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", schema)
+		require.NoError(t, err)
+		return failed.Load() >= failures
+	}, "calls fail")
+	callers.Wait()
+	ids := slices.Concat(taken...)
+	assert.NotEmpty(t, ids)
+	var stored int
+	require.NoError(t, admin.QueryRow(t.Context(),
+		"SELECT count(*) FROM "+schema+".river_job WHERE args->>'id' = ANY($1)", ids).Scan(&stored))
+	assert.Len(t, ids, stored)
+	require.NoError(t, sink.HandleDelivery(t.Context(), opened("afterwards")))
 }
 
 // A body that is too large for a group goes by itself.

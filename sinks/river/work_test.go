@@ -121,6 +121,29 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	require.NoError(t, sink.Run(ended, handler))
 }
 
+// A handler that is still at work when Run is told to end has 10 s, and what it
+// could not finish is not a failed attempt.
+func TestRunInterruptsHandlers(t *testing.T) {
+	t.Parallel()
+	sink, pool, schema := open(t, nylasriver.WithMaxAttempts(1))
+	begun := make(chan struct{})
+	stop := run(t, sink, nylas.HandlerFunc(func(ctx context.Context, _ *nylas.Delivery) error {
+		close(begun)
+		<-ctx.Done()
+		return fmt.Errorf("crm: %w", ctx.Err())
+	}))
+	require.NoError(t, sink.HandleDelivery(t.Context(), opened("n-1")))
+	<-begun
+	begin := time.Now()
+	stop()
+	assert.Greater(t, time.Since(begin), 9*time.Second)
+	assert.Equal(t, 1, rows(t, pool, schema, "available"))
+	handler := &recorder{}
+	run(t, sink, handler)
+	idle(t, sink)
+	assert.Equal(t, 1, handler.calls("n-1"))
+}
+
 func TestRequeueTakesDeadLettersOnly(t *testing.T) {
 	t.Parallel()
 	sink, pool, schema := open(t)
