@@ -28,7 +28,7 @@
 // committed together. There is no order among deliveries.
 //
 // An error of the handler, a panic or a time-out brings the delivery again after a
-// growing wait: up to 25 attempts within about three days by default. Then it is a
+// growing wait: up to 25 attempts within three days by default. Then it is a
 // dead letter, and at once with [nylas.Permanent]. Deliveries that are signed
 // but cannot be decoded are dead letters from the beginning. [Sink.Dead] lists
 // them with body and last error, [Sink.Requeue] gives them to the handler again.

@@ -24,7 +24,7 @@ const (
 	// the rest is for an outage of this side.
 	minRetention = 7 * 24 * time.Hour
 
-	// 25 attempts, River's number, take about three days with these waits.
+	// 25 attempts, River's number, take 63 hours with these waits.
 	defaultMaxAttempts  = river.MaxAttemptsDefault
 	defaultFirstBackoff = time.Second
 	defaultMaxBackoff   = 6 * time.Hour
@@ -207,9 +207,8 @@ func WithBackoff(first, longest time.Duration) WorkOption {
 // again; by default 5 minutes, or the handler's time and 4 minutes if that is
 // longer. It must be above the handler's time: nobody can tell a dead process
 // from one that is slow, and a handler that takes longer than this, because it
-// ignores its context or its machine stood still, is called a second time. A
-// delivery can be up to 30 s late beyond it, and a minute if the process that
-// died was the one that looks.
+// ignores its context or its machine stood still, is called a second time. River
+// looks every 30 s.
 func WithRescueAfter(d time.Duration) WorkOption {
 	return runOption(func(c *config) error {
 		if d <= 0 {

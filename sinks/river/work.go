@@ -72,7 +72,8 @@ func (s *Sink) run(ctx context.Context, handler nylas.Handler) error {
 // config has it, and has finished jobs kept for 7 days or [WithRetention]. A
 // retention that the config sets itself is an error if it is shorter. The time
 // after which jobs of a dead process are rescued becomes that of
-// [WithRescueAfter] if the config sets none and no JobTimeout.
+// [WithRescueAfter] if the config sets none and no JobTimeout. The waits between
+// attempts are those of [WithBackoff], not of the config's RetryPolicy.
 //
 // Retention and rescue are the leader's, who may be any client of the schema, so
 // all of them need this.

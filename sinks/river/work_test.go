@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -99,6 +97,7 @@ func TestAHandlerHasItsTime(t *testing.T) {
 }
 
 // What Run leaves behind is handled by the next one.
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	sink, _, _ := open(t)
@@ -122,7 +121,9 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 // A handler that is still at work when Run is told to end has 10 s, and what it
+
 // could not finish is not a failed attempt.
+
 func TestRunInterruptsHandlers(t *testing.T) {
 	t.Parallel()
 	sink, pool, schema := open(t, nylasriver.WithMaxAttempts(1))
@@ -144,41 +145,8 @@ func TestRunInterruptsHandlers(t *testing.T) {
 	assert.Equal(t, 1, handler.calls("n-1"))
 }
 
-func TestRequeueTakesDeadLettersOnly(t *testing.T) {
-	t.Parallel()
-	sink, pool, schema := open(t)
-	dead := nylas.NewDelivery([]byte("no JSON"), "")
-	require.NoError(t, sink.HandleDelivery(t.Context(), dead))
-	require.NoError(t, sink.HandleDelivery(t.Context(), opened("n-1")))
-	require.NoError(t, sink.Requeue(t.Context()))
-	err := sink.Requeue(t.Context(), dead.ID, "n-1", "unknown")
-	require.ErrorIs(t, err, nylasriver.ErrNotDead)
-	require.ErrorContains(t, err, "2 of 3")
-	assert.Equal(t, 1, rows(t, pool, schema, "cancelled"), "none is put back")
-	require.NoError(t, sink.Requeue(t.Context(), dead.ID, dead.ID))
-	require.ErrorIs(t, sink.Requeue(t.Context(), dead.ID), nylasriver.ErrNotDead)
-	assert.Equal(t, 2, rows(t, pool, schema, "available"))
-}
-
-func TestDeadIteratesOverPages(t *testing.T) {
-	t.Parallel()
-	sink, _, _ := open(t)
-	const count = 40
-	for i := range count {
-		require.NoError(t, sink.HandleDelivery(t.Context(), nylas.NewDelivery(fmt.Appendf(nil, "no JSON %02d", i), "")))
-	}
-	seen := 0
-	for letter, err := range sink.Dead(t.Context()) {
-		require.NoError(t, err)
-		assert.Equal(t, fmt.Sprintf("no JSON %02d", seen), string(letter.Delivery.Body), "oldest first")
-		require.NoError(t, sink.Requeue(t.Context(), letter.Delivery.ID), "while it iterates")
-		seen++
-	}
-	assert.Equal(t, count, seen)
-	assert.Empty(t, dead(t, sink), "all are put back")
-}
-
 // What a handler writes and that its delivery is done are committed together.
+
 func TestCompleteTx(t *testing.T) {
 	t.Parallel()
 	sink, pool, schema := open(t, quick)
@@ -216,133 +184,8 @@ func TestCompleteTx(t *testing.T) {
 	}))
 }
 
-type otherArgs struct{}
-
-func (otherArgs) Kind() string { return "other" }
-
-func TestWithAClientOfOnesOwn(t *testing.T) {
-	t.Parallel()
-	_, pool, schema := open(t)
-	handler := &recorder{reply: func(d *nylas.Delivery, _ int) error {
-		if d.ID == "n-2" {
-			return nylas.Permanent(errors.New("no"))
-		}
-		return nil
-	}}
-	others := make(chan struct{}, 1)
-	workers := river.NewWorkers()
-	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[otherArgs]) error {
-		others <- struct{}{}
-		return nil
-	}))
-	config := &river.Config{
-		Schema: schema, Workers: workers, Logger: slog.New(slog.DiscardHandler),
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}},
-	}
-	require.NoError(t, nylasriver.Configure(config, handler, nylasriver.WithQueue("default")))
-	client, err := river.NewClient(riverpgxv5.New(pool), config)
-	require.NoError(t, err)
-	sink, err := nylasriver.Open(pool, nylasriver.WithClient(client), nylasriver.WithQueue("default"))
-	require.NoError(t, err)
-	require.ErrorContains(t, sink.Run(t.Context(), handler), "Configure")
-
-	done, unsubscribe := client.Subscribe(river.EventKindJobCompleted, river.EventKindJobCancelled)
-	defer unsubscribe()
-	require.NoError(t, client.Start(t.Context()))
-	for _, id := range []string{"n-1", "n-2"} {
-		require.NoError(t, sink.HandleDelivery(t.Context(), opened(id)))
-		assert.Equal(t, nylasriver.Kind, (<-done).Job.Kind)
-	}
-	_, err = client.Insert(t.Context(), otherArgs{}, nil)
-	require.NoError(t, err)
-	<-others
-	assert.Len(t, dead(t, sink), 1)
-	require.NoError(t, client.Stop(context.WithoutCancel(t.Context())))
-}
-
-func TestAClientWithoutTheWorkerIsRefused(t *testing.T) {
-	t.Parallel()
-	_, pool, schema := open(t)
-	workers := river.NewWorkers()
-	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[otherArgs]) error { return nil }))
-	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Schema: schema, Workers: workers})
-	require.NoError(t, err)
-	sink, err := nylasriver.Open(pool, nylasriver.WithClient(client))
-	require.NoError(t, err)
-	require.ErrorContains(t, sink.HandleDelivery(t.Context(), opened("n-1")), nylasriver.Kind)
-}
-
-func TestConfigure(t *testing.T) {
-	t.Parallel()
-	const week = 7 * 24 * time.Hour
-	handler := &recorder{}
-	config := &river.Config{DiscardedJobRetentionPeriod: -1, CancelledJobRetentionPeriod: 30 * 24 * time.Hour}
-	require.NoError(t, nylasriver.Configure(config, handler, nil))
-	assert.Equal(t, week, config.CompletedJobRetentionPeriod)
-	assert.Equal(t, 30*24*time.Hour, config.CancelledJobRetentionPeriod)
-	assert.Equal(t, time.Duration(-1), config.DiscardedJobRetentionPeriod)
-	assert.Equal(t, 5*time.Minute, config.RescueStuckJobsAfter)
-	assert.Equal(t, 50, config.Queues["nylas"].MaxWorkers)
-	require.ErrorContains(t, nylasriver.Configure(config, handler), "already registered")
-
-	config = &river.Config{}
-	require.NoError(t, nylasriver.Configure(config, handler, nylasriver.WithRetention(2*week),
-		nylasriver.WithHandlerTimeout(time.Hour), nylasriver.WithWorkers(3), nylasriver.WithQueue("mine")))
-	assert.Equal(t, 2*week, config.DiscardedJobRetentionPeriod)
-	assert.Equal(t, time.Hour+4*time.Minute, config.RescueStuckJobsAfter)
-	assert.Equal(t, 3, config.Queues["mine"].MaxWorkers)
-
-	for name, test := range map[string]struct {
-		config  *river.Config
-		handler nylas.Handler
-		opts    []nylasriver.WorkOption
-		want    string
-	}{
-		"no config":  {handler: handler, want: "config is nil"},
-		"no handler": {config: &river.Config{}, want: "handler is nil"},
-		"nil func":   {config: &river.Config{}, handler: nylas.HandlerFunc(nil), want: "handler is nil"},
-		"retention": {config: &river.Config{CompletedJobRetentionPeriod: 24 * time.Hour}, handler: handler,
-			want: "CompletedJobRetentionPeriod is below 168h0m0s"},
-		"retention below the option": {config: &river.Config{CancelledJobRetentionPeriod: week}, handler: handler,
-			opts: []nylasriver.WorkOption{nylasriver.WithRetention(2 * week)}, want: "CancelledJobRetentionPeriod is below 336h0m0s"},
-		"rescue": {config: &river.Config{RescueStuckJobsAfter: time.Minute}, handler: handler, want: "RescueStuckJobsAfter"},
-		"bad option": {config: &river.Config{}, handler: handler,
-			opts: []nylasriver.WorkOption{nylasriver.WithWorkers(0)}, want: "workers must be 1 to 10000"},
-		"options together": {config: &river.Config{}, handler: handler,
-			opts: []nylasriver.WorkOption{nylasriver.WithRescueAfter(time.Minute)}, want: "rescue after must be above"},
-	} {
-		require.ErrorContains(t, nylasriver.Configure(test.config, test.handler, test.opts...), test.want, name)
-	}
-}
-
-func TestOpenRefuses(t *testing.T) {
-	t.Parallel()
-	_, err := nylasriver.Open(nil)
-	require.ErrorContains(t, err, "pool is nil")
-	pool := newPool(t)
-	_, err = nylasriver.Open(pool, nil)
-	require.NoError(t, err)
-	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})
-	require.NoError(t, err)
-	for want, opts := range map[string][]nylasriver.Option{
-		"schema must be":                {nylasriver.WithSchema("Crm-1")},
-		"client is nil":                 {nylasriver.WithClient(nil)},
-		"max attempts must be":          {nylasriver.WithMaxAttempts(1 << 15)},
-		"logger is nil":                 {nylasriver.WithLogger(nil)},
-		"queue must be":                 {nylasriver.WithQueue("a b")},
-		"handler timeout must be":       {nylasriver.WithHandlerTimeout(0)},
-		"backoff must be":               {nylasriver.WithBackoff(2, 1)},
-		"rescue after must be positive": {nylasriver.WithRescueAfter(0)},
-		"retention must be at least":    {nylasriver.WithRetention(72 * time.Hour)},
-		"exclude each other":            {nylasriver.WithClient(client), nylasriver.WithSchema("mine")},
-		"belong to Configure":           {nylasriver.WithClient(client), nylasriver.WithWorkers(2)},
-	} {
-		_, err := nylasriver.Open(pool, opts...)
-		require.ErrorContains(t, err, want)
-	}
-}
-
 // River's cleaner deletes what is past the retention, and only that.
+
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	sink, pool, schema := open(t)
@@ -379,6 +222,7 @@ func TestTheLogHoldsNoBodyAndNoPanic(t *testing.T) {
 }
 
 // The same Dispatcher as behind a Receiver.
+
 func TestADispatcherBehind(t *testing.T) {
 	t.Parallel()
 	sink, _, _ := open(t)
@@ -394,6 +238,7 @@ func TestADispatcherBehind(t *testing.T) {
 }
 
 // buffer is a log that can be read while it is written.
+
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
