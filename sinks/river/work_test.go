@@ -146,37 +146,40 @@ func TestRunInterruptsHandlers(t *testing.T) {
 }
 
 // What a handler writes and that its delivery is done are committed together.
-
 func TestCompleteTx(t *testing.T) {
 	t.Parallel()
 	sink, pool, schema := open(t, quick)
 	_, err := pool.Exec(t.Context(), "CREATE TABLE "+schema+".counted (id text)")
 	require.NoError(t, err)
-	handler := nylas.HandlerFunc(func(ctx context.Context, d *nylas.Delivery) error {
-		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			var before int
-			if err := tx.QueryRow(ctx, "SELECT count(*) FROM "+schema+".counted WHERE id LIKE 'try %'").Scan(&before); err != nil {
-				return err
-			}
+	committed, end := make(chan struct{}), make(chan struct{})
+	var attempts atomic.Int64
+	run(t, sink, nylas.HandlerFunc(func(ctx context.Context, d *nylas.Delivery) error {
+		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "INSERT INTO "+schema+".counted VALUES ($1)", d.ID); err != nil {
 				return err
 			}
 			if err := nylasriver.CompleteTx(ctx, tx); err != nil {
 				return err
 			}
-			if before == 0 {
-				_, err := pool.Exec(ctx, "INSERT INTO "+schema+".counted VALUES ('try 1')") // not in tx
-				return errors.Join(err, errors.New("after the mark, before the commit"))
+			if attempts.Add(1) == 1 {
+				return errors.New("after the mark, before the commit")
 			}
 			return nil
 		})
-	})
-	run(t, sink, handler)
+		if err == nil {
+			close(committed)
+			<-end
+		}
+		return err
+	}))
 	require.NoError(t, sink.HandleDelivery(t.Context(), opened("n-1")))
-	eventually(t, func() bool { return rows(t, pool, schema, "completed") == 1 }, "it is done")
+	<-committed
+	assert.Equal(t, 1, rows(t, pool, schema, "completed"), "it is done before its handler returns")
+	close(end)
 	var counted int
-	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM "+schema+".counted WHERE id = 'n-1'").Scan(&counted))
+	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM "+schema+".counted").Scan(&counted))
 	assert.Equal(t, 1, counted)
+	assert.Equal(t, int64(2), attempts.Load())
 
 	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
 		require.ErrorContains(t, nylasriver.CompleteTx(t.Context(), tx), "context is not that of a handler")
