@@ -158,6 +158,30 @@ func TestADuplicateAmongNewOnes(t *testing.T) {
 	assert.Equal(t, 100, rows(t, pool, schema, ""))
 }
 
+// A handler may hold its delivery for long, between CompleteTx and its commit. A
+// duplicate waits for it, the new ones beside the duplicate do not.
+func TestADuplicateOfAHeldDelivery(t *testing.T) {
+	t.Parallel()
+	sink, pool, schema := open(t)
+	require.NoError(t, sink.HandleDelivery(t.Context(), opened("n-0")))
+	holder, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = holder.Exec(t.Context(), "SELECT FROM "+schema+".river_job FOR UPDATE")
+	require.NoError(t, err)
+	var duplicate, others sync.WaitGroup
+	for i := range 100 {
+		callers := &others
+		if i == 0 {
+			callers = &duplicate
+		}
+		callers.Go(func() { assert.NoError(t, sink.HandleDelivery(t.Context(), opened(fmt.Sprint("n-", i)))) })
+	}
+	others.Wait()
+	require.NoError(t, holder.Commit(t.Context()))
+	duplicate.Wait()
+	assert.Equal(t, 100, rows(t, pool, schema, ""))
+}
+
 // Bodies that cannot be decoded are dead letters before anybody runs, and with
 
 // what was wrong when they are put back.

@@ -25,8 +25,9 @@ func (e *dbError) Unwrap() error { return e.err }
 
 // Conditions of PostgreSQL: https://www.postgresql.org/docs/current/errcodes-appendix.html.
 const (
-	undefinedTable = "42P01"
-	invalidSchema  = "3F000"
+	undefinedTable  = "42P01"
+	invalidSchema   = "3F000"
+	uniqueViolation = "23505"
 )
 
 // readable makes an error of the database one that may be logged, and says what

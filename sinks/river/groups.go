@@ -23,7 +23,7 @@ const (
 )
 
 // errNotTogether means that a delivery has to be stored by itself: one of its
-// group is stored already, or is one that the database does not take.
+// group is one that the database does not take, or that somebody holds.
 var errNotTogether = errors.New("nylasriver: not in a group")
 
 // groups puts deliveries that come at the same time into one transaction, which
@@ -124,8 +124,8 @@ func (g *groups) next() *group {
 	return next
 }
 
-// insertSorted inserts in the order of ids, so that two processes with the same
-// deliveries wait for each other, and not each for the other.
+// insertSorted inserts each id once, in the order of ids, so that two processes
+// with the same deliveries wait for each other, and not each for the other.
 func (g *groups) insertSorted(next *group) (err error) {
 	defer func() {
 		if recover() != nil { // a hook of the client's
@@ -136,16 +136,17 @@ func (g *groups) insertSorted(next *group) (err error) {
 	for i, m := range next.members {
 		all[i] = m.args
 	}
-	slices.SortFunc(all, func(a, b *deliveryArgs) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(all, func(a, b *deliveryArgs) int { return cmp.Compare(a.ID, b.ID) })
+	all = slices.CompactFunc(all, func(a, b *deliveryArgs) bool { return a.ID == b.ID })
 	return g.insert(next.ctx, all)
 }
 
 // tellsOfOneRow reports errors behind which the rest of a group may be well: of
-// data, of constraints, of a deadlock, of limits.
+// data, of constraints, of a deadlock, of limits, of a lock.
 func tellsOfOneRow(err error) bool {
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok || len(pgErr.Code) != 5 {
 		return false
 	}
-	return slices.Contains([]string{"22", "23", "40", "54"}, pgErr.Code[:2])
+	return slices.Contains([]string{"22", "23", "40", "54", "55"}, pgErr.Code[:2])
 }

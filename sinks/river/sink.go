@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -137,9 +138,13 @@ func (s *Sink) checkSafe(ctx context.Context) error {
 	return nil
 }
 
-// insertGroup stores several deliveries at once. It is fast because nothing
-// comes back and nothing is looked up: if one of them is stored already, none of
-// them is.
+// groupLockTimeout is how long a group waits for a delivery that is known already
+// and that somebody holds, such as a handler between [CompleteTx] and its commit.
+const groupLockTimeout = "100ms"
+
+// insertGroup stores several deliveries at once. The first way is the fast one,
+// because nothing comes back and nothing is looked up, and stores none of them if
+// one is known already.
 func (s *Sink) insertGroup(ctx context.Context, group []*deliveryArgs) error {
 	jobs := make([]river.InsertManyParams, len(group))
 	opts := s.insertOpts()
@@ -147,7 +152,16 @@ func (s *Sink) insertGroup(ctx context.Context, group []*deliveryArgs) error {
 		jobs[i] = river.InsertManyParams{Args: args, InsertOpts: opts}
 	}
 	_, err := s.client.InsertManyFast(ctx, jobs)
-	return err
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != uniqueViolation || len(group) == 1 {
+		return err
+	}
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+groupLockTimeout+"'"); err != nil {
+			return err
+		}
+		_, err := s.client.InsertManyTx(ctx, tx, jobs)
+		return err
+	})
 }
 
 // insertDead stores a delivery that no handler could decode. River knows no job
