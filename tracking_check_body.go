@@ -74,9 +74,8 @@ func (s *bodyScan) startTag() {
 	case atom.A:
 		s.closeAnchor(false)
 		s.openAnchor()
-	case atom.Img:
-		src, _ := s.scan.Attr("src")
-		if s.isForeign(hostOf(src)) {
+	case atom.Img, atom.Image:
+		if loadsFrom(s.scan, s.isForeign) {
 			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
 				"the image counts as an open of an earlier message: remove it, StripPixel does so")
 		}

@@ -233,8 +233,9 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 				`<a><a href="https://acme.dev/"><a href="https://acme.dev/">`
 		}, "", nil},
 		"pixel of another message": {func(r *nylas.SendMessageRequest) {
-			r.Body = `<p><img src="https://tracking.eu.nylas.com/open/1.gif"><img src="https://acme.dev/1.gif">`
-		}, "", []string{"error foreign-tracking-present 1:4"}},
+			r.Body = `<p><img src="https://tracking.eu.nylas.com/open/1.gif"><img src="https://acme.dev/1.gif">` +
+				"\n" + `<image src="https://t.nylas.com/1"><img src="cid:x" srcset="https://acme.dev/1 1x, https://t.nylas.com/1 2x"><img srcset="https://acme.dev/1 1x">`
+		}, "", []string{"error foreign-tracking-present 1:4", "error foreign-tracking-present 2:1", "error foreign-tracking-present 2:36"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -321,6 +322,8 @@ func hostileBodies() map[string]string {
 		"attributes":               "<a" + fill10(" a") + ` href="https://acme.dev/">x</a>`,
 		"different attributes":     "<a" + names(1_000_000) + ` href="https://acme.dev/">` + strings.Repeat("<p b>", 400_000),
 		"images":                   fill("<img src=https://t.nylas.com/>"),
+		"a srcset":                 `<img srcset="` + fill10("x, ") + `">`,
+		"a srcset of descriptors":  `<img srcset="` + fill("x (") + `">`,
 		"images in brackets":       fill("<<img src=//t.nylas.com>img src=//t.nylas.com>"),
 		"images in many brackets":  strings.Repeat("<", 40_000) + "<img src=//t.nylas.com>" + strings.Repeat("img src=//t.nylas.com>", 40_000),
 	}
