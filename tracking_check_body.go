@@ -23,6 +23,8 @@ type bodyScan struct {
 	offset, line, column int
 
 	around  atom.Atom      // the start tag before a text
+	nesting nesting        // only if links are tracked
+	scripts int            // how many noscript elements the scan is in
 	anchor  openAnchor     // the one that the scan is in, if inside is set
 	inside  bool           // an anchor
 	targets map[string]int // how often a target was seen
@@ -36,6 +38,7 @@ type openAnchor struct {
 	hasHref bool
 	isPlace bool // something to jump to
 	noTrack bool
+	scripts bool // it stands in a noscript element
 	text    []byte
 	finding TrackingFinding // with the place of the anchor
 }
@@ -46,7 +49,9 @@ func (c *trackingCheck) scanBody(text string) bool {
 	s := &bodyScan{
 		trackingCheck: c, body: body, scan: anchors.New(body),
 		line: 1, column: 1, targets: make(map[string]int),
+		nesting: nesting{latest: make(map[atom.Atom]int)},
 	}
+	s.scan.ReadNoscript()
 	tags := false
 	for s.scan.Next() {
 		switch s.scan.Token() {
@@ -54,9 +59,7 @@ func (c *trackingCheck) scanBody(text string) bool {
 			tags = true
 			s.startTag()
 		case html.EndTagToken:
-			if string(s.scan.Name()) == "a" {
-				s.closeAnchor(true)
-			}
+			s.endTag(atom.Lookup(s.scan.Name()))
 		case html.TextToken:
 			s.text()
 		case html.CommentToken:
@@ -70,10 +73,16 @@ func (c *trackingCheck) scanBody(text string) bool {
 }
 
 func (s *bodyScan) startTag() {
-	switch s.scan.StartTag() {
+	tag := s.scan.StartTag()
+	if s.options.Links && tag != atom.A {
+		s.nesting.start(tag, s.scan.Token() == html.SelfClosingTagToken)
+	}
+	switch tag {
 	case atom.A:
 		s.closeAnchor(false)
 		s.openAnchor()
+	case atom.Noscript:
+		s.scripts++
 	case atom.Img, atom.Image:
 		if loadsFrom(s.scan, s.isForeign) {
 			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
@@ -91,10 +100,28 @@ func (s *bodyScan) startTag() {
 	}
 }
 
+func (s *bodyScan) endTag(tag atom.Atom) {
+	switch tag {
+	case atom.A:
+		s.closeAnchor(true)
+		return
+	case atom.Noscript:
+		s.scripts = max(0, s.scripts-1)
+	default:
+	}
+	if s.options.Links {
+		s.nesting.end(tag)
+	}
+}
+
 func (s *bodyScan) openAnchor() {
 	s.inside = true
+	if s.options.Links {
+		s.nesting.startAnchor()
+	}
 	s.anchor = openAnchor{text: s.anchor.text[:0]}
 	a := &s.anchor
+	a.scripts = s.scripts > 0
 	a.link.Line, a.link.Column = s.place(s.scan.Start())
 	a.finding = TrackingFinding{Line: a.link.Line, Column: a.link.Column, Link: NoLink}
 	a.link.Target, _, a.hasHref = s.scan.Href()
@@ -132,9 +159,15 @@ func (s *bodyScan) closeAnchor(properly bool) {
 		a.finding.Link = len(s.report.Links)
 		s.report.Links = append(s.report.Links, a.link)
 	}
-	if !properly && s.options.Links {
+	whole := s.nesting.endAnchor()
+	switch {
+	case !s.options.Links:
+	case !properly:
 		s.about(a, CodeNestedOrUnclosedAnchor, LevelWarning,
 			"the anchor is not closed before the next one or the end, and programs repair that differently: close it with </a>")
+	case !whole:
+		s.about(a, CodeNestedOrUnclosedAnchor, LevelWarning,
+			"the anchor overlaps another element, and programs repair that differently: end before </a> what begins in the anchor, and nothing else")
 	}
 	s.checkLink(a)
 }
@@ -174,6 +207,9 @@ func (s *bodyScan) text() {
 	default:
 	}
 	if a := &s.anchor; s.inside {
+		if !isBlank(s.body[s.scan.Start():s.scan.End()]) {
+			s.nesting.content()
+		}
 		// White space is not cut yet, so some more than will be kept.
 		if room := maxLinkTextChars*2*utf8.UTFMax - len(a.text); room > 0 {
 			text := s.scan.Text()
@@ -185,6 +221,8 @@ func (s *bodyScan) text() {
 		s.bareURLs()
 	}
 }
+
+func isBlank(text []byte) bool { return len(bytes.Trim(text, anchors.Space)) == 0 }
 
 // bareURLs finds URLs in the text between tags.
 func (s *bodyScan) bareURLs() {

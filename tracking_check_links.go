@@ -15,6 +15,9 @@ func (a *openAnchor) status() (LinkStatus, FindingCode) {
 	}
 	switch a.class {
 	case anchors.Eligible:
+		if a.scripts {
+			return LinkUnknown, CodeInNoscript
+		}
 		return LinkEligible, ""
 	case anchors.BadURI:
 		return LinkSkipped, CodeBadURI
@@ -87,7 +90,11 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 func (s *bodyScan) checkStatus(a *openAnchor) {
 	switch a.class {
 	case anchors.Eligible:
-		if a.url.Scheme != "https" {
+		switch {
+		case a.scripts:
+			s.about(a, CodeInNoscript, LevelInfo,
+				"put the link outside of noscript: mail clients show it there, but whether Nylas tracks it is not documented")
+		case a.url.Scheme != "https":
 			s.about(a, CodeMailtoTelRewritten, LevelInfo,
 				"mailto and tel links lead through a redirect too, which some devices do not follow: switch Links off if they matter more")
 		}
@@ -117,7 +124,7 @@ func (s *bodyScan) checkPlaceholder(a *openAnchor, host string) {
 	finding := a.finding
 	finding.Code, finding.Level = CodeDenylistedPlaceholder, LevelWarning
 	finding.Message = "the host is reserved for examples and tests, and Nylas may reject the message: use a real one"
-	if host == "example.com" && a.class == anchors.Eligible && a.url.Scheme == "https" {
+	if host == "example.com" && a.link.Status == LinkEligible && a.url.Scheme == "https" {
 		finding.Level, finding.Refused = LevelError, true
 		finding.Message = "Nylas rejects messages with tracked links to example.com: use a host of your own"
 	}

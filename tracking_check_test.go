@@ -112,6 +112,18 @@ func TestCheckTrackingOfLinks(t *testing.T) {
 		"SES's attribute":      {`<a ses:no-track href="https://acme.dev/">x</a>`, nylas.LinkEligible, "", []string{"warning no-track-attribute 1:1"}},
 		"clicktracking on":     {`<a clicktracking="on" href="https://acme.dev/">x</a>`, nylas.LinkEligible, "", nil},
 
+		"noscript": {`<noscript><p><a href="https://acme.dev/">x</a></p></noscript>`, nylas.LinkUnknown, nylas.CodeInNoscript,
+			[]string{"info in-noscript 1:14"}},
+		"noscript that is not closed": {`<NOSCRIPT><br><noscript></noscript><a href="https://acme.dev/">x</a>`, nylas.LinkUnknown, nylas.CodeInNoscript,
+			[]string{"info in-noscript 1:36"}},
+		"after noscript": {`</noscript><noscript><!-- </noscript> -->x</noscript><a href="https://acme.dev/">x</a>`, nylas.LinkEligible, "", nil},
+		"tel in noscript": {`<noscript><a href="tel:1">x</a></noscript>`, nylas.LinkUnknown, nylas.CodeInNoscript,
+			[]string{"info in-noscript 1:11"}},
+		"example.com in noscript": {`<noscript><a href="https://example.com/">x</a></noscript>`, nylas.LinkUnknown, nylas.CodeInNoscript,
+			[]string{"info in-noscript 1:11", "warning denylisted-placeholder 1:11"}},
+		"relative in noscript": {`<noscript><a href="/x">x</a></noscript>`, nylas.LinkSkipped, nylas.CodeUnsupportedScheme,
+			[]string{"warning unsupported-scheme 1:11"}},
+
 		"not closed": {`<p><a href="https://acme.dev/">x</p>`, nylas.LinkEligible, "", []string{"warning nested-or-unclosed-anchor 1:4"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,7 +165,7 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 		}
 		return b.String()
 	}
-	count := func(findings []string, code string) []string {
+	with := func(findings []string, code string) []string {
 		var some []string
 		for _, f := range findings {
 			if strings.Contains(f, code) {
@@ -172,6 +184,9 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 		"101, though": {func(r *nylas.SendMessageRequest) { r.Body, r.TrackingOptions.Links = links(101, "https"), false }, "", nil},
 		"100 and one of http": {func(r *nylas.SendMessageRequest) { r.Body = links(100, "https") + links(1, "http") }, "too-many",
 			[]string{"warning too-many-links 0:0"}},
+		"100 and one in noscript": {func(r *nylas.SendMessageRequest) {
+			r.Body = links(100, "https") + "<noscript>" + links(1, "https") + "</noscript>"
+		}, "too-many", []string{"warning too-many-links 0:0"}},
 		"99 and one of http":   {func(r *nylas.SendMessageRequest) { r.Body = links(99, "https") + links(1, "http") }, "too-many", nil},
 		"100 and one relative": {func(r *nylas.SendMessageRequest) { r.Body = links(100, "https") + `<a href="/">x</a>` }, "too-many", nil},
 
@@ -213,7 +228,13 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 		"more than 102 kB": {func(r *nylas.SendMessageRequest) { r.Body += strings.Repeat("x", 102_001-len(r.Body)) }, "", []string{"warning gmail-clip 0:0"}},
 		"more without opens": {func(r *nylas.SendMessageRequest) {
 			r.Body, r.TrackingOptions.Opens = r.Body+strings.Repeat("x", 102_001), false
+		}, "", []string{"warning gmail-clip 0:0"}},
+		"more with replies only": {func(r *nylas.SendMessageRequest) {
+			r.Body, r.TrackingOptions = r.Body+strings.Repeat("x", 102_001), &nylas.TrackingOptions{ThreadReplies: true}
 		}, "", nil},
+		"more of plain text": {func(r *nylas.SendMessageRequest) {
+			r.Body, r.IsPlaintext = strings.Repeat("x", 102_001), true
+		}, "", []string{"error plaintext-untrackable 0:0"}},
 
 		"same target": {func(r *nylas.SendMessageRequest) { r.Body = good + "\n" + good + good }, "",
 			[]string{"info duplicate-url 2:1", "info duplicate-url 2:34"}},
@@ -242,7 +263,7 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 			req := tracked(good)
 			tt.change(req)
 			report := nylas.CheckTracking(req)
-			assert.Equal(t, tt.want, count(found(report.Findings), tt.code))
+			assert.Equal(t, tt.want, with(found(report.Findings), tt.code))
 			for _, f := range report.Findings {
 				assert.NotEmpty(t, f.Message)
 				assert.Equal(t, f.Line == 0, f.Column == 0)
@@ -324,6 +345,11 @@ func hostileBodies() map[string]string {
 		"images":                   fill("<img src=https://t.nylas.com/>"),
 		"a srcset":                 `<img srcset="` + fill10("x, ") + `">`,
 		"a srcset of descriptors":  `<img srcset="` + fill("x (") + `">`,
+		"misnested":                fill("<a><b><i></a></b>"),
+		"nested formatting":        strings.Repeat("<b><a>", 80_000) + strings.Repeat("</i></b></a>", 40_000),
+		"paragraphs":               fill("<p><a><div>"),
+		"nested lists":             strings.Repeat("<ul><li><b>", 50_000) + fill("<li></p></td>"),
+		"nested tables":            fill10("<table><tr><td>"),
 		"images in brackets":       fill("<<img src=//t.nylas.com>img src=//t.nylas.com>"),
 		"images in many brackets":  strings.Repeat("<", 40_000) + "<img src=//t.nylas.com>" + strings.Repeat("img src=//t.nylas.com>", 40_000),
 	}
