@@ -6,16 +6,19 @@ import "golang.org/x/net/html/atom"
 // ought to. It follows the rules by which HTML parsers build a tree, as far as they
 // can take an anchor apart: end tags that come in the wrong order, and start tags
 // that end a paragraph, a list item or a cell in which the anchor began. It does not
-// begin a <b> or the like without an end anew in the next element, as they do. All
-// steps together take time in proportion to the number of tags, however deep the
-// nesting is.
+// begin a <b> or the like without an end anew in the next element, as they do.
 // https://html.spec.whatwg.org/multipage/parsing.html#tree-construction
 type nesting struct {
 	open   []openElement
 	latest map[atom.Atom]int // one more than the index of the innermost open element of a kind
 	anchor int               // the same for the anchor that the scan is in; 0 if a parser has ended it
 	broken bool              // a parser has taken that anchor apart
+	deeper int               // how many open elements are not kept
 }
+
+// maxOpenElements is how many open elements are kept at once. Browsers and the parser
+// of golang.org/x/net/html nest no deeper.
+const maxOpenElements = 512
 
 type openElement struct {
 	tag    atom.Atom // 0 for one that has ended before what began in it
@@ -117,6 +120,10 @@ func (n *nesting) start(tag atom.Atom, selfClosing bool) {
 	if !isTablePart(element) {
 		n.content()
 	}
+	if len(n.open) >= maxOpenElements {
+		n.deeper++
+		return
+	}
 	foreign := element == atom.Svg || element == atom.Math || n.latest[atom.Svg] > 0 || n.latest[atom.Math] > 0
 	if element == 0 || selfClosing && foreign { // elsewhere a tag does not close itself
 		return
@@ -147,6 +154,10 @@ func (n *nesting) start(tag atom.Atom, selfClosing bool) {
 func (n *nesting) end(tag atom.Atom) {
 	element := kind(tag)
 	if element == 0 {
+		return
+	}
+	if n.deeper > 0 {
+		n.deeper--
 		return
 	}
 	bound := n.top().scope
