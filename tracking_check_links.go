@@ -1,7 +1,6 @@
 package nylas
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -215,48 +214,6 @@ func related(a, b string) bool {
 
 func isInternational(host string) bool {
 	return strings.Contains(host, "xn--") || strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 })
-}
-
-// secretParameters are names of parameters that hold secrets.
-var secretParameters = []string{
-	"token", "access_token", "id_token", "api_key", "apikey", "key", "password", "passwd", "pwd", "secret", "sig", "signature",
-	"x-amz-signature", "code", "otp", "session",
-}
-
-// secretPaths are words in the paths of links that work for one person, or once.
-var secretPaths = []string{"reset", "verify", "magic", "invite"}
-
-// holdsSecret tells whether a URL looks as if whoever has it could act for
-// somebody.
-func holdsSecret(u *url.URL) bool {
-	for _, list := range []string{u.RawQuery, u.EscapedFragment()} {
-		for pair := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == '&' || r == ';' }) {
-			name, value, _ := strings.Cut(pair, "=")
-			if value == "" {
-				continue
-			}
-			if isJWT(value) || slices.ContainsFunc(secretParameters, func(s string) bool { return strings.EqualFold(s, name) }) {
-				return true
-			}
-		}
-	}
-	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
-		if isJWT(segment) {
-			return true
-		}
-		for word := range strings.FieldsFuncSeq(segment, func(r rune) bool { return unfitForHost(r) || r == '-' }) {
-			if slices.ContainsFunc(secretPaths, func(s string) bool { return strings.EqualFold(s, word) }) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// isJWT tells whether a value has the shape of a JSON Web Token: three parts, the
-// first of which is the base64 of something that begins with {" (RFC 7519).
-func isJWT(value string) bool {
-	return strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") == 2
 }
 
 // unsubscribeWords are in the texts and targets of links to unsubscribe.
