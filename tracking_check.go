@@ -151,11 +151,12 @@ const (
 	// CodeUnsubscribeTracked: a link to unsubscribe is tracked; Nylas cannot exempt
 	// one link (warning).
 	CodeUnsubscribeTracked FindingCode = "unsubscribe-tracked"
-	// CodeTextIsURL: the text of a tracked link is a URL, and the link will lead
-	// elsewhere, which mail clients warn about (warning).
+	// CodeTextIsURL: the text of a tracked link is or contains a URL or a host, and the
+	// link will lead elsewhere, which mail clients warn about (warning).
 	CodeTextIsURL FindingCode = "text-is-url"
-	// CodeTextHostMismatch: the text of a link names another host than its target
-	// has, before any tracking: the pattern of phishing (error).
+	// CodeTextHostMismatch: the text of a link is or contains a URL or a host of another
+	// owner than its target, before any tracking: the pattern of phishing (error). Hosts
+	// of one registrable domain, such as www.acme.dev and acme.dev, have the same owner.
 	CodeTextHostMismatch FindingCode = "text-host-mismatch"
 	// CodeInNoscript: a link is in a noscript element, which mail clients show, and of
 	// which Nylas says nothing (info).

@@ -40,6 +40,7 @@ type openAnchor struct {
 	noTrack bool
 	scripts bool // it stands in a noscript element
 	text    []byte
+	said    string          // the text in one line, without a last host that may be cut off
 	finding TrackingFinding // with the place of the anchor
 }
 
@@ -145,7 +146,11 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	}
 	s.inside = false
 	a := &s.anchor
-	a.link.Text = cut(strings.Join(strings.Fields(string(a.text)), " "), maxLinkTextChars)
+	a.said = strings.Join(strings.Fields(string(a.text)), " ")
+	a.link.Text = cut(a.said, maxLinkTextChars)
+	if last := strings.LastIndexByte(a.said, ' ') + 1; len(a.text) == maxKeptText && len(a.said)-last <= maxShownHost {
+		a.said = a.said[:last]
+	}
 	a.link.Status, a.link.Reason = a.status()
 	switch a.link.Status {
 	case LinkEligible:
@@ -210,8 +215,7 @@ func (s *bodyScan) text() {
 		if !isBlank(s.body[s.scan.Start():s.scan.End()]) {
 			s.nesting.content()
 		}
-		// White space is not cut yet, so some more than will be kept.
-		if room := maxLinkTextChars*2*utf8.UTFMax - len(a.text); room > 0 {
+		if room := maxKeptText - len(a.text); room > 0 {
 			text := s.scan.Text()
 			a.text = append(a.text, text[:min(room, len(text))]...)
 		}
@@ -221,6 +225,14 @@ func (s *bodyScan) text() {
 		s.bareURLs()
 	}
 }
+
+// maxKeptText is how much of the text of an anchor is kept: some more than is listed,
+// because white space is not taken out yet.
+const maxKeptText = maxLinkTextChars * 2 * utf8.UTFMax
+
+// maxShownHost is how long a host can be (RFC 1035, section 2.3.4), with its scheme.
+// In a longer word it is not cut off.
+const maxShownHost = len("https://") + 255
 
 func isBlank(text []byte) bool { return len(bytes.Trim(text, anchors.Space)) == 0 }
 

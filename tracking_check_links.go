@@ -46,8 +46,14 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 		s.about(a, CodeForeignTrackingPresent, LevelError,
 			"the link leads through the tracking of another message: put the original link in its place")
 	}
-	shown, isURL := shownHost(a.link.Text)
-	mismatch := host != "" && shown != "" && !related(shown, host)
+	isURL, mismatch := false, false
+	for shown := range shownHosts(a.said, a.url) {
+		isURL = true
+		if host != "" && !related(shown, host) {
+			mismatch = true
+			break
+		}
+	}
 	if mismatch {
 		s.about(a, CodeTextHostMismatch, LevelError,
 			"the text names another host than the link leads to, as phishing does: let both be the same, or write words")
@@ -70,7 +76,7 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 	}
 	if isURL && !mismatch {
 		s.about(a, CodeTextIsURL, LevelWarning,
-			"the text is a URL, and the tracked link leads elsewhere, which mail clients warn about: write words")
+			"the text names a URL or a host, and the tracked link leads elsewhere, which mail clients warn about: write words")
 	}
 	if a.noTrack {
 		s.about(a, CodeNoTrackAttribute, LevelWarning,
@@ -165,55 +171,6 @@ func (s *bodyScan) isForeign(host string) bool {
 		}
 	}
 	return false
-}
-
-// commonTLDs are the last parts of names that a text without a scheme is taken
-// for a host by. Those that are also the ends of file names are left out.
-var commonTLDs = []string{
-	"ai", "app", "at", "au", "be", "biz", "br", "ca", "ch", "cloud", "cn", "co", "com", "cz", "de", "dev", "dk", "edu", "es", "eu",
-	"fi", "fr", "gov", "ie", "in", "info", "io", "it", "jp", "me", "net", "nl", "no", "nz", "org", "pt", "se", "shop", "uk", "us",
-}
-
-// shownHost returns the host that the text of a link names, and whether the text
-// is nothing but a URL or a host.
-func shownHost(text string) (string, bool) {
-	text = strings.TrimLeft(strings.TrimRight(text, ".,;:!?)>"), "(<")
-	if text == "" || strings.ContainsAny(text, " @") {
-		return "", false
-	}
-	if host := hostOf(text); host != "" && isHostname(host) {
-		return host, true
-	}
-	end := strings.IndexAny(text, "/?#:")
-	if end < 0 {
-		end = len(text)
-	}
-	host := normalHost(text[:end])
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	if !isHostname(host) || !strings.HasPrefix(host, "www.") && !slices.Contains(commonTLDs, last) {
-		return "", false
-	}
-	return host, true
-}
-
-func isHostname(host string) bool {
-	return strings.Contains(host, ".") && !strings.Contains(host, "..") &&
-		!strings.ContainsFunc(host, func(r rune) bool { return r < 0x80 && r != '.' && unfitForHost(r) })
-}
-
-// related tells whether two hosts are the same or one is a part of the other. A
-// text may leave out www and the like. A name of other letters has two forms,
-// which are not compared; but none of them is a name of ASCII letters.
-func related(a, b string) bool {
-	if isInternational(a) && isInternational(b) {
-		return true
-	}
-	a, b = strings.TrimPrefix(a, "www."), strings.TrimPrefix(b, "www.")
-	return isWithin(a, b) || isWithin(b, a)
-}
-
-func isInternational(host string) bool {
-	return strings.Contains(host, "xn--") || strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 })
 }
 
 // unsubscribeWords are in the texts and targets of links to unsubscribe.
