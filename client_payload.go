@@ -278,7 +278,7 @@ func (r *sizedReader) Read(p []byte) (int, error) {
 	} else if r.empty++; r.empty == maxEmptyReads {
 		err = io.ErrNoProgress
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // as everywhere in io, a wrapped EOF is a failure
 		return n, attachmentError(r.file.index, &payloadError{"cannot be read", withoutPath(err)})
 	}
 	switch size := r.file.size; {

@@ -41,19 +41,19 @@ func closeContent(c io.Closer) {
 // caught makes a panic the error of the function that defers it.
 func caught(err *error) {
 	if value := recover(); value != nil {
-		*err = &contentPanic{value: value, place: panicPlace()}
+		*err = &contentPanicError{value: value, place: panicPlace()}
 	}
 }
 
-// contentPanic is a panic in a content.
-type contentPanic struct {
+// contentPanicError is a panic in a content.
+type contentPanicError struct {
 	value any
 	place string
 }
 
 // Error names where it was. The value may hold anything, so only its type is
 // named, unless it comes from the runtime.
-func (e *contentPanic) Error() string {
+func (e *contentPanicError) Error() string {
 	what := fmt.Sprintf("%T", e.value)
 	if err, ok := e.value.(runtime.Error); ok {
 		what = err.Error()
@@ -62,7 +62,7 @@ func (e *contentPanic) Error() string {
 }
 
 // Unwrap returns the value of the panic if it is an error.
-func (e *contentPanic) Unwrap() error {
+func (e *contentPanicError) Unwrap() error {
 	err, _ := e.value.(error)
 	return err
 }

@@ -344,7 +344,7 @@ func isPartName(name string) bool {
 // withoutPath takes off the wrapping that names a file or a URL: such a name can
 // tell whose it is. The text of a panic has none.
 func withoutPath(err error) error {
-	if _, ok := errors.AsType[*contentPanic](err); ok {
+	if _, ok := errors.AsType[*contentPanicError](err); ok {
 		return err
 	}
 	err = withoutURL(err)

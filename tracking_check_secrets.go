@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // What holds a secret is told by names alone: those of parameters, and the parts of
@@ -73,8 +74,9 @@ func (c wordClass) is(class wordClass) bool { return c&class != 0 }
 const (
 	// maxNameBytes is the longest name that is taken apart. Longer ones are no names.
 	maxNameBytes = 128
-	// maxJoinedBytes is the longest word that is looked at as known ones written
-	// together.
+	// minJoinedBytes and maxJoinedBytes are of the words that are looked at as known ones
+	// written together.
+	minJoinedBytes = len("apikey")
 	maxJoinedBytes = 32
 	// maxKnownBytes is the longest known word.
 	maxKnownBytes = len("authentication")
@@ -130,7 +132,8 @@ func isSwitch(value string) bool {
 
 // namesSecret tells whether a parameter of the name holds a secret.
 func namesSecret(name string) bool {
-	parts := nameWords(name)
+	var room [maxNameWords]string
+	parts := nameWords(room[:0], name)
 	if len(parts) == 0 || classify(parts[len(parts)-1]).is(wordDescribes) {
 		return false
 	}
@@ -160,60 +163,67 @@ func namesSecret(name string) bool {
 
 // isOneTimePath tells whether a part of a path names what is done once.
 func isOneTimePath(segment string) bool {
-	parts := nameWords(segment)
-	any, all := wordClass(0), wordKnown
+	var room [maxNameWords]string
+	parts := nameWords(room[:0], segment)
+	some, all := wordClass(0), wordKnown
 	for _, part := range parts {
 		class := classify(part)
-		any |= class
+		some |= class
 		all &= class
 	}
-	return any.is(wordPath) && len(parts) <= maxPathPhrase || any.is(wordPath|wordPathAmongKnown) && all.is(wordKnown)
+	return some.is(wordPath) && len(parts) <= maxPathPhrase || some.is(wordPath|wordPathAmongKnown) && all.is(wordKnown)
 }
 
-// nameWords takes a name apart. Numbers are left out.
-func nameWords(name string) []string {
+// maxNameWords is how many words of a name are kept without memory of their own.
+const maxNameWords = 8
+
+// nameWords takes a name apart, and appends its words. Numbers are left out.
+func nameWords(words []string, name string) []string {
 	if len(name) > maxNameBytes {
-		return nil
+		return words
 	}
-	if decoded, err := url.PathUnescape(name); err == nil {
-		name = decoded
-	}
-	var parts []string
-	letters := []rune(name)
-	start := 0
-	for i := 0; i <= len(letters); i++ {
-		if i < len(letters) && unicode.IsLetter(letters[i]) && !beginsWord(letters, i) {
-			continue
-		}
-		if i > start {
-			parts = append(parts, splitKnown(strings.ToLower(string(letters[start:i])))...)
-		}
-		start = i
-		if i < len(letters) && !unicode.IsLetter(letters[i]) {
-			start++
+	if strings.Contains(name, "%") {
+		if decoded, err := url.PathUnescape(name); err == nil {
+			name = decoded
 		}
 	}
-	return parts
+	start, before := 0, rune(0)
+	for i, r := range name {
+		isLetter := unicode.IsLetter(r)
+		if !isLetter || beginsWord(before, r, name[i:]) {
+			words = splitKnown(words, name[start:i])
+			if start = i; !isLetter {
+				_, size := utf8.DecodeRuneInString(name[i:])
+				start += size
+			}
+		}
+		before = r
+	}
+	return splitKnown(words, name[start:])
 }
 
 // beginsWord tells whether a letter begins a word by its case: the T in accessToken
-// and the K in APIKey.
-func beginsWord(letters []rune, i int) bool {
-	if i == 0 || !unicode.IsUpper(letters[i]) {
+// and the K in APIKey. The rest begins with the letter.
+func beginsWord(before, letter rune, rest string) bool {
+	if !unicode.IsUpper(letter) {
 		return false
 	}
-	return unicode.IsLower(letters[i-1]) ||
-		unicode.IsUpper(letters[i-1]) && i+1 < len(letters) && unicode.IsLower(letters[i+1])
+	after, _ := utf8.DecodeRuneInString(rest[utf8.RuneLen(letter):])
+	return unicode.IsLower(before) || unicode.IsUpper(before) && unicode.IsLower(after)
 }
 
-// splitKnown takes a word apart that is made of known ones alone, with as few of
-// them as possible. It returns any other word as it is.
-func splitKnown(word string) []string {
-	if len(word) > maxJoinedBytes || classify(word) != 0 {
-		return []string{word}
+// splitKnown appends a word, if it is not empty. One that is made of known ones alone
+// is taken apart, into as few as possible.
+func splitKnown(words []string, word string) []string {
+	word = strings.ToLower(word)
+	switch {
+	case word == "":
+		return words
+	case len(word) < minJoinedBytes || len(word) > maxJoinedBytes || classify(word) != 0:
+		return append(words, word)
 	}
 	// The words up to each place: how many at least, one more, and where the last begins.
-	var count, begin [maxJoinedBytes + 1]int
+	var count, begin [maxJoinedBytes + 1]int8
 	count[0] = 1
 	for start := range len(word) {
 		if count[start] == 0 {
@@ -221,19 +231,19 @@ func splitKnown(word string) []string {
 		}
 		for end := start + 1; end <= min(len(word), start+maxKnownBytes); end++ {
 			if more := count[start] + 1; (count[end] == 0 || more < count[end]) && classify(word[start:end]).is(wordKnown) {
-				count[end], begin[end] = more, start
+				count[end], begin[end] = more, int8(start)
 			}
 		}
 	}
 	if count[len(word)] == 0 {
-		return []string{word}
+		return append(words, word)
 	}
-	var parts []string
-	for end := len(word); end > 0; end = begin[end] {
-		parts = append(parts, word[begin[end]:end])
+	first := len(words)
+	for end := len(word); end > 0; end = int(begin[end]) {
+		words = append(words, word[begin[end]:end])
 	}
-	slices.Reverse(parts)
-	return parts
+	slices.Reverse(words[first:])
+	return words
 }
 
 // isJWT tells whether a value has the shape of a JSON Web Token, three parts, or of

@@ -19,7 +19,7 @@ func TestCheckTrackingOfSecrets(t *testing.T) {
 		"?invite-code=a", "?inviteCode=a", "?invitecode=a", "?invitation_code=a", "?verification_code=a", "?auth_code=a", "?one-time-code=a",
 		"?oneTimePassword=a", "?new.password=a", "?user[password]=a", "?user%5Breset_token%5D=a", "?reset%5Ftoken=a", "?Session-ID=a",
 		"?sessionid=a", "?PHPSESSID=a", "?ASP.NET_SessionId=a", "?confirmation_hash=a", "?client_secret=a", "?X-Goog-Signature=a", "?url_sig=a",
-		"?reset_key=a", "?secretKey=a", "?invite=a", "?oauth2_token=a", "?login_otp=a", "?a=b;token=c", "?a=1&amp;resetToken=c",
+		"?reset_key=a", "?%ff%FFtoken%ff=a", "?\xfftoken=a", "?ÄtokenÜToken=a", "?secretKey=a", "?invite=a", "?oauth2_token=a", "?login_otp=a", "?a=b;token=c", "?a=1&amp;resetToken=c",
 		"#access_token=a", "#/reset-password/a", "#!/verify?x=1", "#/x?reset_token=a", "/;jsessionid=A1?x=y", "/a;token=b/c",
 
 		"/reset", "/Reset-Password/a", "/resetpassword/", "/reset-password", "/reset_password/a", "/resetPassword", "/passwordreset/a", "/password_resets/a/edit",

@@ -29,6 +29,9 @@ var notHosts = []string{"asp.net", "ado.net", "ml.net", "vb.net"}
 // the name of a file.
 func shownHosts(text string, target *url.URL) iter.Seq[string] {
 	return func(yield func(string) bool) {
+		if !strings.Contains(text, ".") {
+			return
+		}
 		text = invisible.Replace(text)
 		whole := strings.TrimFunc(text, func(r rune) bool { return separatesHosts(r) || isEndOfSentence(r) })
 		for word := range strings.FieldsFuncSeq(text, separatesHosts) {

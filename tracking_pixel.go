@@ -155,7 +155,10 @@ func hostOf(rawURL string) string {
 	if len(rawURL) > 5 && strings.EqualFold(rawURL[:5], "data:") {
 		return "" // it can be as long as an image
 	}
-	rest, absolute := browserURL.Replace(rawURL), false
+	rest, absolute := rawURL, false
+	if strings.ContainsAny(rest, "\t\n\r\\") {
+		rest = browserURL.Replace(rest)
+	}
 	for _, scheme := range []string{"https:", "http:"} {
 		if len(rest) >= len(scheme) && strings.EqualFold(rest[:len(scheme)], scheme) {
 			rest, absolute = rest[len(scheme):], true
@@ -170,8 +173,10 @@ func hostOf(rawURL string) string {
 		rest = rest[:end]
 	}
 	rest = rest[strings.LastIndexByte(rest, '@')+1:]
-	if host, _, err := net.SplitHostPort(rest); err == nil {
-		rest = host
+	if strings.Contains(rest, ":") {
+		if host, _, err := net.SplitHostPort(rest); err == nil {
+			rest = host
+		}
 	}
 	if host, err := url.PathUnescape(rest); err == nil {
 		rest = host
