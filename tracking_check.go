@@ -165,8 +165,8 @@ const (
 	// overlaps another element, as in <a><b></a></b>, and programs differ in how they
 	// repair that (warning).
 	CodeNestedOrUnclosedAnchor FindingCode = "nested-or-unclosed-anchor"
-	// CodeNotAnAnchor: a URL in the text, area, form, base, or a VML element in a
-	// comment for Outlook; clicks there are not seen (info).
+	// CodeNotAnAnchor: a URL in the text, area, form, base, or an anchor or a VML element
+	// in a comment for Outlook; clicks there are not seen (info).
 	CodeNotAnAnchor FindingCode = "not-an-anchor"
 	// CodeNoTrackAttribute: an attribute by which other systems exempt a link does
 	// nothing at Nylas (warning).

@@ -278,19 +278,39 @@ func (s *bodyScan) comment() {
 		return
 	}
 	for at := 0; ; {
-		next := bytes.Index(comment[at:], []byte("<v:"))
+		next := bytes.IndexByte(comment[at:], '<')
 		if next < 0 {
 			return
 		}
 		at += next
+		if !isOutlookLink(comment[at:]) {
+			at++
+			continue
+		}
 		end, hasHref := anchors.ReadTag(comment[at:], "href")
 		if hasHref {
-			s.notAnAnchor(s.scan.Start() + at)
+			s.here(s.scan.Start()+at, CodeNotAnAnchor, LevelInfo,
+				"Nylas sees no clicks on what stands in a comment for Outlook: use an anchor outside of it if they matter")
 		}
 		if end < 0 {
 			return // a tag that is not finished
 		}
 		at += end
+	}
+}
+
+// isOutlookLink tells whether a tag begins an anchor, or an element of VML.
+func isOutlookLink(tag []byte) bool {
+	if len(tag) < 3 {
+		return false
+	}
+	switch tag[1] | 0x20 {
+	case 'v':
+		return tag[2] == ':'
+	case 'a':
+		return tag[2] == '/' || strings.IndexByte(anchors.Space, tag[2]) >= 0
+	default:
+		return false
 	}
 }
 

@@ -246,8 +246,12 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 		}, "", []string{"info not-an-anchor 1:7", "info not-an-anchor 2:1", "info not-an-anchor 2:18"}},
 		"other elements": {func(r *nylas.SendMessageRequest) {
 			r.Body = `<base href="x"><map><area href="x"><area></map><form action="x">` +
-				`<!--[if mso]> <v:roundrect href="x"></v:roundrect><![endif]--><!-- <v:rect href="x"> -->`
-		}, "", []string{"info not-an-anchor 1:1", "info not-an-anchor 1:21", "info not-an-anchor 1:48", "info not-an-anchor 1:79"}},
+				`<!--[if mso]> <v:roundrect href="x"></v:roundrect><![endif]--><!-- <v:rect href="x"> -->` +
+				"\n" + `<!--[if mso]> < <A href="x"></a><a><abbr href=x><a/href='x'>` + "\n" + `<V:shape href="x"><![endif]-->`
+		}, "", []string{
+			"info not-an-anchor 1:1", "info not-an-anchor 1:21", "info not-an-anchor 1:48", "info not-an-anchor 1:79",
+			"info not-an-anchor 2:17", "info not-an-anchor 2:49", "info not-an-anchor 3:1",
+		}},
 		"other elements without links": {func(r *nylas.SendMessageRequest) {
 			r.TrackingOptions.Links = false
 			r.Body = `https://acme.dev/ <base href="x"><area href="x"><form action="x"><!--[if mso]><v:rect href="x"><![endif]-->` +
