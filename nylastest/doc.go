@@ -56,5 +56,6 @@
 // # Without the emulator
 //
 // [NewWebhookRequest] and [Sign] make signed notifications for testing a receiver
-// alone.
+// alone. [TestHandler] tests a store or queue of your own between the receiver and
+// your code: whether it keeps what it took custody of.
 package nylastest
