@@ -45,10 +45,11 @@ func delivery(m *pubsub.Message) *nylas.Delivery {
 // refuses would fail all messages of a batch.
 func attributes(d *nylas.Delivery) map[string]string {
 	all := make(map[string]string, 3)
-	for name, value := range map[string]string{AttributeID: d.ID, AttributeTriggerType: string(d.Type)} {
-		if value != "" && isText(value) {
-			all[name] = value
-		}
+	if d.ID != "" && isText(d.ID) {
+		all[AttributeID] = d.ID
+	}
+	if typ := string(d.Type); typ != "" && isText(typ) {
+		all[AttributeTriggerType] = typ
 	}
 	if !d.ReceivedAt.IsZero() {
 		all[AttributeReceivedAt] = d.ReceivedAt.UTC().Format(time.RFC3339Nano)

@@ -43,19 +43,27 @@ func newFake(tb testing.TB, change func(*pubsubpb.Subscription), opts ...pstest.
 	server := pstest.NewServer(opts...)
 	f := &fake{Server: server, close: sync.OnceValue(server.Close)}
 	tb.Cleanup(func() { assert.NoError(tb, f.close()) })
-	conn, err := grpc.NewClient(server.Addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(tb, err)
-	tb.Cleanup(func() { assert.NoError(tb, conn.Close()) })
-	f.client, err = pubsub.NewClient(context.Background(), "p", option.WithGRPCConn(conn))
-	require.NoError(tb, err)
+	f.client, _ = connect(tb, server.Addr)
 	f.addTopic(tb, topicName)
 	subscription := &pubsubpb.Subscription{Name: subscriptionName, Topic: topicName, AckDeadlineSeconds: 10}
 	if change != nil {
 		change(subscription)
 	}
-	_, err = f.client.SubscriptionAdminClient.CreateSubscription(context.Background(), subscription)
+	_, err := f.client.SubscriptionAdminClient.CreateSubscription(context.Background(), subscription)
 	require.NoError(tb, err)
 	return f
+}
+
+// connect makes a client, and what takes its connection away before the test ends.
+func connect(tb testing.TB, address string) (*pubsub.Client, func() error) {
+	tb.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(tb, err)
+	hangUp := sync.OnceValue(conn.Close)
+	tb.Cleanup(func() { assert.NoError(tb, hangUp()) })
+	client, err := pubsub.NewClient(context.Background(), "p", option.WithGRPCConn(conn))
+	require.NoError(tb, err)
+	return client, hangUp
 }
 
 func (f *fake) addTopic(tb testing.TB, name string) {
