@@ -64,14 +64,18 @@ func fromSNS(t *testing.T, message []byte) *nylas.Delivery {
 func TestSNSForms(t *testing.T) {
 	t.Parallel()
 	body := openedBody("n-1")
-	for encoding, text := range map[string][]byte{
-		"":              body,
-		"identity":      body,
-		"gzip+base64":   asText(gzipped(body)),
-		" GZIP+Base64 ": append(asText(gzipped(body)), "\r\n"...),
+	for _, form := range []struct {
+		encoding string
+		text     []byte
+	}{
+		{"", body},
+		{"identity", body},
+		{"gzip+base64", asText(gzipped(body))},
+		{" GZIP+Base64 ", append(asText(gzipped(body)), "\r\n"...)},
 	} {
-		t.Run(encoding, func(t *testing.T) {
+		t.Run(form.encoding, func(t *testing.T) {
 			t.Parallel()
+			text, encoding := form.text, form.encoding
 			want := deliveryTest{id: "n-1", typ: events.TypeMessageOpened, content: body}
 			want.check(t, nylas.NewDelivery(text, encoding))
 			d := fromSNS(t, asJSON(snsEnvelope(string(text), encoding)))
@@ -160,7 +164,7 @@ func TestSNSWithoutEnvelope(t *testing.T) {
 			t.Parallel()
 			d := fromSNS(t, message)
 			require.ErrorIs(t, d.Err, nylas.ErrSNSEnvelope)
-			assert.ErrorContains(t, d.Err, "use NewDelivery")
+			require.ErrorContains(t, d.Err, "use NewDelivery")
 			requireNothingLeaked(t, message, d.Err.Error())
 			require.NotNil(t, d.Body)
 			assert.True(t, bytes.Equal(message, d.Body))
@@ -213,7 +217,7 @@ func TestSNSLimit(t *testing.T) {
 	empty := len(asJSON(snsEnvelope(string(body), "")))
 	message := asJSON(snsEnvelope(string(body)+strings.Repeat(" ", snsLimit-empty), ""))
 	require.Len(t, message, snsLimit)
-	assert.NoError(t, fromSNS(t, message).Err)
+	require.NoError(t, fromSNS(t, message).Err)
 
 	message = append(message, ' ')
 	d := fromSNS(t, message)
@@ -222,7 +226,7 @@ func TestSNSLimit(t *testing.T) {
 	assert.Equal(t, sha256ID(message), d.ID)
 
 	escaped := fmt.Appendf(nil, `{"Type":"Notification","Message":"%s"}`, strings.Repeat(`\u0020`, 256<<10-len(body))+escapeAll(body))
-	assert.NoError(t, fromSNS(t, escaped).Err)
+	require.NoError(t, fromSNS(t, escaped).Err)
 }
 
 func escapeAll(text []byte) string {

@@ -54,6 +54,7 @@ func TestConformance(t *testing.T) {
 	}
 	nylastest.TestHandler(t, nylastest.Engine{
 		Open: func(tb testing.TB, storage string) nylas.Handler {
+			tb.Helper()
 			s := open(storage)
 			e := &topicEngine{storage: s}
 			e.client, e.close = connect(tb, s.Addr)
@@ -65,9 +66,13 @@ func TestConformance(t *testing.T) {
 			return e
 		},
 		Crash: func(tb testing.TB, _ string, engine nylas.Handler) {
+			tb.Helper()
 			assert.NoError(tb, engine.(*topicEngine).close())
 		},
-		Drain:       func(tb testing.TB, engine, handler nylas.Handler) { engine.(*topicEngine).drain(tb, handler) },
+		Drain: func(tb testing.TB, engine, handler nylas.Handler) {
+			tb.Helper()
+			engine.(*topicEngine).drain(tb, handler)
+		},
 		AtLeastOnce: true,
 	})
 }

@@ -42,5 +42,7 @@
 // slow; subscription/dead_letter_message_count, which should stay 0; and the log
 // of [WithLogger], where every error is a delivery given up.
 //
+// sinks/README.md of the repository compares it with the other engines.
+//
 // https://cloud.google.com/pubsub/docs/monitoring
 package nylaspubsub

@@ -32,7 +32,8 @@ func ExampleReceive() {
 	defer stop()
 	client, err := pubsub.NewClient(ctx, "my-project", pretend()...) // without options: your credentials
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer func() { _ = client.Close() }()
 
@@ -48,7 +49,8 @@ func ExampleReceive() {
 	err = nylaspubsub.Receive(ctx, subscriber, nylas.DropDuplicates(10_000)(dispatcher),
 		nylaspubsub.WithLogger(slog.Default()), nylaspubsub.WithHandlerTimeout(30*time.Second))
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	// Output: opened: message-1
 }

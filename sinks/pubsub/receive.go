@@ -131,7 +131,7 @@ var (
 func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 	d := delivery(m)
 	// From here on the delivery is the handler's.
-	log := message{r.logger, []slog.Attr{slog.String("id", d.ID), slog.String("type", string(d.Type))}}
+	log := r.logger.With(slog.String("id", d.ID), slog.String("type", string(d.Type)))
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), r.timeout, errTimeout)
 	defer cancel()
 	done := make(chan error, 1)
@@ -141,30 +141,30 @@ func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 		settle(ctx, m, log, err)
 	case <-ctx.Done():
 		settle(ctx, m, log, context.Cause(ctx))
-		<-done
+		<-done //nolint:errcheck // too late to count
 	}
 }
 
 // handle runs the handler in a goroutine of its own, which the handler may end.
-func (r *receiving) handle(ctx context.Context, d *nylas.Delivery, log message, done chan<- error) {
+func (r *receiving) handle(ctx context.Context, d *nylas.Delivery, log *slog.Logger, done chan<- error) {
 	err := errExited
 	defer func() { done <- err }()
 	defer func() {
 		if value := recover(); value != nil {
-			err = log.recovered(ctx, value)
+			err = recovered(ctx, log, value)
 		}
 	}()
 	err = r.handler.HandleDelivery(ctx, d)
 }
 
 // settle acknowledges or refuses a message.
-func settle(ctx context.Context, m *pubsub.Message, log message, err error) {
+func settle(ctx context.Context, m *pubsub.Message, log *slog.Logger, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, nylas.ErrPermanent):
-		log.write(ctx, slog.LevelError, "nylas: delivery given up", slog.Any("error", err))
+		log.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", slog.Any("error", err))
 	default:
-		log.write(ctx, slog.LevelWarn, "nylas: delivery not taken", slog.Any("error", err))
+		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken", slog.Any("error", err))
 		m.Nack()
 		return
 	}
@@ -172,27 +172,17 @@ func settle(ctx context.Context, m *pubsub.Message, log message, err error) {
 	defer cancel()
 	// Known at once without exactly-once delivery.
 	if _, err := m.AckWithResult().Get(ctx); err != nil {
-		log.write(ctx, slog.LevelWarn, "nylas: delivery taken, but not acknowledged", slog.Any("error", err))
+		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery taken, but not acknowledged", slog.Any("error", err))
 	}
-}
-
-// message writes log lines about one message.
-type message struct {
-	logger *slog.Logger
-	attrs  []slog.Attr
-}
-
-func (log message) write(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {
-	log.logger.LogAttrs(ctx, level, text, append(attrs, log.attrs...)...)
 }
 
 // recovered logs a panic. Its value may hold anything, so only its type is
 // named, unless it comes from the runtime.
-func (log message) recovered(ctx context.Context, value any) error {
+func recovered(ctx context.Context, log *slog.Logger, value any) error {
 	what := fmt.Sprintf("%T", value)
 	if err, ok := value.(runtime.Error); ok {
 		what = err.Error()
 	}
-	log.write(ctx, slog.LevelError, "nylas: handler panicked", slog.String("panic", what), slog.String("stack", string(debug.Stack())))
+	log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked", slog.String("panic", what), slog.String("stack", string(debug.Stack())))
 	return errPanic
 }

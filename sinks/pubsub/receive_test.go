@@ -30,13 +30,13 @@ func TestReceiveRefuses(t *testing.T) {
 	f := newFake(t, nil)
 	subscriber := f.client.Subscriber(subscriptionName)
 	nothing := nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error { return nil })
-	assert.ErrorContains(t, nylaspubsub.Receive(t.Context(), nil, nothing), "subscriber is nil")
-	assert.ErrorContains(t, nylaspubsub.Receive(t.Context(), subscriber, nil), "handler is nil")
-	assert.ErrorContains(t, nylaspubsub.Receive(t.Context(), subscriber, nylas.HandlerFunc(nil)), "handler is nil")
-	assert.ErrorContains(t, nylaspubsub.Receive(t.Context(), subscriber, nothing, nylaspubsub.WithLogger(nil)), "logger is nil")
+	require.ErrorContains(t, nylaspubsub.Receive(t.Context(), nil, nothing), "subscriber is nil")
+	require.ErrorContains(t, nylaspubsub.Receive(t.Context(), subscriber, nil), "handler is nil")
+	require.ErrorContains(t, nylaspubsub.Receive(t.Context(), subscriber, nylas.HandlerFunc(nil)), "handler is nil")
+	require.ErrorContains(t, nylaspubsub.Receive(t.Context(), subscriber, nothing, nylaspubsub.WithLogger(nil)), "logger is nil")
 	for _, limit := range []time.Duration{0, -1} {
 		err := nylaspubsub.Receive(t.Context(), subscriber, nothing, nil, nylaspubsub.WithHandlerTimeout(limit))
-		assert.ErrorContains(t, err, "must be above 0")
+		require.ErrorContains(t, err, "must be above 0")
 	}
 	err := nylaspubsub.Receive(t.Context(), f.client.Subscriber("unknown"), nothing)
 	assert.Equal(t, codes.NotFound, status.Code(err))
@@ -75,7 +75,7 @@ func TestReceiveDeliveries(t *testing.T) {
 			d := wait(t, deliveries)
 			receive.stop(t)
 			assert.Equal(t, test.body, d.Body)
-			assert.ErrorIs(t, d.Err, test.err)
+			require.ErrorIs(t, d.Err, test.err)
 			assert.True(t, f.Message(id).PublishTime.Equal(d.ReceivedAt), "that is when Pub/Sub took it")
 			if test.err == nil {
 				assert.Equal(t, "n-1", d.ID)
@@ -289,9 +289,9 @@ func TestReceiveExactlyOnce(t *testing.T) {
 		}
 		return true, &emptypb.Empty{}, refused.Err()
 	})
-	f := newFake(t, func(s *pubsubpb.Subscription) { s.EnableExactlyOnceDelivery = true },
-		pstest.ServerReactorOption{FuncName: "Acknowledge", Reactor: acks})
 	for _, failing := range []bool{false, true} {
+		f := newFake(t, func(s *pubsubpb.Subscription) { s.EnableExactlyOnceDelivery = true },
+			pstest.ServerReactorOption{FuncName: "Acknowledge", Reactor: acks})
 		fail.Store(failing)
 		id := f.publish(openedBody("n-1"), nil)
 		deliveries := make(chan *nylas.Delivery, 8)

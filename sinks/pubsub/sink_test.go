@@ -25,11 +25,11 @@ func TestNewSinkRefuses(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, nil)
 	_, err := nylaspubsub.NewSink(nil)
-	assert.ErrorContains(t, err, "publisher is nil")
+	require.ErrorContains(t, err, "publisher is nil")
 	_, err = nylaspubsub.NewSink(f.publisher(t), nil, nylaspubsub.WithOrderingKey(nil))
-	assert.ErrorContains(t, err, "is nil")
-	_, err = nylaspubsub.NewSink(f.publisher(t), nylaspubsub.WithOrderingKey(nylaspubsub.MessageKey))
-	assert.ErrorContains(t, err, "EnableMessageOrdering")
+	require.ErrorContains(t, err, "is nil")
+	_, err = nylaspubsub.NewSink(f.publisher(t), nylaspubsub.WithOrderingKey(nylaspubsub.MessageOrder))
+	require.ErrorContains(t, err, "EnableMessageOrdering")
 }
 
 // What goes into the sink comes out of Receive.
@@ -100,7 +100,7 @@ func TestSinkTooLarge(t *testing.T) {
 	err := f.sink(t).HandleDelivery(t.Context(), &nylas.Delivery{ID: "n-1", Body: make([]byte, 1e7)})
 	require.ErrorIs(t, err, nylas.ErrPermanent)
 	require.ErrorIs(t, err, pubsub.ErrOversizedMessage)
-	assert.ErrorContains(t, err, "Pub/Sub takes 10000000")
+	require.ErrorContains(t, err, "Pub/Sub takes 10000000")
 	assert.Empty(t, f.Messages())
 }
 
@@ -112,7 +112,7 @@ func TestSinkFailures(t *testing.T) {
 		f := newFake(t, nil, pstest.WithErrorInjection("Publish", codes.PermissionDenied, "no publisher"))
 		err := f.sink(t).HandleDelivery(t.Context(), d)
 		assert.Equal(t, codes.PermissionDenied, status.Code(err))
-		assert.NotErrorIs(t, err, nylas.ErrPermanent)
+		require.NotErrorIs(t, err, nylas.ErrPermanent)
 		assert.NotContains(t, err.Error(), "marker.test")
 	})
 	t.Run("context has ended", func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestSinkFailures(t *testing.T) {
 		sink, err := nylaspubsub.NewSink(publisher)
 		require.NoError(t, err)
 		publisher.Stop()
-		assert.ErrorIs(t, sink.HandleDelivery(t.Context(), d), pubsub.ErrPublisherStopped)
+		require.ErrorIs(t, sink.HandleDelivery(t.Context(), d), pubsub.ErrPublisherStopped)
 	})
 }
 
@@ -182,7 +182,7 @@ func TestSinkBatches(t *testing.T) {
 	assert.Len(t, ids, 64)
 }
 
-func TestMessageKey(t *testing.T) {
+func TestMessageOrder(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		string(openedBody("n-1")): "message-1",
@@ -190,7 +190,7 @@ func TestMessageKey(t *testing.T) {
 		`{"id":"n","type":"grant.expired","data":{"object":{}}}`:                                                               "",
 		"no JSON": "",
 	} {
-		assert.Equal(t, want, nylaspubsub.MessageKey(nylas.NewDelivery([]byte(body), "")), body)
+		assert.Equal(t, want, nylaspubsub.MessageOrder(nylas.NewDelivery([]byte(body), "")), body)
 	}
 }
 
@@ -208,7 +208,7 @@ func (f *fake) ordered(t *testing.T, key func(*nylas.Delivery) string) *nylaspub
 func TestSinkOrder(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(s *pubsubpb.Subscription) { s.EnableMessageOrdering = true })
-	sink := f.ordered(t, nylaspubsub.MessageKey)
+	sink := f.ordered(t, nylaspubsub.MessageOrder)
 	const count = 10
 	var want []string
 	for i := range count {
@@ -257,7 +257,7 @@ func TestSinkOrderGoesOnAfterFailure(t *testing.T) {
 		failed = true
 		return true, &pubsubpb.PublishResponse{}, status.Error(codes.PermissionDenied, "not yet")
 	})})
-	sink := f.ordered(t, nylaspubsub.MessageKey)
+	sink := f.ordered(t, nylaspubsub.MessageOrder)
 	d := nylas.NewDelivery(openedBody("n-1"), "")
 	require.Error(t, sink.HandleDelivery(t.Context(), d))
 	require.NoError(t, sink.HandleDelivery(t.Context(), d))
