@@ -28,9 +28,9 @@ type PubSubChannelService struct{ channels channels[PubSubChannel] }
 //
 // Nylas takes the role of the channel to publish, and publishes a
 // connector.verification event when the channel is created. There is no secret.
-// The text of a message is what a webhook gets as its body; with the attribute
-// content_encoding "gzip+base64" it has to be decoded from base64 before
-// [NewDelivery] takes it as "gzip". SNS takes 256 KB in a message.
+// The text of a message is what a webhook gets as its body: [NewDelivery] takes it
+// with the attribute content_encoding, and [NewSNSDelivery] takes it in the envelope
+// of SNS. SNS takes 256 KB in a message.
 //
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/
 type SNSChannelService struct{ channels channels[SNSChannel] }
