@@ -21,6 +21,10 @@
 //	}, nylas.WithSecrets(secret))
 //	http.Handle("/webhooks/nylas", receiver)
 //
+// It answers 200 only when the function returned nil, so what is behind it decides
+// what is safe. How to change its secret without losing an event is at
+// [Receiver.RotateSecret] and [WithSecretSource].
+//
 // Subscribe it, once it can be reached:
 //
 //	webhook, err := client.Webhooks.Create(ctx, &nylas.CreateWebhookRequest{

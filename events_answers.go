@@ -1,9 +1,13 @@
 package nylas
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 )
 
@@ -32,22 +36,55 @@ func respondUnavailable(w http.ResponseWriter) {
 	respond(w, http.StatusServiceUnavailable)
 }
 
-// respond writes a status; what was wrong is for the log, not for the sender.
+// respondTaken answers that a delivery is safe. There is no text, and so nothing
+// to say about it: net/http writes the length.
+func respondTaken(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }
+
+// respond writes a status that is not 200; what was wrong is for the log, not for the sender.
 func respond(w http.ResponseWriter, status int) {
-	text := ""
-	if status != http.StatusOK {
-		text = http.StatusText(status) + "\n"
-	}
-	writeText(w, status, text)
+	writeText(w, status, http.StatusText(status)+"\n")
 }
 
 // writeText sets the length itself: Nylas does not accept a chunked answer to
 // its challenge.
 func writeText(w http.ResponseWriter, status int, text string) {
 	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
 	// An error means that the sender is gone; the next attempt tells it more.
 	_, _ = io.WriteString(w, text)
+}
+
+// refuse answers a request that does not reach the handler.
+func (r *Receiver) refuse(w http.ResponseWriter, req *http.Request, status int, reason string, err error) {
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", reason)}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", readError(err)))
+	}
+	level := slog.LevelWarn
+	if errors.Is(err, ErrInvalidSignature) {
+		level = slog.LevelDebug // a scanner; what Nylas sends has the right form
+	}
+	r.logger.LogAttrs(req.Context(), level, "nylas: request refused", attrs...)
+	if status == http.StatusServiceUnavailable {
+		respondUnavailable(w)
+		return
+	}
+	respond(w, status)
+}
+
+// readError names an error of a connection without the addresses in its text.
+func readError(err error) string {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "it did not arrive in time"
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return "it was cut off"
+	}
+	if errors.Is(err, ErrInvalidSignature) || errors.Is(err, errOverload) || errors.Is(err, errTooLarge) {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", err)
 }

@@ -400,15 +400,16 @@ func TestReceiverOverloadedByHandling(t *testing.T) {
 }
 
 // A body without a length counts as what it is once it is there, and a
-// compressed one as what it became.
+// compressed one as what it became, while it does.
 func TestReceiverCountsWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var logged receiverLog
 		release := make(chan struct{})
 		receiver := newReceiver(t, nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error {
 			<-release
 			return nil
-		}))
+		}), logged.option())
 		var all sync.WaitGroup
 		for range 2 * manyWireLimits {
 			all.Go(func() {
@@ -417,13 +418,19 @@ func TestReceiverCountsWhatIsHeld(t *testing.T) {
 			synctest.Wait()
 		}
 		inflating := signed(gzipAtLimit()).with("Content-Encoding", "gzip")
-		for range 64 << 20 / inflatedLimit {
+		// One less than 64 MiB, of which the small ones have a part.
+		for range 64<<20/inflatedLimit - 1 {
 			all.Go(func() {
 				assert.Equal(t, http.StatusOK, recorded(receiver, inflating).status)
 			})
 			synctest.Wait()
 		}
-		requireOverloaded(t, receiver)
+		requireAnswer(t, http.StatusServiceUnavailable, statusLine(503), recorded(receiver, inflating))
+		assert.Contains(t, logged.String(), "body could not be inflated")
+		all.Go(func() {
+			assert.Equal(t, http.StatusOK, recorded(receiver, signed(openedBody("n-1"))).status, "there is room for a small one")
+		})
+		synctest.Wait()
 		close(release)
 		all.Wait()
 		requireAnswer(t, http.StatusOK, "", recorded(receiver, inflating))

@@ -6,10 +6,10 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +26,8 @@ var (
 	// ErrDeliveryEncoding means that the content could not be inflated: it is damaged,
 	// goes on after its end, or its encoding is none that [NewDelivery] knows.
 	ErrDeliveryEncoding = errors.New("nylas: cannot decompress the delivery")
-	// ErrDeliveryTooLarge means that the content is over 8 MiB when inflated.
+	// ErrDeliveryTooLarge means that the content is over 8 MiB when inflated, or
+	// over the limit of [WithMaxInflatedBytes].
 	ErrDeliveryTooLarge = errors.New("nylas: delivery is too large")
 )
 
@@ -58,12 +59,26 @@ type Delivery struct {
 // "identity" for a plain body. It never fails; what is wrong is in [Delivery.Err].
 // It keeps body.
 func NewDelivery(body []byte, contentEncoding string) *Delivery {
+	d, _ := newDelivery(body, contentEncoding, maxInflatedBytes, func(int64) error { return nil })
+	return d
+}
+
+// newDelivery is NewDelivery with a limit for what is inflated. Before it takes
+// memory for that it asks grow, whose error is the only one.
+func newDelivery(body []byte, contentEncoding string, limit int64, grow func(by int64) error) (*Delivery, error) {
 	if body == nil {
 		body = []byte{} // a store would write nil as "no value"
 	}
-	d := &Delivery{Body: body, ReceivedAt: time.Now()}
-	var inflateErr, peekErr error
-	if d.Body, inflateErr = inflate(body, contentEncoding); inflateErr != nil {
+	d := &Delivery{ReceivedAt: time.Now()}
+	var full, inflateErr, peekErr error
+	d.Body, inflateErr = inflate(body, contentEncoding, limit, func(by int64) error {
+		full = grow(by)
+		return full
+	})
+	switch {
+	case full != nil:
+		return nil, full
+	case inflateErr != nil:
 		d.Body = body // plain perhaps, and then its id is as good as any
 	}
 	d.ID, d.Type, peekErr = events.Peek(d.Body)
@@ -72,7 +87,7 @@ func NewDelivery(body []byte, contentEncoding string) *Delivery {
 		sum := sha256.Sum256(d.Body)
 		d.ID = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	return d
+	return d, nil
 }
 
 // Parse decodes the notification. The error is [Delivery.Err] or one of
@@ -84,32 +99,36 @@ func (d *Delivery) Parse() (*events.Notification, error) {
 	return events.Parse(d.Body)
 }
 
-func inflate(body []byte, contentEncoding string) ([]byte, error) {
+func inflate(body []byte, contentEncoding string, limit int64, grow func(by int64) error) ([]byte, error) {
 	switch encoding := strings.ToLower(strings.TrimSpace(contentEncoding)); encoding {
 	case "", "identity":
 		return body, nil
 	case "gzip", "x-gzip":
-		return gunzip(body)
+		return gunzip(body, limit, grow)
 	case "gzip+base64":
-		return gunzipText(body)
+		return gunzipText(body, limit, grow)
 	default:
 		return nil, fmt.Errorf("%w: its encoding is none of gzip, gzip+base64 and identity", ErrDeliveryEncoding)
 	}
 }
 
 // gunzipText undoes what Nylas does for SNS, which takes text only.
-func gunzipText(body []byte) ([]byte, error) {
+func gunzipText(body []byte, limit int64, grow func(by int64) error) ([]byte, error) {
 	compressed, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(body))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDeliveryEncoding, err)
 	}
-	return gunzip(compressed)
+	return gunzip(compressed, limit, grow)
 }
+
+// looksCompressed reports whether a body begins as gzip does.
+// https://www.rfc-editor.org/rfc/rfc1952#page-5
+func looksCompressed(body []byte) bool { return bytes.HasPrefix(body, []byte{0x1f, 0x8b}) }
 
 // gzipReaders saves the 40 kB that each new reader allocates.
 var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-func gunzip(body []byte) ([]byte, error) {
+func gunzip(body []byte, limit int64, grow func(by int64) error) ([]byte, error) {
 	reader := gzipReaders.Get().(*gzip.Reader)
 	defer gzipReaders.Put(reader)
 	source := bytes.NewReader(body)
@@ -117,15 +136,34 @@ func gunzip(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrDeliveryEncoding, err)
 	}
 	reader.Multistream(false)
-	var inflated bytes.Buffer
-	_, err := inflated.ReadFrom(io.LimitReader(reader, maxInflatedBytes+1))
+	inflated, err := readGrowing(reader, announcedBytes(body), limit, false, grow)
 	switch {
-	case inflated.Len() > maxInflatedBytes:
-		return nil, fmt.Errorf("%w: over %d bytes when inflated", ErrDeliveryTooLarge, maxInflatedBytes)
+	case errors.Is(err, errTooLarge):
+		return nil, fmt.Errorf("%w: over %d bytes when inflated", ErrDeliveryTooLarge, limit)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrDeliveryEncoding, err)
 	case source.Len() > 0:
 		return nil, fmt.Errorf("%w: %d bytes follow its end", ErrDeliveryEncoding, source.Len())
 	}
-	return inflated.Bytes(), nil
+	return inflated, nil
+}
+
+const (
+	// gzipTrailerBytes end a gzip member: the checksum and the length of the content.
+	// https://www.rfc-editor.org/rfc/rfc1952
+	gzipTrailerBytes = 8
+	// maxDeflateRatio is what deflate can make of a byte.
+	// https://zlib.net/zlib_tech.html
+	maxDeflateRatio = 1032
+)
+
+// announcedBytes is the memory to begin with: one more than what the body says that
+// it holds, to see the end as well, if it can hold that.
+func announcedBytes(body []byte) int64 {
+	const least = 512
+	if len(body) < gzipTrailerBytes {
+		return least
+	}
+	said := int64(binary.LittleEndian.Uint32(body[len(body)-4:])) + 1
+	return max(least, min(said, maxDeflateRatio*int64(len(body))))
 }

@@ -1,11 +1,11 @@
 package nylas_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -57,64 +57,169 @@ var fuzzOutcomes = []func() error{
 	},
 }
 
-// Whatever comes, there is an answer, it is one of five, and 200 is one that
-// the handler gave.
+// fuzzSecrets are the states in which a receiver can be with its secrets. known
+// tells whether receiverSecret is accepted, unknown what another one gets.
+var fuzzSecrets = []struct {
+	options []nylas.ReceiverOption
+	prepare func(receiver *nylas.Receiver, serve func())
+	known   bool
+	unknown int
+}{
+	{options: []nylas.ReceiverOption{nylas.WithSecrets("newer", receiverSecret)}, known: true, unknown: 401},
+	{options: []nylas.ReceiverOption{nylas.WithSecrets("newer")}, unknown: 401},
+	{options: []nylas.ReceiverOption{nylas.WithSecretsLater()}, unknown: 503},
+	{options: fuzzSource([]string{receiverSecret}, nil), known: true, unknown: 401},
+	{options: fuzzSource([]string{"newer"}, nil), unknown: 401},
+	{options: fuzzSource([]string{receiverSecret}, nylas.ErrRotating), known: true, unknown: 503},
+	{options: fuzzSource([]string{"newer"}, nylas.ErrRotating), unknown: 503},
+	{options: fuzzSource(nil, errDisk), unknown: 503},
+	{options: fuzzSource([]string{" "}, nil), unknown: 503},
+	{
+		options: []nylas.ReceiverOption{nylas.WithSecretSource(func(context.Context) ([]string, error) { panic(receiverSecret) })},
+		unknown: 503,
+	},
+	{
+		options: []nylas.ReceiverOption{nylas.WithSecrets(receiverSecret)}, known: true, unknown: 503,
+		prepare: func(receiver *nylas.Receiver, serve func()) {
+			_ = receiver.RotateSecret(context.Background(), func(context.Context) (string, error) {
+				serve() // while it runs
+				return "newer", nil
+			})
+		},
+	},
+	{
+		options: []nylas.ReceiverOption{nylas.WithSecrets(receiverSecret)}, known: true, unknown: 503,
+		prepare: func(receiver *nylas.Receiver, serve func()) {
+			_ = receiver.RotateSecret(context.Background(), func(context.Context) (string, error) { return "", errDisk })
+			serve()
+		},
+	},
+}
+
+func fuzzSource(secrets []string, err error) []nylas.ReceiverOption {
+	return []nylas.ReceiverOption{nylas.WithSecretSource(func(context.Context) ([]string, error) { return secrets, err })}
+}
+
+// Whatever comes, and whatever the receiver knows, there is an answer, it is one
+// of the contract, and 200 to a delivery is one that the handler gave.
 func FuzzReceiver(f *testing.F) {
 	body := openedBody("n-1")
-	f.Add(body, "", "", int64(len(body)), uint8(0))
-	f.Add(body, "", "sha256=", int64(len(body)), uint8(0))
-	f.Add(body, "", "", int64(-1), uint8(1))
-	f.Add(body, "", "", int64(len(body)+1), uint8(0))
-	f.Add(body, "", "", int64(wireLimit+1), uint8(0))
-	f.Add(padded("n-1", wireLimit+1), "", "", int64(-1), uint8(0))
-	f.Add(gzipped(gzipped(body)), "gzip, gzip", "", int64(-1), uint8(2))
-	for i := range fuzzOutcomes {
-		f.Add(gzipped(body), "gzip", "", int64(-1), uint8(i))
+	add := func(in incoming, length int64, ends, secrets uint8) {
+		f.Add(in.method, in.target, in.body, strings.Join(in.header["Content-Encoding"], ","),
+			strings.Join(in.header[nylas.SignatureHeader], ","), length, ends, secrets)
+	}
+	plain := posted(body)
+	compressed := posted(gzipped(body)).with("Content-Encoding", "gzip")
+	for secrets := range fuzzSecrets {
+		add(plain, plain.length, 0, uint8(secrets))
+		add(plain.with(nylas.SignatureHeader, strings.Repeat("0", 64)), plain.length, 0, uint8(secrets))
+		add(compressed, -1, 0, uint8(secrets))
+		add(asked("GET", "challenge=abc"), 0, 0, uint8(secrets))
+	}
+	for ends := range fuzzOutcomes {
+		add(compressed, compressed.length, uint8(ends), 0)
+	}
+	add(plain.with(nylas.SignatureHeader, "sha256="), plain.length, 0, 0)
+	add(plain.with(nylas.SignatureHeader, "a", "b"), plain.length, 0, 0)
+	add(plain, plain.length+1, 0, 0)
+	add(plain, wireLimit+1, 0, 0)
+	add(posted(gzipped(compressed.body)).with("Content-Encoding", "gzip", "gzip"), -1, 2, 0)
+	for _, query := range unusableChallenges() {
+		if len(query) < 1<<11 {
+			add(asked("GET", query), 0, 0, 0)
+		}
+	}
+	for query := range usableChallenges() {
+		add(asked("HEAD", query), 0, 0, 0)
+	}
+	for _, method := range []string{"PUT", "DELETE", "OPTIONS", "", "get"} {
+		add(asked(method, "challenge=abc"), 0, 0, 0)
 	}
 	for _, tests := range []map[string]deliveryTest{decodableDeliveries(), undecodableDeliveries()} {
 		for _, test := range tests {
 			if len(test.body) < 1<<12 {
-				f.Add(test.body, test.encoding, "", int64(len(test.body)), uint8(0))
+				add(posted(test.body).with("Content-Encoding", test.encoding), int64(len(test.body)), 0, 0)
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, body []byte, encoding, signature string, length int64, ends uint8) {
-		if signature == "" {
-			signature = hmacHex(receiverSecret, body)
-		}
-		choice := int(ends) % len(fuzzOutcomes)
-		var got *nylas.Delivery
-		var logged receiverLog
-		receiver := newReceiver(t, nylas.HandlerFunc(func(_ context.Context, d *nylas.Delivery) error {
-			got = d
-			return fuzzOutcomes[choice]()
-		}), nylas.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
-		in := posted(body).with(nylas.SignatureHeader, signature).with("Content-Encoding", encoding).declaring(max(length, -1))
-
-		rec := httptest.NewRecorder()
-		receiver.ServeHTTP(rec, in.request())
-		require.Contains(t, []int{200, 401, 408, 413, 503}, rec.Code)
-		requireAnswer(t, rec.Code, statusLine(rec.Code), receiverAnswer{status: rec.Code, header: rec.Header(), text: rec.Body.String()})
-		require.NotContains(t, logged.String(), hmacHex(receiverSecret, body))
-		require.NotContains(t, logged.String(), receiverSecret)
-		switch rec.Code {
-		case http.StatusOK:
-			require.NotNil(t, got)
-			require.Less(t, choice, 2)
-		case http.StatusServiceUnavailable:
-			require.NotNil(t, got)
-			require.GreaterOrEqual(t, choice, 2)
-		default:
-			require.Nil(t, got)
-			return
-		}
-		require.NotEmpty(t, got.ID)
-		require.NotNil(t, got.Body)
-		sent := body
-		if length >= 0 {
+	f.Fuzz(func(t *testing.T, method, target string, body []byte, encoding, signature string, length int64, ends, secrets uint8) {
+		length = max(length, -1)
+		sent := body // what a server would give the handler of it
+		if length >= 0 && length < int64(len(body)) {
 			sent = body[:length]
 		}
-		require.NoError(t, nylas.VerifySignature(receiverSecret, sent, signature), "it was handed over")
+		if signature == "" { // the one that nobody can guess
+			signature = hmacHex(receiverSecret, sent)
+		}
+		state := fuzzSecrets[int(secrets)%len(fuzzSecrets)]
+		choice := int(ends) % len(fuzzOutcomes)
+		var got []*nylas.Delivery
+		var logged receiverLog
+		receiver, err := nylas.NewReceiver(nylas.HandlerFunc(func(_ context.Context, d *nylas.Delivery) error {
+			got = append(got, d)
+			return fuzzOutcomes[choice]()
+		}), append(state.options, logged.option())...)
+		require.NoError(t, err)
+
+		req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+		req.Method = method
+		_, req.URL.RawQuery, _ = strings.Cut(target, "?")
+		req.ContentLength = length
+		if encoding != "" {
+			req.Header["Content-Encoding"] = strings.Split(encoding, ",")
+		}
+		req.Header[nylas.SignatureHeader] = strings.Split(signature, ",")
+		rec := httptest.NewRecorder()
+		serve := func() { receiver.ServeHTTP(rec, req) }
+		if state.prepare != nil {
+			state.prepare(receiver, serve)
+		} else {
+			serve()
+		}
+
+		require.NotContains(t, logged.String(), hmacHex(receiverSecret, sent))
+		require.NotContains(t, logged.String(), receiverSecret)
+		answer := receiverAnswer{status: rec.Code, header: rec.Header(), text: rec.Body.String()}
+		switch method {
+		case http.MethodPost:
+			requireAnswer(t, rec.Code, statusLine(rec.Code), answer)
+		case http.MethodGet, http.MethodHead:
+			require.Contains(t, []int{200, 400}, rec.Code)
+			require.Empty(t, got)
+			requireAnswerHeader(t, rec.Code, len(answer.text), answer)
+			require.Equal(t, rec.Code == http.StatusOK, len(answer.text) <= 1<<10 && answer.text == req.URL.Query().Get("challenge") && answer.text != "")
+			return
+		default:
+			require.Empty(t, got)
+			requireAnswer(t, http.StatusMethodNotAllowed, statusLine(405), answer)
+			return
+		}
+		shaped := len(signature) == 64 && strings.Trim(signature, "0123456789abcdefABCDEF") == ""
+		genuine := shaped && nylas.VerifySignature(receiverSecret, sent, signature) == nil
+		newer := shaped && nylas.VerifySignature("newer", sent, signature) == nil
+		want := state.unknown
+		switch {
+		case length > wireLimit || shaped && len(sent) > wireLimit:
+			want = http.StatusRequestEntityTooLarge
+		case !shaped:
+			want = http.StatusUnauthorized
+		case length > int64(len(body)):
+			want = http.StatusRequestTimeout
+		case newer: // a fuzzer that finds it may have it
+			return
+		case genuine && state.known && choice < 2:
+			want = http.StatusOK
+		case genuine && state.known:
+			want = http.StatusServiceUnavailable
+		}
+		require.Equal(t, want, rec.Code)
+		if !genuine || !state.known || want != http.StatusOK && want != http.StatusServiceUnavailable {
+			require.Empty(t, got)
+			return
+		}
+		require.Len(t, got, 1, "custody was neither taken nor refused")
+		require.NotEmpty(t, got[0].ID)
+		require.NotNil(t, got[0].Body)
 	})
 }
 

@@ -204,6 +204,13 @@ func requireAnswerHeader(tb testing.TB, want, length int, got receiverAnswer) {
 	header := got.header.Clone()
 	header.Del("Date")
 	header.Del("Connection") // net/http's, and none of the contract's
+	if want == http.StatusOK && length == 0 {
+		// Custody taken: there is nothing to describe, and net/http says the length.
+		assert.Contains(tb, []string{"", "0"}, header.Get("Content-Length"))
+		header.Del("Content-Length")
+		assert.Empty(tb, header)
+		return
+	}
 	expected := http.Header{
 		"Content-Type":           {"text/plain; charset=utf-8"},
 		"Content-Length":         {strconv.Itoa(length)},

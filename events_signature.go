@@ -6,8 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 )
 
 // SignatureHeader is the header in which Nylas signs a notification.
@@ -16,9 +19,6 @@ const SignatureHeader = "X-Nylas-Signature"
 // ErrInvalidSignature means that a signature has the wrong form or was not made
 // with the secret over these bytes.
 var ErrInvalidSignature = errors.New("nylas: invalid signature")
-
-var errBlankSecret = errors.New("secret is empty or blank: " +
-	"use the webhook_secret that creating the webhook or rotating its secret returned")
 
 // VerifySignature checks the value of an X-Nylas-Signature header against the
 // body exactly as it was received, compressed if it came compressed. The
@@ -35,61 +35,100 @@ func VerifySignature(secret string, body []byte, header string) error {
 	if err != nil {
 		return fmt.Errorf("nylas: verify signature: %w", err)
 	}
-	signature, err := parseSignature(header)
+	sum, err := parseSignature(header)
 	if err != nil {
 		return err
 	}
-	if !s.verify(body, signature) {
+	if !s.verify(body, sum) {
 		return fmt.Errorf("%w: it was not made with this secret over these bytes", ErrInvalidSignature)
 	}
 	return nil
 }
 
+// signature is that of a delivery in bytes.
+type signature [sha256.Size]byte
+
+// signatureDigits is the length of a signature on the wire.
+const signatureDigits = 2 * sha256.Size
+
 // signatureHeader reads the one signature of a request.
-func signatureHeader(header http.Header) ([]byte, error) {
-	values := header.Values(SignatureHeader)
+func signatureHeader(header http.Header) (signature, error) {
+	values := header[SignatureHeader]
 	if len(values) != 1 {
-		return nil, fmt.Errorf("%w: want one %s header, got %d", ErrInvalidSignature, SignatureHeader, len(values))
+		return signature{}, fmt.Errorf("%w: want one %s header, got %d", ErrInvalidSignature, SignatureHeader, len(values))
 	}
 	return parseSignature(values[0])
 }
 
-func parseSignature(header string) ([]byte, error) {
-	signature, err := hex.DecodeString(header)
-	if err != nil || len(signature) != sha256.Size {
-		return nil, fmt.Errorf("%w: want %d hexadecimal digits and nothing else", ErrInvalidSignature, hex.EncodedLen(sha256.Size))
+func parseSignature(header string) (sum signature, err error) {
+	if len(header) == signatureDigits {
+		var digits [signatureDigits]byte
+		copy(digits[:], header)
+		if _, err := hex.Decode(sum[:], digits[:]); err == nil {
+			return sum, nil
+		}
 	}
-	return signature, nil
+	return sum, fmt.Errorf("%w: want %d hexadecimal digits and nothing else", ErrInvalidSignature, signatureDigits)
 }
 
-// secrets is a list of webhook secrets, none of them blank, that never changes.
-type secrets struct {
-	keys [][]byte
+// secrets are webhook secrets, the newest first, none of them blank. The list
+// never changes.
+type secrets []*secret
+
+type secret struct {
+	value string
+	until time.Time // zero unless it was replaced
+	macs  *sync.Pool
 }
 
-func newSecrets(values []string) (*secrets, error) {
+// mac is an HMAC that is used again, with the room for its sum: making one takes
+// as long as it takes for a notification of 500 bytes.
+type mac struct {
+	hash.Hash
+	sum signature
+}
+
+var errBlankSecret = errors.New("secret is empty or blank: " +
+	"use the webhook_secret that creating the webhook or rotating its secret returned")
+
+func newSecrets(values []string) (secrets, error) {
 	if len(values) == 0 {
 		return nil, errors.New("no secret given")
 	}
-	s := &secrets{}
+	var list secrets
 	for _, value := range values {
 		if strings.TrimSpace(value) == "" {
 			return nil, errBlankSecret
 		}
-		s.keys = append(s.keys, []byte(value))
+		list = append(list, newSecret(value))
 	}
-	return s, nil
+	return list, nil
 }
 
-// verify reports whether signature was made with one of the secrets.
-func (s *secrets) verify(body, signature []byte) bool {
-	var sum [sha256.Size]byte
-	for _, key := range s.keys {
-		mac := hmac.New(sha256.New, key)
-		mac.Write(body)
-		if hmac.Equal(mac.Sum(sum[:0]), signature) {
+func newSecret(value string) *secret {
+	return &secret{value: value, macs: &sync.Pool{New: func() any {
+		return &mac{Hash: hmac.New(sha256.New, []byte(value))}
+	}}}
+}
+
+// verify reports whether sum was made with one of the secrets.
+func (s secrets) verify(body []byte, sum signature) bool {
+	for _, secret := range s {
+		if secret.signed(body, sum) && secret.accepted(time.Now()) {
 			return true
 		}
 	}
 	return false
+}
+
+func (s *secret) signed(body []byte, sum signature) bool {
+	m := s.macs.Get().(*mac)
+	defer s.macs.Put(m)
+	m.Reset()
+	m.Write(body)
+	return hmac.Equal(m.Sum(m.sum[:0]), sum[:])
+}
+
+func (s *secret) accepted(now time.Time) bool {
+	return s.until.IsZero() || now.Before(s.until)
 }

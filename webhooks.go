@@ -192,7 +192,8 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 // RotateSecret replaces the secret of a destination and returns the destination
 // with the new one, which Nylas shows only now. The old secret stops at once, so
 // until a [Receiver] has the new one it answers 401 to genuine notifications,
-// and Nylas does not repeat those. An unknown id is [ErrNotFound].
+// and Nylas does not repeat those: call it within [Receiver.RotateSecret], or as
+// [WithSecretSource] tells. An unknown id is [ErrNotFound].
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-new-secret/
 func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {

@@ -4,7 +4,9 @@
 //	export NYLAS_WEBHOOK_SECRET=…
 //	go run ./examples/receiver -addr :8080
 //
-// Several secrets are separated by commas, the newest first. Without a secret,
+// Several secrets are separated by commas, the newest first. They are fixed: a
+// program that changes its secret uses Receiver.RotateSecret, and one that runs
+// several times WithSecretSource, or it loses events. Without a secret,
 // the receiver creates the webhook itself, which is when Nylas shows its secret,
 // and keeps that in a file for the next start:
 //
@@ -34,7 +36,8 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// Nylas gives up on a delivery after 10 s, of which the receiver takes at most 8.
+// Nylas gives up on a delivery after 10 s, of which the header may take 2 and the
+// receiver takes at most 6.
 const (
 	readHeaderTimeout = 2 * time.Second
 	readTimeout       = 5 * time.Second // of what is not for the receiver
@@ -85,13 +88,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 
 	mux := http.NewServeMux()
 	mux.Handle(*path, receiver)
-	server := &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-	}
+	server := newServer(mux)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {
 		return err
@@ -114,10 +111,23 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return err
 	case <-ctx.Done():
 	}
-	// What was accepted is finished: Shutdown waits for the running deliveries.
+	// What was accepted is finished: Shutdown waits for the running deliveries. A
+	// store behind the dispatcher would be closed after it, and not before.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	return server.Shutdown(ctx)
+}
+
+// newServer returns a server that slow clients cannot hold up: the receiver sets
+// limits to what comes after the header, and these are for the rest.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
 }
 
 // newDispatcher says what to do with each kind of event. A function that returns
