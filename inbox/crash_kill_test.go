@@ -43,6 +43,11 @@ const (
 	openingLimit = 60 * time.Millisecond
 )
 
+// filled is how many notifications were handled before the first kill: as many ids
+// as the inbox lets gather, nearly, so that they move into their index while the
+// kills come.
+const filled = 17_000
+
 // TestKill kills the process with kill -9 at random moments under load, and
 // starts it again on the same file. What was answered with 200 is stored, what is
 // stored is handled at least once, and what was marked done never runs again.
@@ -52,6 +57,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "inbox.db")
 	l := newLedger()
+	l.fill(t, path, filled)
 	moments := []moment{anyTime, committing, answering, handling, marking, marked, anyTime, opening}
 	killed := make(map[moment]int)
 	for round := range *crashRounds {
