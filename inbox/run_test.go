@@ -274,7 +274,8 @@ func TestRunEndsInGoodOrder(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	synctest.Test(t, func(t *testing.T) {
-		box := open(t, path, inbox.WithGrace(10*time.Second), inbox.WithWorkers(3), inbox.WithHandlerTimeout(0))
+		box := open(t, path, inbox.WithGrace(10*time.Second), inbox.WithWorkers(3), inbox.WithHandlerTimeout(0),
+			inbox.WithBackoff(time.Hour, time.Hour))
 		take(t, box, "soon", "obeys", "ignores", "next")
 		release := make(chan struct{})
 		c := newCalls()
