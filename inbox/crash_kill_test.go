@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 var (
@@ -41,6 +43,11 @@ const (
 	openingLimit = 60 * time.Millisecond
 )
 
+// filled is how many notifications were handled before the first kill: as many ids
+// as the inbox lets gather, nearly, so that they move into their index while the
+// kills come.
+const filled = 17_000
+
 // TestKill kills the process with kill -9 at random moments under load, and
 // starts it again on the same file. What was answered with 200 is stored, what is
 // stored is handled at least once, and what was marked done never runs again.
@@ -50,6 +57,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "inbox.db")
 	l := newLedger()
+	l.fill(t, path, filled)
 	moments := []moment{anyTime, committing, answering, handling, marking, marked, anyTime, opening}
 	killed := make(map[moment]int)
 	for round := range *crashRounds {
@@ -102,4 +110,33 @@ func (l *ledger) killOnce(t *testing.T, config childConfig, random *rand.Rand, p
 
 func upTo(random *rand.Rand, most time.Duration) time.Duration {
 	return time.Duration(random.Int64N(int64(most)))
+}
+
+// TestShutdown ends the process in good order under load: while notifications are
+// read, written and handled, and with a backlog. Nothing that was answered with
+// 200 is lost, nothing that was handled is handled again, and no answer is
+// anything but 200 and 503.
+func TestShutdown(t *testing.T) {
+	t.Parallel()
+	random, _ := newRandom(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "inbox.db")
+	l := newLedger()
+	for round := range 5 {
+		config := childConfig{Role: "endpoint", Path: path, Journal: filepath.Join(dir, fmt.Sprint("journal-", round)), Work: true}
+		p := startChild(t, config)
+		s, wait := startSenders(t.Context(), t, p.requireLine(), fmt.Sprint("round-", round), nil, 1+random.IntN(100), random.Uint64())
+		<-s.enough
+		p.stop()
+		wait()
+		l.addSent(s, s.answers(t))
+		l.addJournal(t, config.Journal)
+		for id := range l.returns {
+			require.Contains(t, l.done, id, "handled, and not marked when the process had ended")
+		}
+		l.addDone(t, path)
+		l.require(t)
+	}
+	require.NotEmpty(t, l.accepted)
+	l.settle(t, path)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -171,9 +172,7 @@ func (l *ledger) examine(t *testing.T, path string) findings {
 
 	forgotten := make(map[string]bool)
 	recording = func(_, id string) { forgotten[id] = true }
-	for id := range l.accepted {
-		require.NoError(t, box.HandleDelivery(t.Context(), nylas.NewDelivery(attempted(id, lateAttempt), "")))
-	}
+	deliverAll(t, box, slices.Collect(maps.Keys(l.accepted)), lateAttempt)
 	workOff(t, box, nylas.HandlerFunc(c.handle))
 	found.forgotten = slices.Collect(maps.Keys(forgotten))
 	return found
@@ -195,6 +194,46 @@ func (l *ledger) requireDead(t *testing.T, box *inbox.Inbox) map[string]bool {
 		dead[id] = true
 	}
 	return dead
+}
+
+// fill has a new store accept many notifications and handle them, without an
+// endpoint.
+func (l *ledger) fill(t *testing.T, path string, many int) {
+	t.Helper()
+	box, err := inbox.Open(path, crashOptions()...)
+	require.NoError(t, err)
+	var ids []string
+	for i := range many {
+		id := fmt.Sprint("before-", i)
+		if fate(id) == "dies" {
+			continue
+		}
+		ids = append(ids, id)
+		l.sent[id], l.accepted[id], l.done[id] = true, true, true
+		l.starts[id], l.returns[id] = 1, 1
+	}
+	deliverAll(t, box, ids, firstAttempt)
+	workOff(t, box, new(keeper))
+	require.NoError(t, box.Close())
+}
+
+// deliverAll delivers many notifications at a time, so that they share flushes.
+func deliverAll(t *testing.T, box *inbox.Inbox, ids []string, attempt int) {
+	t.Helper()
+	const atOnce = 256
+	errs := make(chan error, atOnce)
+	for at := range atOnce {
+		go func() {
+			var err error
+			for i := at; i < len(ids) && err == nil; i += atOnce {
+				err = box.HandleDelivery(t.Context(), nylas.NewDelivery(attempted(ids[i], attempt), ""))
+			}
+			errs <- err
+		}()
+	}
+	for range atOnce {
+		require.NoError(t, <-errs)
+	}
 }
 
 // settleLimit bounds how long working off takes.

@@ -151,3 +151,43 @@ func TestBusyWhileOpen(t *testing.T) {
 	require.NoError(t, box.Close())
 	requireHandled(t, path, handled, e.accepted)
 }
+
+// TestSameIDAtOnce: a hundred deliveries of one id at the same time, each with a
+// body of its own, are one: all of them are answered with 200, one body is kept,
+// and it is handled once.
+func TestSameIDAtOnce(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	handled := new(keeper)
+	box, err := inbox.Open(path, crashOptions()...)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ran := make(chan error, 1)
+	go func() { ran <- box.Run(ctx, handled) }()
+	e := newEndpoint(t, box)
+	statuses := make(chan int, 100)
+	for attempt := range cap(statuses) {
+		go func() {
+			status, err := post(t.Context(), e.client, e.url, attempted("same", attempt))
+			if err != nil {
+				status = 0
+			}
+			statuses <- status
+		}()
+	}
+	for range cap(statuses) {
+		require.Equal(t, http.StatusOK, <-statuses)
+	}
+	require.Eventually(t, func() bool { return requireStats(t, box).Pending == 0 }, recovery, 10*time.Millisecond)
+	require.Equal(t, 1, handled.count("same"))
+	cancel()
+	require.NoError(t, <-ran)
+	require.NoError(t, box.Close())
+
+	// The same again after a restart, from the endpoint to the handler.
+	box = mustOpen(t, path)
+	require.Equal(t, http.StatusOK, newEndpoint(t, box).deliver("same"))
+	workOff(t, box, handled)
+	require.Equal(t, 1, handled.count("same"))
+}

@@ -2,8 +2,10 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +42,7 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inbox: open: %w", err)
 	}
-	s, err := openStore(path, config.fullCheck)
+	s, err := openAlone(path, config.fullCheck)
 	if err != nil {
 		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
 	}
@@ -59,6 +61,24 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 	b.copyTotals(s)
 	go b.write(s)
 	return b, nil
+}
+
+const (
+	// openTries is how often Open tries to get a file that another process has, and
+	// openWait the longest wait between: two that start at the same time would each
+	// find that the other one has it, and neither would.
+	openTries = 6
+	openWait  = 50 * time.Millisecond
+)
+
+func openAlone(path string, fullCheck bool) (s *store, err error) {
+	for range openTries {
+		if s, err = openStore(path, fullCheck); !errors.Is(err, ErrInUse) {
+			return s, err
+		}
+		<-time.After(rand.N(openWait))
+	}
+	return nil, err
 }
 
 // HandleDelivery stores a delivery. It returns nil when the delivery is on the

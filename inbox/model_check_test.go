@@ -194,6 +194,7 @@ func (w *world) end() error {
 		return os.RemoveAll(w.dir)
 	}
 	err := errors.Join(w.stop(w.now), w.now.box.Close())
+	<-time.After(lateTime) // for handlers that take no notice; time ends with this function
 	synctest.Wait()
 	path := w.now.path
 	w.now = nil
