@@ -17,6 +17,8 @@ import (
 // place should not hide that a message was sent.
 var answerOptions = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
+const wrongForm = "the answer has another form than documented"
+
 // answer is what one attempt brought: an HTTP answer, or an error without one.
 type answer struct {
 	status int
@@ -44,11 +46,10 @@ func (x *exchange) decode(last *answer, into any) error {
 	err := jsonv2.Unmarshal(last.body, into, answerOptions)
 	_, notJSON := errors.AsType[*jsontext.SyntacticError](err)
 	answer, isNamed := into.(named)
-	// Where nothing was made, the id can have been left out by choice.
-	mustName := isNamed && x.call.method != http.MethodGet
+	mustName := isNamed && !x.call.partial
 	if isNamed && err != nil && !notJSON {
 		salvage(last.body, into)
-		if mustName || answer.isNamed() {
+		if answer.isNamed() || x.call.method != http.MethodGet {
 			err = nil
 		}
 	}
@@ -57,7 +58,9 @@ func (x *exchange) decode(last *answer, into any) error {
 	case notJSON:
 		e.cause = errors.New("the answer is not JSON")
 	case err != nil:
-		e.cause = errors.New("the answer has another form than documented")
+		e.cause = errors.New(wrongForm)
+	case mustName && !answer.isNamed() && x.call.method == http.MethodGet:
+		e.cause = errors.New("the answer has nothing of what was asked for")
 	case mustName && !answer.isNamed():
 		e.cause = errors.New("the answer does not name what was made")
 	default:
@@ -76,6 +79,16 @@ func (x *exchange) decode(last *answer, into any) error {
 // named is an answer that must name what it is about: a program that cannot find
 // the message again must know that it may have been sent.
 type named interface{ isNamed() bool }
+
+// dataAnswer is an answer with a T in data.
+type dataAnswer[T any] struct {
+	Data T `json:"data"`
+}
+
+func (a *dataAnswer[T]) isNamed() bool {
+	data, ok := any(&a.Data).(named)
+	return ok && data.isNamed()
+}
 
 // salvage reads an answer, in which something is of another type than
 // documented, member by member: that must not hide the id of a message that was

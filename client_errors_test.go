@@ -325,6 +325,9 @@ func TestAnswersThatAreNotNylas(t *testing.T) {
 			}
 			require.Error(t, err)
 			want := "nylas: " + m.op + ": 200: OK: the answer has another form than documented"
+			if m.op == "list schedules" { // the answer can be the list alone
+				want = "nylas: list schedules: the list is not complete: 1 of the elements have another form than documented"
+			}
 			if strings.Contains(err.Error(), "does not name") {
 				want = "nylas: " + m.op + ": 200: OK: the answer does not name what was made"
 			}

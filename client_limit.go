@@ -16,14 +16,16 @@ import (
 // RateLimits says how many requests a second a Client makes at most; see
 // [WithRateLimit]. The zero value of a field means what Nylas publishes as its own
 // limit. A fraction is good for the limits of providers: Microsoft takes 30
-// messages a minute, so Sends and MultipartSends 0.25 each.
+// messages a minute, so Sends 0.5.
 //
 // https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 type RateLimits struct {
-	// Sends is for the sends of a grant, drafts included, or of a domain, that go out
-	// as JSON. The default is 200.
+	// Sends is for all sends of a grant, drafts included, or of a domain. The default
+	// is 200.
 	Sends float64
-	// MultipartSends is for those that are too large for JSON. The default is 10.
+	// MultipartSends is for those of them that are too large for JSON. They count
+	// among Sends, too: Nylas has a limit for each form and does not say whether a
+	// request counts for both. The default is 10.
 	MultipartSends float64
 	// GrantCalls is for all other calls of a grant. The default is 200.
 	GrantCalls float64
@@ -86,19 +88,20 @@ func newLimiter(limits RateLimits) *limiter {
 	}
 }
 
-// lanesOf returns what a request has to pass, and whose lane of it.
-func (l *limiter) lanesOf(x *exchange) (_ *lanes, owner string) {
+// lanesOf returns what a request has to pass, the slowest first, and whose lane of
+// it.
+func (l *limiter) lanesOf(x *exchange) (_ []*lanes, owner string) {
 	call := &x.call
 	if !strings.HasPrefix(call.path, "/v3/grants/{") && !strings.HasPrefix(call.path, "/v3/domains/{") {
-		return l.applicationCalls, ""
+		return []*lanes{l.applicationCalls}, ""
 	}
 	switch isSend := call.method == http.MethodPost && (strings.HasSuffix(call.path, "/messages/send") || call.path == draftPath); {
 	case !isSend:
-		return l.grantCalls, call.ids[0]
+		return []*lanes{l.grantCalls}, call.ids[0]
 	case strings.HasPrefix(x.contentType(), "multipart/"):
-		return l.multipartSends, call.ids[0]
+		return []*lanes{l.multipartSends, l.sends}, call.ids[0]
 	default:
-		return l.sends, call.ids[0]
+		return []*lanes{l.sends}, call.ids[0]
 	}
 }
 
@@ -157,8 +160,10 @@ func (l *lanes) sweep() {
 	l.open, l.sweepAt = inUse, max(minSweep, 2*len(inUse))
 }
 
-// pass waits for the turn of a request.
-func (l *lanes) pass(ctx context.Context, owner string) error {
+// pass waits for the turn of a request. If it has to pass others too, it does that
+// just before it goes, so that it does not go together with one behind it that had
+// to wait there as well.
+func (l *lanes) pass(ctx context.Context, owner string, others []*lanes) error {
 	lane := l.enter(owner)
 	defer l.leave(lane)
 	// Only the first in the line takes from the limiter: one that is given up behind
@@ -169,14 +174,32 @@ func (l *lanes) pass(ctx context.Context, owner string) error {
 		return ctx.Err()
 	}
 	defer func() { <-lane.turn }()
+	if len(others) > 0 {
+		free := lane.limiter.Reserve()
+		delay := free.Delay()
+		free.Cancel()
+		if err := await(ctx, delay); err != nil {
+			return err
+		}
+		if err := others[0].pass(ctx, owner, others[1:]); err != nil {
+			return err
+		}
+	}
 	reserved := lane.limiter.Reserve()
-	timer := time.NewTimer(reserved.Delay())
+	err := await(ctx, reserved.Delay())
+	if err != nil {
+		reserved.Cancel()
+	}
+	return err
+}
+
+func await(ctx context.Context, delay time.Duration) error {
+	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		reserved.Cancel()
 		return ctx.Err()
 	}
 }
@@ -196,8 +219,8 @@ func (x *exchange) admit(ctx context.Context, until time.Time) error {
 		waiting, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
-	lanes, owner := x.client.limiter.lanesOf(x)
-	err := lanes.pass(waiting, owner)
+	all, owner := x.client.limiter.lanesOf(x)
+	err := all[0].pass(waiting, owner, all[1:])
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("while waiting for the rate limit: %w", ended(ctx))

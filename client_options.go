@@ -65,8 +65,9 @@ type Response struct {
 	Tracking []TrackingDecision
 }
 
-// WithResponse fills response when the call ends, in an error too. A call that the
-// SDK refuses before any I/O leaves it as it is.
+// WithResponse empties response when the call begins and fills it when the call
+// ends, in an error too. After a call that the SDK refuses before any I/O it is
+// empty.
 func WithResponse(response *Response) RequestOption {
 	return requestOption(func(c *requestConfig) error {
 		if response == nil {
@@ -75,6 +76,20 @@ func WithResponse(response *Response) RequestOption {
 		c.response = response
 		return nil
 	})
+}
+
+// begin empties the response of a call, so that one that fails early does not have
+// that of the call before.
+func begin(opts []RequestOption) {
+	var config requestConfig
+	for _, opt := range opts {
+		if opt != nil {
+			_ = opt.applyRequest(&config) // the call refuses it
+		}
+	}
+	if config.response != nil {
+		*config.response = Response{}
+	}
 }
 
 // TimeoutOption is what [WithTimeout] returns: an option for a Client and for one

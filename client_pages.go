@@ -2,96 +2,203 @@ package nylas
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
-// pages is a list that Nylas gives in pages.
+// ListError is the cause of the error with which a list ends if some of its
+// elements had another form than documented, so that not even their ids could be
+// read. All other elements were yielded before; [errors.As] finds it.
+type ListError struct {
+	Count int // how many elements are concerned
+	// Elements are the first of them, at most 20, as Nylas wrote them. They can hold
+	// addresses.
+	Elements []json.RawMessage
+}
+
+// maxListErrorElements bounds what a ListError keeps.
+const maxListErrorElements = 20
+
+// Error says how many elements are concerned, and nothing of their content.
+func (e *ListError) Error() string {
+	return fmt.Sprintf("%d of the elements have another form than documented", e.Count)
+}
+
+func (e *ListError) add(element []byte) {
+	e.Count++
+	if len(e.Elements) < maxListErrorElements {
+		e.Elements = append(e.Elements, json.RawMessage(element))
+	}
+}
+
+// pages is a list that Nylas gives in pages, or in a single one.
 //
 // https://developer.nylas.com/docs/reference/api/#pagination
 type pages[T any] struct {
 	client  *Client
 	call    call
-	refusal error                  // what is wrong with the request, if anything
-	first   string                 // cursor of the first page, "" for the beginning
-	query   func(token string) any // the query for the page at a cursor
-	opts    []RequestOption
+	refusal error  // what is wrong with the request, if anything
+	first   string // cursor of the first page, "" for the beginning
+	// query returns the query for the page at a cursor. Nil is for lists that are
+	// documented to have one page: should they get more, they will have the
+	// parameter of all others.
+	query func(token string) any
+	// elsewhere finds the list in an answer that has it not in data alone. If it is
+	// set, the answer may also be the array alone.
+	elsewhere func(members loose.Object) jsontext.Value
+	opts      []RequestOption
+}
+
+type pageQuery struct {
+	PageToken string `url:"page_token,omitempty"`
 }
 
 // all goes through the pages as far as the loop does. A page may be empty while
 // there is a next one.
 func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
+		begin(p.opts)
 		if p.refusal != nil {
 			yield(nil, p.refusal)
 			return
 		}
+		var odd ListError
+		circle := circle{last: p.first}
 		for token := p.first; ; {
 			call := p.call
-			call.query = p.query(token)
-			answer := pageAnswer[T]{token: token}
-			if err := p.client.do(ctx, call, &answer, p.opts); err != nil {
-				yield(nil, err)
-				return
+			if p.query != nil {
+				call.query = p.query(token)
+			} else {
+				call.query = pageQuery{token}
 			}
+			answer := pageAnswer[T]{elsewhere: p.elsewhere, odd: &odd, repeated: circle.closes}
+			err := p.client.do(ctx, call, &answer, p.opts)
 			for _, element := range answer.elements {
 				if !yield(element, nil) {
 					return
 				}
 			}
-			if token = answer.next(); token == "" {
+			if err != nil {
+				yield(nil, err)
 				return
 			}
+			if token = answer.next; token == "" {
+				break
+			}
+		}
+		if odd.Count > 0 {
+			yield(nil, &Error{Op: p.call.op, Message: "the list is not complete", cause: &odd})
 		}
 	}
 }
 
-// pageAnswer is the answer with one page.
-type pageAnswer[T any] struct {
-	Data       []jsontext.Value `json:"data"`
-	NextCursor jsontext.Value   `json:"next_cursor"` // a string, or null after the last page
-
-	token    string // the cursor of this page
-	elements []*T   // of Data, read by problem
+// circle finds cursors that lead back to an earlier page, however many pages the
+// circle has, and keeps two of them: each cursor is compared with the one before,
+// and with one that moves on after 1, 2, 4, 8, ... pages (Brent's algorithm).
+type circle struct {
+	last, mark   string
+	steps, until int
 }
 
-// problem reads the elements, and finds a list that would lack one of them, or
-// end early, or never, without an error.
-func (p *pageAnswer[T]) problem() error {
-	for _, value := range p.Data {
+// closes takes the next cursor, and reports whether the pages go in a circle.
+func (c *circle) closes(token string) bool {
+	if token == c.last || token == c.mark {
+		return true
+	}
+	c.last = token
+	if c.steps++; c.steps >= c.until {
+		c.mark, c.steps, c.until = token, 0, max(1, 2*c.until)
+	}
+	return false
+}
+
+// pageAnswer is the answer with one page.
+type pageAnswer[T any] struct {
+	elsewhere func(members loose.Object) jsontext.Value
+	odd       *ListError
+	repeated  func(token string) bool // takes each cursor once
+
+	elements []*T
+	next     string // cursor of the next page, "" if there is none
+	wrong    string
+}
+
+// UnmarshalJSON reads the elements, and finds a list that would lack one of them,
+// or end early, or never, without an error.
+func (p *pageAnswer[T]) UnmarshalJSON(data []byte) error {
+	list := jsontext.Value(data)
+	if members := loose.Parse(data); members != nil {
+		list = members["data"]
+		p.readCursor(members["next_cursor"])
+		if p.elsewhere != nil {
+			list = p.elsewhere(members)
+		}
+	} else if p.elsewhere == nil {
+		p.wrong = wrongForm
+		return nil
+	}
+	switch list.Kind() {
+	case 'n': // a list without elements, as some servers write it
+	case '[':
+		var values []jsontext.Value
+		if err := jsonv2.Unmarshal(list, &values, answerOptions); err != nil {
+			return err
+		}
+		p.readElements(values)
+	case 0:
+		p.wrong = "the answer has no list"
+	default:
+		p.wrong = wrongForm
+	}
+	return nil
+}
+
+func (p *pageAnswer[T]) readElements(values []jsontext.Value) {
+	for _, value := range values {
 		if value.Kind() == 'n' {
 			continue
 		}
 		element := new(T)
 		if err := jsonv2.Unmarshal(value, element, answerOptions); err != nil {
 			// A field is odd. That is no reason to lose the rest, if it is known whose.
+			*element = *new(T)
 			salvage(value, element)
 			if id, ok := any(element).(named); !ok || !id.isNamed() {
-				return errors.New("an element of the list has another form than documented")
+				p.odd.add(value)
+				continue
 			}
 		}
 		p.elements = append(p.elements, element)
 	}
-	switch p.NextCursor.Kind() {
-	case 0, 'n', '0', '"':
-	default:
-		return errors.New("the cursor of the next page is not a string")
-	}
-	if p.token != "" && p.next() == p.token {
-		return errors.New("the cursor of the next page is that of this page")
-	}
-	return nil
 }
 
-// next returns the cursor of the next page, "" if there is none.
-func (p *pageAnswer[T]) next() string {
-	if p.NextCursor.Kind() == '0' {
-		return string(p.NextCursor)
+// readCursor reads the cursor of the next page, a string, or null after the last
+// page.
+func (p *pageAnswer[T]) readCursor(cursor jsontext.Value) {
+	switch cursor.Kind() {
+	case 0, 'n':
+	case '0':
+		p.next = string(cursor)
+	case '"':
+		p.next = loose.Unquote(cursor)
+	default:
+		p.wrong = "the cursor of the next page is not a string"
 	}
-	var cursor string
-	_ = jsonv2.Unmarshal(p.NextCursor, &cursor, answerOptions) // of what is left, only a string is a cursor
-	return cursor
+	if p.next != "" && p.repeated(p.next) {
+		p.wrong = "the cursor of the next page is that of an earlier one: the list would not end"
+	}
+}
+
+func (p *pageAnswer[T]) problem() error {
+	if p.wrong == "" {
+		return nil
+	}
+	return errors.New(p.wrong)
 }

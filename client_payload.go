@@ -164,7 +164,7 @@ func (s *payloadStream) Read(p []byte) (int, error) {
 
 // enter opens a file.
 func (s *payloadStream) enter(next segment) error {
-	file, err := next.file.content.open()
+	file, err := next.file.open()
 	if err != nil {
 		return attachmentError(next.file.index, &payloadError{"cannot be opened", withoutPath(err)})
 	}
@@ -175,7 +175,7 @@ func (s *payloadStream) enter(next segment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		_ = file.Close() // nothing was read
+		closeContent(file)
 		return errStreamClosed
 	}
 	s.file = file
@@ -189,9 +189,7 @@ func (s *payloadStream) leave() {
 	file := s.file
 	s.file = nil
 	s.mu.Unlock()
-	if file != nil {
-		_ = file.Close() // all of it was read
-	}
+	closeContent(file)
 }
 
 // Close ends the stream, also during a Read.
@@ -208,9 +206,7 @@ func (s *payloadStream) end() {
 	file := s.file
 	s.file, s.closed = nil, true
 	s.mu.Unlock()
-	if file != nil {
-		_ = file.Close() // the attempt has ended, and with it what it could say
-	}
+	closeContent(file)
 }
 
 func (s *payloadStream) stopped() error {
@@ -275,14 +271,14 @@ type sizedReader struct {
 const maxEmptyReads = 100
 
 func (r *sizedReader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
+	n, err := readContent(r.r, p)
 	r.read += int64(n)
 	if n > 0 || err != nil || len(p) == 0 {
 		r.empty = 0
 	} else if r.empty++; r.empty == maxEmptyReads {
 		err = io.ErrNoProgress
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // as everywhere in io, a wrapped EOF is a failure
 		return n, attachmentError(r.file.index, &payloadError{"cannot be read", withoutPath(err)})
 	}
 	switch size := r.file.size; {

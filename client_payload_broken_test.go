@@ -103,6 +103,10 @@ func TestBrokenOff(t *testing.T) {
 		{"URL", fails(7, fmt.Errorf("download: %w", &url.Error{Op: "Get", URL: markLink, Err: errDisk})), onFire, errDisk, nil},
 		{"path", opens(&fs.PathError{Op: "open", Path: "/home/" + markAddress, Err: fs.ErrPermission}),
 			"Attachments[0] cannot be opened: permission denied", fs.ErrPermission, nil},
+		{"impossible count", stream(7, func() io.Reader { return countReader(1 << 20) }),
+			"Attachments[0] cannot be read: its Read returned an impossible number of bytes", nil, nil},
+		{"negative count", stream(unknown, func() io.Reader { return countReader(-1) }),
+			"Attachments[0] cannot be read: its Read returned an impossible number of bytes", nil, nil},
 		{"no stream", opens(nil), "Attachments[0] cannot be opened: the function returned nil", nil, nil},
 	} {
 		for _, form := range []string{"alone", "with one of unknown size"} {
@@ -127,6 +131,11 @@ func TestBrokenOff(t *testing.T) {
 	}
 }
 
+// countReader returns itself as the number of bytes that it read.
+type countReader int
+
+func (r countReader) Read([]byte) (int, error) { return int(r), nil }
+
 // TestFileThatChanges changes a file while Nylas has trouble with the first
 // attempt.
 func TestFileThatChanges(t *testing.T) {
@@ -143,6 +152,8 @@ func TestFileThatChanges(t *testing.T) {
 		{"shrinks", func(path string) error { return os.Truncate(path, 3) },
 			before + "has 3 bytes, not the 7 that it had before or was announced with", []error{nylas.ErrInvalidRequest}},
 		{"goes", os.Remove, before + "cannot be opened: no such file or directory", nil},
+		{"becomes a directory", func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+			before + "cannot be opened: it is not a regular file", nil},
 	} {
 		for _, lost := range []bool{false, true} {
 			t.Run(fmt.Sprint(tt.name, " lost ", lost), func(t *testing.T) {

@@ -132,15 +132,25 @@ func TestReaderThatWasNotReadIsRepeated(t *testing.T) {
 	assert.Equal(t, []part{{"f", "application/octet-stream", "", "content"}}, jsonParts(t, w.requests()[0].body))
 }
 
+// TestReaderInTwoPlaces: what can only fail is refused before anything is read, so
+// the reader is as good as before.
 func TestReaderInTwoPlaces(t *testing.T) {
 	t.Parallel()
 	content := nylas.ReaderContent(nylas.UnknownSize, strings.NewReader("content"))
-	server := newCutServer(t)
-	_, err := realClient(t, server.URL, 4).Messages.Send(t.Context(), testGrant,
-		attached(nylas.Attachment{Filename: "f", Content: content}, nylas.Attachment{Filename: "g", Content: content}))
-	require.EqualError(t, err, "nylas: send message: the request was broken off: "+
-		"Attachments[1] cannot be opened: it was read before, and can be read only once")
-	server.assertCut(t, 1)
+	w := newWire(t, answersFile(t, 200, messageAnswer))
+	client := w.client(t, quick(4))
+	first := nylas.Attachment{Filename: "f", Content: content}
+	_, err := client.Messages.Send(t.Context(), testGrant,
+		attached(first, nylas.Attachment{Filename: "b", Content: nylas.BytesContent(nil)}, nylas.Attachment{Filename: "g", Content: content}))
+	require.EqualError(t, err, "nylas: send message: Attachments[2] has the ReaderContent of Attachments[0], "+
+		"which can be read only once: use BytesContent or StreamContent for both")
+	assertSentinels(t, err, nylas.ErrInvalidRequest)
+	assert.Zero(t, asError(t, err).Attempts)
+	require.Empty(t, w.requests())
+
+	_, err = client.Messages.Send(t.Context(), testGrant, attached(first))
+	require.NoError(t, err)
+	assert.Equal(t, []part{{"f", "application/octet-stream", "", "content"}}, formParts(t, w.requests()[0]))
 }
 
 func TestReaderIsClosed(t *testing.T) {

@@ -45,6 +45,8 @@ type call struct {
 	body   any      // goes out as JSON; nil for no body
 	limit  time.Duration
 	repeat repeat
+	// partial tells that the caller chose what the answer has: its id can be left out.
+	partial bool
 
 	// multipart tells that the call takes attachments, and multipart/form-data
 	// where JSON would be too large.
@@ -88,6 +90,7 @@ type exchange struct {
 }
 
 func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response, error) {
+	begin(opts)
 	var config requestConfig
 	for _, opt := range opts {
 		if opt == nil {

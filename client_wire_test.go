@@ -389,10 +389,10 @@ func assertEmpty(tb testing.TB, list iter.Seq2[*nylas.Webhook, error]) {
 
 // anyAnswer is an answer of 2xx that a call can take.
 func anyAnswer(op string) string {
-	if strings.HasPrefix(op, "list ") {
+	if strings.HasPrefix(op, "list ") && op != "list webhook IP addresses" {
 		return `{"data":null}`
 	}
-	return `{"data":{"id":"x-1","schedule_id":"x-1","webhook_secret":"s-1"}}`
+	return `{"data":{"id":"x-1","schedule_id":"x-1","message_id":"x-1","webhook_secret":"s-1","ip_addresses":[]}}`
 }
 
 // sentinels are all of them.

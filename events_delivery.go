@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -23,7 +24,7 @@ const maxInflatedBytes = 8 << 20
 // The errors of [NewDelivery], beside those of [events.Peek].
 var (
 	// ErrDeliveryEncoding means that the content could not be inflated: it is damaged,
-	// goes on after its end, or its encoding is neither gzip nor identity.
+	// goes on after its end, or its encoding is none that [NewDelivery] knows.
 	ErrDeliveryEncoding = errors.New("nylas: cannot decompress the delivery")
 	// ErrDeliveryTooLarge means that the content is over 8 MiB when inflated, or
 	// over the limit of [WithMaxInflatedBytes].
@@ -44,16 +45,19 @@ type Delivery struct {
 	// [ErrDeliveryEncoding] or [ErrDeliveryTooLarge]. It belongs to the handler and is not used
 	// again. It is never nil.
 	Body []byte
-	// ReceivedAt is when NewDelivery was called.
+	// ReceivedAt is when NewDelivery was called, or what a queue says of when it took
+	// the notification.
 	ReceivedAt time.Time
 	// Err tells why the delivery cannot be decoded, where that is known
-	// beforehand: ErrDeliveryEncoding, ErrDeliveryTooLarge, or an error of [events.Peek].
+	// beforehand: ErrDeliveryEncoding, ErrDeliveryTooLarge, ErrSNSEnvelope, or an error
+	// of [events.Peek].
 	Err error
 }
 
 // NewDelivery makes a Delivery from the body of a notification. contentEncoding
-// is that of the transport: "gzip", or "" and "identity" for a plain body. It
-// never fails; what is wrong is in [Delivery.Err]. It keeps body.
+// is that of the transport: "gzip", "gzip+base64" as in Amazon SNS, or "" and
+// "identity" for a plain body. It never fails; what is wrong is in [Delivery.Err].
+// It keeps body.
 func NewDelivery(body []byte, contentEncoding string) *Delivery {
 	d, _ := newDelivery(body, contentEncoding, maxInflatedBytes, func(int64) error { return nil })
 	return d
@@ -101,9 +105,20 @@ func inflate(body []byte, contentEncoding string, limit int64, grow func(by int6
 		return body, nil
 	case "gzip", "x-gzip":
 		return gunzip(body, limit, grow)
+	case "gzip+base64":
+		return gunzipText(body, limit, grow)
 	default:
-		return nil, fmt.Errorf("%w: its encoding is neither gzip nor identity", ErrDeliveryEncoding)
+		return nil, fmt.Errorf("%w: its encoding is none of gzip, gzip+base64 and identity", ErrDeliveryEncoding)
 	}
+}
+
+// gunzipText undoes what Nylas does for SNS, which takes text only.
+func gunzipText(body []byte, limit int64, grow func(by int64) error) ([]byte, error) {
+	compressed, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDeliveryEncoding, err)
+	}
+	return gunzip(compressed, limit, grow)
 }
 
 // looksCompressed reports whether a body begins as gzip does.

@@ -43,6 +43,7 @@ func decodableDeliveries() map[string]deliveryTest {
 		"gzip":                       {body: gzipped(body), encoding: "gzip", id: "n-1", typ: opened, content: body},
 		"GZIP":                       {body: gzipped(body), encoding: "\tGZIP ", id: "n-1", typ: opened, content: body},
 		"x-gzip":                     {body: gzipped(body), encoding: "x-gzip", id: "n-1", typ: opened, content: body},
+		"gzip+base64":                {body: asText(gzipped(body)), encoding: "gzip+base64", id: "n-1", typ: opened, content: body},
 		"gzip, exactly the limit":    {body: gzipAtLimit(), encoding: "gzip", id: "n-1", typ: opened, content: limit},
 		"unknown trigger":            {body: []byte(`{"id":"n-1","type":"a.new.one","data":{}}`), id: "n-1", typ: "a.new.one"},
 		"with a suffix":              {body: []byte(`{"id":"n-1","type":"message.created.truncated","data":{}}`), id: "n-1", typ: "message.created.truncated"},

@@ -189,6 +189,7 @@ func (a *messageAnswer) message() *Message {
 func (s *MessageService) Send(
 	ctx context.Context, grantID string, req *SendMessageRequest, opts ...RequestOption,
 ) (*Message, error) {
+	begin(opts)
 	const op = "send message"
 	if req == nil {
 		return nil, refuse(op, "the request is nil")

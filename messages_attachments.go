@@ -86,7 +86,9 @@ func (c bytesContent) open() (io.ReadCloser, error) {
 }
 
 // FileContent is the content of a regular file. Its size is taken when the call
-// begins. Errors wrap those of package os, without the path.
+// begins. Errors wrap those of package os, without the path. What is no regular
+// file, or has become something else by a later attempt, such as a named pipe, is
+// an error.
 func FileContent(name string) AttachmentContent { return fileContent(name) }
 
 type fileContent string
@@ -95,10 +97,19 @@ func (c fileContent) filename() string { return filepath.Base(string(c)) }
 
 func (c fileContent) measure() (int64, error) { return measureFile(os.Stat(string(c))) }
 
-func (c fileContent) open() (io.ReadCloser, error) { return os.Open(string(c)) }
+// open must not wait for the other end of a named pipe: no context ends that.
+func (c fileContent) open() (io.ReadCloser, error) {
+	file, err := os.OpenFile(string(c), os.O_RDONLY|openNonblock, 0)
+	if err != nil {
+		return nil, err
+	}
+	return regular(file)
+}
 
 // FSContent is the content of a regular file in a file system, such as an
-// [embed.FS]. It is otherwise like [FileContent].
+// [embed.FS]. It is otherwise like [FileContent], but that a file system can only be
+// asked what a file is before it is opened: one that becomes a named pipe in just
+// that moment can block.
 func FSContent(fsys fs.FS, name string) AttachmentContent { return &fsContent{fsys, name} }
 
 type fsContent struct {
@@ -115,7 +126,16 @@ func (c *fsContent) measure() (int64, error) {
 	return measureFile(fs.Stat(c.fsys, c.name))
 }
 
-func (c *fsContent) open() (io.ReadCloser, error) { return c.fsys.Open(c.name) }
+func (c *fsContent) open() (io.ReadCloser, error) {
+	if _, err := c.measure(); err != nil {
+		return nil, err
+	}
+	file, err := c.fsys.Open(c.name)
+	if err != nil {
+		return nil, err
+	}
+	return regular(file)
+}
 
 func measureFile(info fs.FileInfo, err error) (int64, error) {
 	switch {
@@ -127,11 +147,21 @@ func measureFile(info fs.FileInfo, err error) (int64, error) {
 	return info.Size(), nil
 }
 
+// regular returns an open file if it is a regular one, and closes it otherwise.
+func regular(file fs.File) (io.ReadCloser, error) {
+	if _, err := measureFile(file.Stat()); err != nil {
+		_ = file.Close() // nothing was read
+		return nil, err
+	}
+	return file, nil
+}
+
 // StreamContent is a content of size bytes, or of [UnknownSize], that open gives
 // from its start as often as it is called: once for each attempt, perhaps while
 // the stream of the attempt before is being closed. Close may be called during a
 // Read and must end it, as it does with files, pipes and bodies of HTTP answers: a
-// call whose context ends returns only after the Read.
+// call whose context ends returns only after the Read. A panic in open or in the
+// stream is an error of the call, as if reading had failed.
 func StreamContent(size int64, open func() (io.ReadCloser, error)) AttachmentContent {
 	return &streamContent{size, open}
 }
@@ -162,8 +192,9 @@ func (c *streamContent) open() (io.ReadCloser, error) {
 // once. It makes the call one that is not repeated: after the first Read every
 // failure is final, whatever the [RetryPolicy] says, and the error may match
 // [ErrOutcomeUnknown] where a repetition would have found out. A content that was
-// read is refused in a second call. Prefer a [StreamContent] wherever the source
-// can be opened again.
+// read is refused in a second call, and one that stands in two attachments is
+// refused before it is read. Prefer a [StreamContent] wherever the source can be
+// opened again.
 //
 // As net/http does with the body of a request, the SDK closes r, if it can be
 // closed, when the attempt that began to read it ends, perhaps during a Read.
@@ -225,15 +256,26 @@ type attachedFile struct {
 func checkAttachments(attachments []Attachment) ([]attachedFile, *payloadError) {
 	files := make([]attachedFile, len(attachments))
 	contentIDs := make(map[string]bool)
+	readers := make(map[*readerContent]int)
 	for i, a := range attachments {
 		file, err := a.check()
-		if err == nil && a.ContentID != "" && contentIDs[a.ContentID] {
+		once, isReader := a.Content.(*readerContent)
+		other, taken := readers[once]
+		switch {
+		case err != nil:
+		case a.ContentID != "" && contentIDs[a.ContentID]:
 			err = &payloadError{text: "has the same ContentID as another one"}
+		case isReader && taken:
+			err = &payloadError{text: fmt.Sprintf("has the ReaderContent of Attachments[%d], which can be read only once: "+
+				"use BytesContent or StreamContent for both", other)}
 		}
 		if err != nil {
 			return nil, attachmentError(i, err)
 		}
 		contentIDs[a.ContentID] = true
+		if isReader {
+			readers[once] = i
+		}
 		file.index = i
 		files[i] = file
 	}
@@ -300,8 +342,11 @@ func isPartName(name string) bool {
 }
 
 // withoutPath takes off the wrapping that names a file or a URL: such a name can
-// tell whose it is.
+// tell whose it is. The text of a panic has none.
 func withoutPath(err error) error {
+	if _, ok := errors.AsType[*contentPanicError](err); ok {
+		return err
+	}
 	err = withoutURL(err)
 	for {
 		wrapped, ok := errors.AsType[*fs.PathError](err)

@@ -181,6 +181,7 @@ func (a *draftAnswer) draft() *Draft {
 //
 // https://developer.nylas.com/docs/reference/api/drafts/post-draft/
 func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDraftRequest, opts ...RequestOption) (*Draft, error) {
+	begin(opts)
 	const op = "create draft"
 	if req == nil {
 		return nil, refuse(op, "the request is nil")
@@ -265,6 +266,7 @@ func (s *DraftService) List(
 func (s *DraftService) Update(
 	ctx context.Context, grantID, draftID string, req *UpdateDraftRequest, opts ...RequestOption,
 ) (*Draft, error) {
+	begin(opts)
 	const op = "update draft"
 	if req == nil {
 		return nil, refuse(op, "the request is nil")
@@ -316,6 +318,7 @@ func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts
 func (s *DraftService) Send(
 	ctx context.Context, grantID, draftID string, req *SendDraftRequest, opts ...RequestOption,
 ) (*Message, error) {
+	begin(opts)
 	send := call{
 		op: "send draft", method: http.MethodPost, path: draftPath, ids: []string{grantID, draftID},
 		limit: sendTimeout, repeat: repeatUnsent,

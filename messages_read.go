@@ -103,7 +103,7 @@ func (s *MessageService) Get(
 	var answer messageAnswer
 	err := s.client.do(ctx, call{
 		op: "get message", method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/{message_id}",
-		ids: []string{grantID, messageID}, query: query, limit: mailboxTimeout,
+		ids: []string{grantID, messageID}, query: query, limit: mailboxTimeout, partial: len(query.Select) > 0,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,8 @@ func (s *MessageService) Get(
 // List returns the messages that req selects, the newest first, or all if it is
 // nil. It asks for a page when the loop comes to it, and each loop begins anew. A
 // later change of req has no effect. The sequence yields an error once, as its
-// last element. It needs a scope to read mail.
+// last element; a [ListError] is about messages that could not be read. It needs a
+// scope to read mail.
 //
 // Nylas asks the provider for each page, and many messages with long bodies come
 // slowly: with errors that match [ErrRateLimited] it recommends a Limit of 20 and

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // Schedule is a message that was sent with SendAt. Nylas keeps what it knows of it
@@ -51,31 +52,18 @@ func (s *ScheduleStatus) UnmarshalJSON(data []byte) error {
 	return jsonv2.Unmarshal(data, (*plain)(s), answerOptions)
 }
 
-// schedules is the answer with schedules. The reference has a bare array; models
-// of Nylas' own have it in data, or in schedules in data.
-type schedules []*Schedule
+func (s *Schedule) isNamed() bool { return s.ScheduleID != "" }
 
-func (s *schedules) UnmarshalJSON(data []byte) error {
-	switch jsontext.Value(data).Kind() {
-	case 'n':
-		return nil
-	case '{':
-		var envelope struct {
-			Data      *schedules `json:"data"`
-			Schedules *schedules `json:"schedules"`
+// schedulesIn returns the schedules in an answer that is an object. The reference
+// has a bare array; models of Nylas' own have it in data, or in schedules in data.
+func schedulesIn(members loose.Object) jsontext.Value {
+	inner := loose.Parse(members["data"])
+	for _, list := range []jsontext.Value{inner["schedules"], members["schedules"]} {
+		if list != nil {
+			return list
 		}
-		if err := jsonv2.Unmarshal(data, &envelope, answerOptions); err != nil {
-			return err
-		}
-		for _, list := range []*schedules{envelope.Data, envelope.Schedules} {
-			if list != nil {
-				*s = append(*s, *list...)
-			}
-		}
-		return nil
-	default:
-		return jsonv2.Unmarshal(data, (*[]*Schedule)(s), answerOptions)
 	}
+	return members["data"]
 }
 
 // scheduleAnswer is the answer with one schedule, bare or in data.
@@ -84,7 +72,7 @@ type scheduleAnswer struct {
 	Data *Schedule `json:"data"`
 }
 
-func (a *scheduleAnswer) isNamed() bool { return a.schedule().ScheduleID != "" }
+func (a *scheduleAnswer) isNamed() bool { return a.schedule().isNamed() }
 
 func (a *scheduleAnswer) schedule() *Schedule {
 	if a.Data != nil {
@@ -95,26 +83,19 @@ func (a *scheduleAnswer) schedule() *Schedule {
 
 // ListSchedules returns the scheduled messages of a grant, those that wait and
 // those that ended in the last 72 h. The sequence yields an error once, as its
-// last element.
+// last element; a [ListError] is about schedules that could not be read.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-schedules/
 func (s *MessageService) ListSchedules(ctx context.Context, grantID string, opts ...RequestOption) iter.Seq2[*Schedule, error] {
-	return func(yield func(*Schedule, error) bool) {
-		var answer schedules
-		err := s.client.do(ctx, call{
+	return pages[Schedule]{
+		client: s.client,
+		call: call{
 			op: "list schedules", method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/schedules",
 			ids: []string{grantID}, limit: callTimeout,
-		}, &answer, opts)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for _, schedule := range answer {
-			if schedule != nil && !yield(schedule, nil) {
-				return
-			}
-		}
-	}
+		},
+		elsewhere: schedulesIn,
+		opts:      opts,
+	}.all(ctx)
 }
 
 const schedulePath = "/v3/grants/{grant_id}/messages/schedules/{schedule_id}"

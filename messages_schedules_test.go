@@ -1,6 +1,8 @@
 package nylas_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,15 +62,45 @@ func TestListSchedules(t *testing.T) {
 			assert.Len(t, w.requests(), 2, "each loop asks again")
 		})
 	}
-	for _, body := range []string{`[]`, `null`, `{}`, `{"data":null}`, `{"data":[]}`, `[null]`} {
+	for _, body := range []string{`[]`, `null`, `{"data":null}`, `{"data":[]}`, `[null]`, `{"schedules":[]}`, `{"data":{"schedules":null}}`} {
 		for schedule, err := range newWire(t, answers(200, body)).client(t).Messages.ListSchedules(t.Context(), testGrant) {
 			t.Error(body, schedule, err)
 		}
 	}
-	for _, body := range []string{`"x"`, `[{"schedule_id":1}]`, `{"data":"x"}`, `{"data":[{"status":1}]}`} {
+	for body, want := range map[string]string{
+		`{}`: "the answer has no list", `"x"`: "the answer has another form than documented",
+		`{"data":"x"}`: "the answer has another form than documented", `{"data":{}}`: "the answer has another form than documented",
+	} {
 		list := newWire(t, answers(200, body)).client(t).Messages.ListSchedules(t.Context(), testGrant)
-		require.ErrorContains(t, onlyError(list), "another form than documented")
+		require.EqualError(t, onlyError(list), "nylas: list schedules: 200: OK: "+want)
 	}
+}
+
+// TestListSchedulesWithAnOddOne: an odd schedule hides no other one, and is not
+// lost.
+func TestListSchedulesWithAnOddOne(t *testing.T) {
+	t.Parallel()
+	const odd = `{"schedule_id":1,"status":{"description":"` + markAddress + `"}}`
+	w := newWire(t, answers(200, `[{"schedule_id":"first","close_time":[]},`+odd+`,7,{"schedule_id":"last"}]`))
+	var got []string
+	var failure error
+	for schedule, err := range w.client(t).Messages.ListSchedules(t.Context(), testGrant) {
+		require.NoError(t, failure, "an error is the last element")
+		if failure = err; err == nil {
+			got = append(got, schedule.ScheduleID)
+		}
+	}
+	assert.Equal(t, []string{"first", "last"}, got)
+	require.EqualError(t, failure, "nylas: list schedules: the list is not complete: 2 of the elements have another form than documented")
+	assertSentinels(t, failure)
+	var list *nylas.ListError
+	require.ErrorAs(t, failure, &list)
+	assert.Equal(t, []json.RawMessage{json.RawMessage(odd), json.RawMessage("7")}, list.Elements)
+
+	w = newWire(t, answers(200, "["+strings.Repeat("7,", 99)+"7]"))
+	require.ErrorAs(t, onlyError(w.client(t).Messages.ListSchedules(t.Context(), testGrant)), &list)
+	assert.Equal(t, 100, list.Count)
+	assert.Len(t, list.Elements, 20)
 }
 
 func TestGetSchedule(t *testing.T) {

@@ -104,6 +104,7 @@ func (a *transactionalAnswer) message() *Message {
 func (s *TransactionalService) Send(
 	ctx context.Context, domain string, req *SendTransactionalRequest, opts ...RequestOption,
 ) (*Message, error) {
+	begin(opts)
 	const op = "send transactional message"
 	if req == nil {
 		return nil, refuse(op, "the request is nil")

@@ -151,22 +151,28 @@ const (
 	// CodeUnsubscribeTracked: a link to unsubscribe is tracked; Nylas cannot exempt
 	// one link (warning).
 	CodeUnsubscribeTracked FindingCode = "unsubscribe-tracked"
-	// CodeTextIsURL: the text of a tracked link is a URL, and the link will lead
-	// elsewhere, which mail clients warn about (warning).
+	// CodeTextIsURL: the text of a tracked link is or contains a URL or a host, and the
+	// link will lead elsewhere, which mail clients warn about (warning).
 	CodeTextIsURL FindingCode = "text-is-url"
-	// CodeTextHostMismatch: the text of a link names another host than its target
-	// has, before any tracking: the pattern of phishing (error).
+	// CodeTextHostMismatch: the text of a link is or contains a URL or a host of another
+	// owner than its target, before any tracking: the pattern of phishing (error). Hosts
+	// of one registrable domain, such as www.acme.dev and acme.dev, have the same owner.
 	CodeTextHostMismatch FindingCode = "text-host-mismatch"
-	// CodeNestedOrUnclosedAnchor: an anchor begins inside another one, or has no end,
-	// and programs differ in how they repair that (warning).
+	// CodeInNoscript: a link is in a noscript element, which mail clients show, and of
+	// which Nylas says nothing (info).
+	CodeInNoscript FindingCode = "in-noscript"
+	// CodeNestedOrUnclosedAnchor: an anchor begins inside another one, has no end, or
+	// overlaps another element, as in <a><b></a></b>, and programs differ in how they
+	// repair that (warning).
 	CodeNestedOrUnclosedAnchor FindingCode = "nested-or-unclosed-anchor"
-	// CodeNotAnAnchor: a URL in the text, area, form, base, or a VML element in a
-	// comment for Outlook; clicks there are not seen (info).
+	// CodeNotAnAnchor: a URL in the text, area, form, base, or an anchor or a VML element
+	// in a comment for Outlook; clicks there are not seen (info).
 	CodeNotAnAnchor FindingCode = "not-an-anchor"
 	// CodeNoTrackAttribute: an attribute by which other systems exempt a link does
 	// nothing at Nylas (warning).
 	CodeNoTrackAttribute FindingCode = "no-track-attribute"
-	// CodeGmailClip: Gmail cuts off bodies of more than 102 kB, maybe with the pixel
+	// CodeGmailClip: opens or links are to be tracked in a body of more than 102 kB,
+	// which Gmail cuts off, maybe with the pixel, and surely with the last links
 	// (warning).
 	CodeGmailClip FindingCode = "gmail-clip"
 	// CodeForeignTrackingPresent: a link or an image leads to a tracking host of
@@ -306,9 +312,9 @@ func (c *trackingCheck) checkBody(req *SendMessageRequest) {
 		c.whole(CodePlaintextUntrackable, LevelError, false,
 			"plain text holds no pixel and no tracked link: write the body as HTML, or switch Opens and Links off")
 	}
-	if c.options.Opens && len(req.Body) > gmailClipBytes {
+	if c.tracksBody() && tags && len(req.Body) > gmailClipBytes {
 		c.whole(CodeGmailClip, LevelWarning, false,
-			"Gmail cuts the message off, and the pixel may be behind the cut: shorten the body to 102 kB")
+			"Gmail cuts the message off, with the links behind the cut and maybe the pixel: shorten the body to 102 kB")
 	}
 	if !c.options.Links {
 		return

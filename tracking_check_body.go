@@ -23,6 +23,8 @@ type bodyScan struct {
 	offset, line, column int
 
 	around  atom.Atom      // the start tag before a text
+	nesting nesting        // only if links are tracked
+	scripts int            // how many noscript elements the scan is in
 	anchor  openAnchor     // the one that the scan is in, if inside is set
 	inside  bool           // an anchor
 	targets map[string]int // how often a target was seen
@@ -36,7 +38,9 @@ type openAnchor struct {
 	hasHref bool
 	isPlace bool // something to jump to
 	noTrack bool
+	scripts bool // it stands in a noscript element
 	text    []byte
+	said    string          // the text in one line, without a last host that may be cut off
 	finding TrackingFinding // with the place of the anchor
 }
 
@@ -46,7 +50,9 @@ func (c *trackingCheck) scanBody(text string) bool {
 	s := &bodyScan{
 		trackingCheck: c, body: body, scan: anchors.New(body),
 		line: 1, column: 1, targets: make(map[string]int),
+		nesting: nesting{latest: make(map[atom.Atom]int)},
 	}
+	s.scan.ReadNoscript()
 	tags := false
 	for s.scan.Next() {
 		switch s.scan.Token() {
@@ -54,9 +60,7 @@ func (c *trackingCheck) scanBody(text string) bool {
 			tags = true
 			s.startTag()
 		case html.EndTagToken:
-			if string(s.scan.Name()) == "a" {
-				s.closeAnchor(true)
-			}
+			s.endTag(atom.Lookup(s.scan.Name()))
 		case html.TextToken:
 			s.text()
 		case html.CommentToken:
@@ -70,13 +74,18 @@ func (c *trackingCheck) scanBody(text string) bool {
 }
 
 func (s *bodyScan) startTag() {
-	switch s.scan.StartTag() {
+	tag := s.scan.StartTag()
+	if s.options.Links && tag != atom.A {
+		s.nesting.start(tag, s.scan.Token() == html.SelfClosingTagToken)
+	}
+	switch tag {
 	case atom.A:
 		s.closeAnchor(false)
 		s.openAnchor()
-	case atom.Img:
-		src, _ := s.scan.Attr("src")
-		if s.isForeign(hostOf(src)) {
+	case atom.Noscript:
+		s.scripts++
+	case atom.Img, atom.Image:
+		if loadsFrom(s.scan, s.isForeign) {
 			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
 				"the image counts as an open of an earlier message: remove it, StripPixel does so")
 		}
@@ -92,10 +101,28 @@ func (s *bodyScan) startTag() {
 	}
 }
 
+func (s *bodyScan) endTag(tag atom.Atom) {
+	switch tag {
+	case atom.A:
+		s.closeAnchor(true)
+		return
+	case atom.Noscript:
+		s.scripts = max(0, s.scripts-1)
+	default:
+	}
+	if s.options.Links {
+		s.nesting.end(tag)
+	}
+}
+
 func (s *bodyScan) openAnchor() {
 	s.inside = true
+	if s.options.Links {
+		s.nesting.startAnchor()
+	}
 	s.anchor = openAnchor{text: s.anchor.text[:0]}
 	a := &s.anchor
+	a.scripts = s.scripts > 0
 	a.link.Line, a.link.Column = s.place(s.scan.Start())
 	a.finding = TrackingFinding{Line: a.link.Line, Column: a.link.Column, Link: NoLink}
 	a.link.Target, _, a.hasHref = s.scan.Href()
@@ -119,7 +146,11 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	}
 	s.inside = false
 	a := &s.anchor
-	a.link.Text = cut(strings.Join(strings.Fields(string(a.text)), " "), maxLinkTextChars)
+	a.said = strings.Join(strings.Fields(string(a.text)), " ")
+	a.link.Text = cut(a.said, maxLinkTextChars)
+	if last := strings.LastIndexByte(a.said, ' ') + 1; len(a.text) == maxKeptText && len(a.said)-last <= maxShownHost {
+		a.said = a.said[:last]
+	}
 	a.link.Status, a.link.Reason = a.status()
 	switch a.link.Status {
 	case LinkEligible:
@@ -133,9 +164,15 @@ func (s *bodyScan) closeAnchor(properly bool) {
 		a.finding.Link = len(s.report.Links)
 		s.report.Links = append(s.report.Links, a.link)
 	}
-	if !properly && s.options.Links {
+	whole := s.nesting.endAnchor()
+	switch {
+	case !s.options.Links:
+	case !properly:
 		s.about(a, CodeNestedOrUnclosedAnchor, LevelWarning,
 			"the anchor is not closed before the next one or the end, and programs repair that differently: close it with </a>")
+	case !whole:
+		s.about(a, CodeNestedOrUnclosedAnchor, LevelWarning,
+			"the anchor overlaps another element, and programs repair that differently: end before </a> what begins in the anchor, and nothing else")
 	}
 	s.checkLink(a)
 }
@@ -175,8 +212,10 @@ func (s *bodyScan) text() {
 	default:
 	}
 	if a := &s.anchor; s.inside {
-		// White space is not cut yet, so some more than will be kept.
-		if room := maxLinkTextChars*2*utf8.UTFMax - len(a.text); room > 0 {
+		if !isBlank(s.body[s.scan.Start():s.scan.End()]) {
+			s.nesting.content()
+		}
+		if room := maxKeptText - len(a.text); room > 0 {
 			text := s.scan.Text()
 			a.text = append(a.text, text[:min(room, len(text))]...)
 		}
@@ -186,6 +225,16 @@ func (s *bodyScan) text() {
 		s.bareURLs()
 	}
 }
+
+// maxKeptText is how much of the text of an anchor is kept: some more than is listed,
+// because white space is not taken out yet.
+const maxKeptText = maxLinkTextChars * 2 * utf8.UTFMax
+
+// maxShownHost is how long a host can be (RFC 1035, section 2.3.4), with its scheme.
+// In a longer word it is not cut off.
+const maxShownHost = len("https://") + 255
+
+func isBlank(text []byte) bool { return len(bytes.Trim(text, anchors.Space)) == 0 }
 
 // bareURLs finds URLs in the text between tags.
 func (s *bodyScan) bareURLs() {
@@ -229,19 +278,39 @@ func (s *bodyScan) comment() {
 		return
 	}
 	for at := 0; ; {
-		next := bytes.Index(comment[at:], []byte("<v:"))
+		next := bytes.IndexByte(comment[at:], '<')
 		if next < 0 {
 			return
 		}
 		at += next
+		if !isOutlookLink(comment[at:]) {
+			at++
+			continue
+		}
 		end, hasHref := anchors.ReadTag(comment[at:], "href")
 		if hasHref {
-			s.notAnAnchor(s.scan.Start() + at)
+			s.here(s.scan.Start()+at, CodeNotAnAnchor, LevelInfo,
+				"Nylas sees no clicks on what stands in a comment for Outlook: use an anchor outside of it if they matter")
 		}
 		if end < 0 {
 			return // a tag that is not finished
 		}
 		at += end
+	}
+}
+
+// isOutlookLink tells whether a tag begins an anchor, or an element of VML.
+func isOutlookLink(tag []byte) bool {
+	if len(tag) < 3 {
+		return false
+	}
+	switch tag[1] | 0x20 {
+	case 'v':
+		return tag[2] == ':'
+	case 'a':
+		return tag[2] == '/' || strings.IndexByte(anchors.Space, tag[2]) >= 0
+	default:
+		return false
 	}
 }
 

@@ -1,7 +1,6 @@
 package nylas
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -15,6 +14,9 @@ func (a *openAnchor) status() (LinkStatus, FindingCode) {
 	}
 	switch a.class {
 	case anchors.Eligible:
+		if a.scripts {
+			return LinkUnknown, CodeInNoscript
+		}
 		return LinkEligible, ""
 	case anchors.BadURI:
 		return LinkSkipped, CodeBadURI
@@ -44,8 +46,14 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 		s.about(a, CodeForeignTrackingPresent, LevelError,
 			"the link leads through the tracking of another message: put the original link in its place")
 	}
-	shown, isURL := shownHost(a.link.Text)
-	mismatch := host != "" && shown != "" && !related(shown, host)
+	isURL, mismatch := false, false
+	for shown := range shownHosts(a.said, a.url) {
+		isURL = true
+		if host != "" && !related(shown, host) {
+			mismatch = true
+			break
+		}
+	}
 	if mismatch {
 		s.about(a, CodeTextHostMismatch, LevelError,
 			"the text names another host than the link leads to, as phishing does: let both be the same, or write words")
@@ -68,7 +76,7 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 	}
 	if isURL && !mismatch {
 		s.about(a, CodeTextIsURL, LevelWarning,
-			"the text is a URL, and the tracked link leads elsewhere, which mail clients warn about: write words")
+			"the text names a URL or a host, and the tracked link leads elsewhere, which mail clients warn about: write words")
 	}
 	if a.noTrack {
 		s.about(a, CodeNoTrackAttribute, LevelWarning,
@@ -87,7 +95,11 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 func (s *bodyScan) checkStatus(a *openAnchor) {
 	switch a.class {
 	case anchors.Eligible:
-		if a.url.Scheme != "https" {
+		switch {
+		case a.scripts:
+			s.about(a, CodeInNoscript, LevelInfo,
+				"put the link outside of noscript: mail clients show it there, but whether Nylas tracks it is not documented")
+		case a.url.Scheme != "https":
 			s.about(a, CodeMailtoTelRewritten, LevelInfo,
 				"mailto and tel links lead through a redirect too, which some devices do not follow: switch Links off if they matter more")
 		}
@@ -117,7 +129,7 @@ func (s *bodyScan) checkPlaceholder(a *openAnchor, host string) {
 	finding := a.finding
 	finding.Code, finding.Level = CodeDenylistedPlaceholder, LevelWarning
 	finding.Message = "the host is reserved for examples and tests, and Nylas may reject the message: use a real one"
-	if host == "example.com" && a.class == anchors.Eligible && a.url.Scheme == "https" {
+	if host == "example.com" && a.link.Status == LinkEligible && a.url.Scheme == "https" {
 		finding.Level, finding.Refused = LevelError, true
 		finding.Message = "Nylas rejects messages with tracked links to example.com: use a host of your own"
 	}
@@ -159,97 +171,6 @@ func (s *bodyScan) isForeign(host string) bool {
 		}
 	}
 	return false
-}
-
-// commonTLDs are the last parts of names that a text without a scheme is taken
-// for a host by. Those that are also the ends of file names are left out.
-var commonTLDs = []string{
-	"ai", "app", "at", "au", "be", "biz", "br", "ca", "ch", "cloud", "cn", "co", "com", "cz", "de", "dev", "dk", "edu", "es", "eu",
-	"fi", "fr", "gov", "ie", "in", "info", "io", "it", "jp", "me", "net", "nl", "no", "nz", "org", "pt", "se", "shop", "uk", "us",
-}
-
-// shownHost returns the host that the text of a link names, and whether the text
-// is nothing but a URL or a host.
-func shownHost(text string) (string, bool) {
-	text = strings.TrimLeft(strings.TrimRight(text, ".,;:!?)>"), "(<")
-	if text == "" || strings.ContainsAny(text, " @") {
-		return "", false
-	}
-	if host := hostOf(text); host != "" && isHostname(host) {
-		return host, true
-	}
-	end := strings.IndexAny(text, "/?#:")
-	if end < 0 {
-		end = len(text)
-	}
-	host := normalHost(text[:end])
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	if !isHostname(host) || !strings.HasPrefix(host, "www.") && !slices.Contains(commonTLDs, last) {
-		return "", false
-	}
-	return host, true
-}
-
-func isHostname(host string) bool {
-	return strings.Contains(host, ".") && !strings.Contains(host, "..") &&
-		!strings.ContainsFunc(host, func(r rune) bool { return r < 0x80 && r != '.' && unfitForHost(r) })
-}
-
-// related tells whether two hosts are the same or one is a part of the other. A
-// text may leave out www and the like. A name of other letters has two forms,
-// which are not compared; but none of them is a name of ASCII letters.
-func related(a, b string) bool {
-	if isInternational(a) && isInternational(b) {
-		return true
-	}
-	a, b = strings.TrimPrefix(a, "www."), strings.TrimPrefix(b, "www.")
-	return isWithin(a, b) || isWithin(b, a)
-}
-
-func isInternational(host string) bool {
-	return strings.Contains(host, "xn--") || strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 })
-}
-
-// secretParameters are names of parameters that hold secrets.
-var secretParameters = []string{
-	"token", "access_token", "id_token", "api_key", "apikey", "key", "password", "passwd", "pwd", "secret", "sig", "signature",
-	"x-amz-signature", "code", "otp", "session",
-}
-
-// secretPaths are words in the paths of links that work for one person, or once.
-var secretPaths = []string{"reset", "verify", "magic", "invite"}
-
-// holdsSecret tells whether a URL looks as if whoever has it could act for
-// somebody.
-func holdsSecret(u *url.URL) bool {
-	for _, list := range []string{u.RawQuery, u.EscapedFragment()} {
-		for pair := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == '&' || r == ';' }) {
-			name, value, _ := strings.Cut(pair, "=")
-			if value == "" {
-				continue
-			}
-			if isJWT(value) || slices.ContainsFunc(secretParameters, func(s string) bool { return strings.EqualFold(s, name) }) {
-				return true
-			}
-		}
-	}
-	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
-		if isJWT(segment) {
-			return true
-		}
-		for word := range strings.FieldsFuncSeq(segment, func(r rune) bool { return unfitForHost(r) || r == '-' }) {
-			if slices.ContainsFunc(secretPaths, func(s string) bool { return strings.EqualFold(s, word) }) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// isJWT tells whether a value has the shape of a JSON Web Token: three parts, the
-// first of which is the base64 of something that begins with {" (RFC 7519).
-func isJWT(value string) bool {
-	return strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") == 2
 }
 
 // unsubscribeWords are in the texts and targets of links to unsubscribe.

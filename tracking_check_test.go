@@ -89,17 +89,17 @@ func TestCheckTrackingOfLinks(t *testing.T) {
 		"unsubscribe by mail":    {`<a href="mailto:unsubscribe@acme.dev">x</a>`, nylas.LinkEligible, "", []string{"info mailto-tel-rewritten 1:1", "warning unsubscribe-tracked 1:1"}},
 		"unsubscribe, untracked": {`<a href="/unsubscribe">x</a>`, nylas.LinkSkipped, nylas.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
 
-		"URL as text":      {`<a href="https://acme.dev/demo">https://acme.dev/demo</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
-		"host as text":     {`<a href="https://www.acme.dev/demo">Acme.dev.</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
-		"www as text":      {`<a href="https://acme.dev/demo">(www.acme.dev/x)</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
-		"subdomain":        {`<a href="https://go.acme.dev/demo">acme.dev</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
-		"words":            {`<a href="https://acme.dev/demo">Visit https://evil.io now</a>`, nylas.LinkEligible, "", nil},
-		"a file name":      {`<a href="https://acme.dev/demo">README.md</a>`, nylas.LinkEligible, "", nil},
-		"other URL":        {`<a href="https://acme.dev/demo">https://acme.io/demo</a>`, nylas.LinkEligible, "", []string{"error text-host-mismatch 1:1"}},
-		"other host":       {`<a href="http://evil.io/">bank.com</a>`, nylas.LinkUnknown, nylas.CodeHTTPScheme, []string{"error text-host-mismatch 1:1", "info http-scheme 1:1"}},
-		"suffix of a name": {`<a href="https://notbank.com/">bank.com</a>`, nylas.LinkEligible, "", []string{"error text-host-mismatch 1:1"}},
-		"two forms":        {`<a href="https://xn--bcher-kva.de/">bücher.de</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
-		"version number":   {`<a href="https://acme.dev/">1.2.3</a>`, nylas.LinkEligible, "", nil},
+		"URL as text":       {`<a href="https://acme.dev/demo">https://acme.dev/demo</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
+		"host as text":      {`<a href="https://www.acme.dev/demo">Acme.dev.</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
+		"www as text":       {`<a href="https://acme.dev/demo">(www.acme.dev/x)</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
+		"subdomain":         {`<a href="https://go.acme.dev/demo">acme.dev</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
+		"URL in a sentence": {`<a href="https://acme.dev/demo">Visit https://evil.io now</a>`, nylas.LinkEligible, "", []string{"error text-host-mismatch 1:1"}},
+		"a file name":       {`<a href="https://acme.dev/demo">README.md</a>`, nylas.LinkEligible, "", nil},
+		"other URL":         {`<a href="https://acme.dev/demo">https://acme.io/demo</a>`, nylas.LinkEligible, "", []string{"error text-host-mismatch 1:1"}},
+		"other host":        {`<a href="http://evil.io/">bank.com</a>`, nylas.LinkUnknown, nylas.CodeHTTPScheme, []string{"error text-host-mismatch 1:1", "info http-scheme 1:1"}},
+		"suffix of a name":  {`<a href="https://notbank.com/">bank.com</a>`, nylas.LinkEligible, "", []string{"error text-host-mismatch 1:1"}},
+		"two forms":         {`<a href="https://xn--bcher-kva.de/">bücher.de</a>`, nylas.LinkEligible, "", []string{"warning text-is-url 1:1"}},
+		"version number":    {`<a href="https://acme.dev/">1.2.3</a>`, nylas.LinkEligible, "", nil},
 
 		"Nylas link":    {`<a href="https://tracking.us.nylas.com/l/1/0/2">x</a>`, nylas.LinkEligible, "", []string{"error foreign-tracking-present 1:1"}},
 		"old link":      {`<a href="http://usw2.nyl.as/t1/1">x</a>`, nylas.LinkUnknown, nylas.CodeHTTPScheme, []string{"error foreign-tracking-present 1:1", "info http-scheme 1:1"}},
@@ -111,6 +111,18 @@ func TestCheckTrackingOfLinks(t *testing.T) {
 		"Postmark's attribute": {`<a data-pm-no-track href="https://acme.dev/">x</a>`, nylas.LinkEligible, "", []string{"warning no-track-attribute 1:1"}},
 		"SES's attribute":      {`<a ses:no-track href="https://acme.dev/">x</a>`, nylas.LinkEligible, "", []string{"warning no-track-attribute 1:1"}},
 		"clicktracking on":     {`<a clicktracking="on" href="https://acme.dev/">x</a>`, nylas.LinkEligible, "", nil},
+
+		"noscript": {`<noscript><p><a href="https://acme.dev/">x</a></p></noscript>`, nylas.LinkUnknown, nylas.CodeInNoscript,
+			[]string{"info in-noscript 1:14"}},
+		"noscript that is not closed": {`<NOSCRIPT><br><noscript></noscript><a href="https://acme.dev/">x</a>`, nylas.LinkUnknown, nylas.CodeInNoscript,
+			[]string{"info in-noscript 1:36"}},
+		"after noscript": {`</noscript><noscript><!-- </noscript> -->x</noscript><a href="https://acme.dev/">x</a>`, nylas.LinkEligible, "", nil},
+		"tel in noscript": {`<noscript><a href="tel:1">x</a></noscript>`, nylas.LinkUnknown, nylas.CodeInNoscript,
+			[]string{"info in-noscript 1:11"}},
+		"example.com in noscript": {`<noscript><a href="https://example.com/">x</a></noscript>`, nylas.LinkUnknown, nylas.CodeInNoscript,
+			[]string{"info in-noscript 1:11", "warning denylisted-placeholder 1:11"}},
+		"relative in noscript": {`<noscript><a href="/x">x</a></noscript>`, nylas.LinkSkipped, nylas.CodeUnsupportedScheme,
+			[]string{"warning unsupported-scheme 1:11"}},
 
 		"not closed": {`<p><a href="https://acme.dev/">x</p>`, nylas.LinkEligible, "", []string{"warning nested-or-unclosed-anchor 1:4"}},
 	} {
@@ -153,7 +165,7 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 		}
 		return b.String()
 	}
-	count := func(findings []string, code string) []string {
+	with := func(findings []string, code string) []string {
 		var some []string
 		for _, f := range findings {
 			if strings.Contains(f, code) {
@@ -172,6 +184,9 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 		"101, though": {func(r *nylas.SendMessageRequest) { r.Body, r.TrackingOptions.Links = links(101, "https"), false }, "", nil},
 		"100 and one of http": {func(r *nylas.SendMessageRequest) { r.Body = links(100, "https") + links(1, "http") }, "too-many",
 			[]string{"warning too-many-links 0:0"}},
+		"100 and one in noscript": {func(r *nylas.SendMessageRequest) {
+			r.Body = links(100, "https") + "<noscript>" + links(1, "https") + "</noscript>"
+		}, "too-many", []string{"warning too-many-links 0:0"}},
 		"99 and one of http":   {func(r *nylas.SendMessageRequest) { r.Body = links(99, "https") + links(1, "http") }, "too-many", nil},
 		"100 and one relative": {func(r *nylas.SendMessageRequest) { r.Body = links(100, "https") + `<a href="/">x</a>` }, "too-many", nil},
 
@@ -213,7 +228,13 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 		"more than 102 kB": {func(r *nylas.SendMessageRequest) { r.Body += strings.Repeat("x", 102_001-len(r.Body)) }, "", []string{"warning gmail-clip 0:0"}},
 		"more without opens": {func(r *nylas.SendMessageRequest) {
 			r.Body, r.TrackingOptions.Opens = r.Body+strings.Repeat("x", 102_001), false
+		}, "", []string{"warning gmail-clip 0:0"}},
+		"more with replies only": {func(r *nylas.SendMessageRequest) {
+			r.Body, r.TrackingOptions = r.Body+strings.Repeat("x", 102_001), &nylas.TrackingOptions{ThreadReplies: true}
 		}, "", nil},
+		"more of plain text": {func(r *nylas.SendMessageRequest) {
+			r.Body, r.IsPlaintext = strings.Repeat("x", 102_001), true
+		}, "", []string{"error plaintext-untrackable 0:0"}},
 
 		"same target": {func(r *nylas.SendMessageRequest) { r.Body = good + "\n" + good + good }, "",
 			[]string{"info duplicate-url 2:1", "info duplicate-url 2:34"}},
@@ -225,23 +246,28 @@ func TestCheckTrackingOfTheRest(t *testing.T) {
 		}, "", []string{"info not-an-anchor 1:7", "info not-an-anchor 2:1", "info not-an-anchor 2:18"}},
 		"other elements": {func(r *nylas.SendMessageRequest) {
 			r.Body = `<base href="x"><map><area href="x"><area></map><form action="x">` +
-				`<!--[if mso]> <v:roundrect href="x"></v:roundrect><![endif]--><!-- <v:rect href="x"> -->`
-		}, "", []string{"info not-an-anchor 1:1", "info not-an-anchor 1:21", "info not-an-anchor 1:48", "info not-an-anchor 1:79"}},
+				`<!--[if mso]> <v:roundrect href="x"></v:roundrect><![endif]--><!-- <v:rect href="x"> -->` +
+				"\n" + `<!--[if mso]> < <A href="x"></a><a><abbr href=x><a/href='x'>` + "\n" + `<V:shape href="x"><![endif]-->`
+		}, "", []string{
+			"info not-an-anchor 1:1", "info not-an-anchor 1:21", "info not-an-anchor 1:48", "info not-an-anchor 1:79",
+			"info not-an-anchor 2:17", "info not-an-anchor 2:49", "info not-an-anchor 3:1",
+		}},
 		"other elements without links": {func(r *nylas.SendMessageRequest) {
 			r.TrackingOptions.Links = false
 			r.Body = `https://acme.dev/ <base href="x"><area href="x"><form action="x"><!--[if mso]><v:rect href="x"><![endif]-->` +
 				`<a><a href="https://acme.dev/"><a href="https://acme.dev/">`
 		}, "", nil},
 		"pixel of another message": {func(r *nylas.SendMessageRequest) {
-			r.Body = `<p><img src="https://tracking.eu.nylas.com/open/1.gif"><img src="https://acme.dev/1.gif">`
-		}, "", []string{"error foreign-tracking-present 1:4"}},
+			r.Body = `<p><img src="https://tracking.eu.nylas.com/open/1.gif"><img src="https://acme.dev/1.gif">` +
+				"\n" + `<image src="https://t.nylas.com/1"><img src="cid:x" srcset="https://acme.dev/1 1x, https://t.nylas.com/1 2x"><img srcset="https://acme.dev/1 1x">`
+		}, "", []string{"error foreign-tracking-present 1:4", "error foreign-tracking-present 2:1", "error foreign-tracking-present 2:36"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			req := tracked(good)
 			tt.change(req)
 			report := nylas.CheckTracking(req)
-			assert.Equal(t, tt.want, count(found(report.Findings), tt.code))
+			assert.Equal(t, tt.want, with(found(report.Findings), tt.code))
 			for _, f := range report.Findings {
 				assert.NotEmpty(t, f.Message)
 				assert.Equal(t, f.Line == 0, f.Column == 0)
@@ -321,6 +347,13 @@ func hostileBodies() map[string]string {
 		"attributes":               "<a" + fill10(" a") + ` href="https://acme.dev/">x</a>`,
 		"different attributes":     "<a" + names(1_000_000) + ` href="https://acme.dev/">` + strings.Repeat("<p b>", 400_000),
 		"images":                   fill("<img src=https://t.nylas.com/>"),
+		"a srcset":                 `<img srcset="` + fill("x, ") + `">`,
+		"a srcset of descriptors":  `<img srcset="` + fill("x (") + `">`,
+		"misnested":                fill("<a><b><i></a></b>"),
+		"nested formatting":        strings.Repeat("<b><a>", 80_000) + strings.Repeat("</i></b></a>", 40_000),
+		"paragraphs":               fill("<p><a><div>"),
+		"nested lists":             strings.Repeat("<ul><li><b>", 50_000) + fill("<li></p></td>"),
+		"nested tables":            fill("<table><tr><td>"),
 		"images in brackets":       fill("<<img src=//t.nylas.com>img src=//t.nylas.com>"),
 		"images in many brackets":  strings.Repeat("<", 40_000) + "<img src=//t.nylas.com>" + strings.Repeat("img src=//t.nylas.com>", 40_000),
 	}

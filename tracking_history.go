@@ -173,7 +173,8 @@ func (s *ActivityService) ListTracking(
 	}.all(ctx)
 }
 
-func (e *TrackingEvent) isNamed() bool { return e.ID != "" }
+// isNamed takes an id of another type, too, which is among the others.
+func (e *TrackingEvent) isNamed() bool { return e.ID != "" || e.Other["id"] != nil }
 
 type listTrackingQuery struct {
 	ListTrackingRequest
@@ -187,13 +188,12 @@ type listTrackingQuery struct {
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *ActivityService) GetTracking(ctx context.Context, eventID string, opts ...RequestOption) (*TrackingEvent, error) {
+	begin(opts)
 	const op = "get tracking event"
 	if len(eventID) != eventIDDigits || strings.Trim(eventID, "0123456789abcdef") != "" {
 		return nil, refuse(op, fmt.Sprintf("event_id is not %d hex digits in lower case", eventIDDigits))
 	}
-	var answer struct {
-		Data TrackingEvent `json:"data"`
-	}
+	var answer dataAnswer[TrackingEvent]
 	err := s.client.do(ctx, call{
 		op: op, method: http.MethodGet, path: "/v3/activity/tracking/{event_id}", ids: []string{eventID}, limit: callTimeout,
 	}, &answer, opts)
@@ -233,6 +233,8 @@ func (m *MessageTracking) UnmarshalJSON(data []byte) error {
 	return err
 }
 
+func (m *MessageTracking) isNamed() bool { return m.MessageID != "" || m.Other["message_id"] != nil }
+
 // MessageTracking covers mail of Agent Accounts and Transactional sends only,
 // never that of connected grants. It returns the opens and clicks of one message
 // of the last 90 days. messageID has at most 512 characters, and is what
@@ -240,13 +242,12 @@ func (m *MessageTracking) UnmarshalJSON(data []byte) error {
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 func (s *ActivityService) MessageTracking(ctx context.Context, messageID string, opts ...RequestOption) (*MessageTracking, error) {
+	begin(opts)
 	const op = "get message tracking"
 	if err := checkChars(op, "message_id", messageID, maxMessageIDChars); err != nil {
 		return nil, err
 	}
-	var answer struct {
-		Data MessageTracking `json:"data"`
-	}
+	var answer dataAnswer[MessageTracking]
 	err := s.client.do(ctx, call{
 		op: op, method: http.MethodGet, path: "/v3/activity/tracking/messages/{message_id}", ids: []string{messageID},
 		limit: callTimeout,

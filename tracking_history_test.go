@@ -204,8 +204,51 @@ func TestListTrackingPages(t *testing.T) {
 	t.Run("a cursor that does not move on", func(t *testing.T) {
 		t.Parallel()
 		err := failed(newWire(t, first, first).client(t).Activity.ListTracking(t.Context(), nil))
-		require.EqualError(t, err, "nylas: list tracking events: 200: OK: the cursor of the next page is that of this page")
+		require.EqualError(t, err, "nylas: list tracking events: 200: OK: the cursor of the next page is that of an earlier one: the list would not end")
 	})
+}
+
+// TestListsInCircles: cursors that lead back to an earlier page end the list with an
+// error, however long the circle is.
+func TestListsInCircles(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ tail, circle, most int }{{0, 1, 2}, {0, 2, 4}, {1, 2, 6}, {0, 3, 8}, {10, 7, 40}, {3, 1000, 3100}} {
+		t.Run(fmt.Sprint(tt), func(t *testing.T) {
+			t.Parallel()
+			pages := 0
+			w := newWireAlways(func(r *http.Request) (*http.Response, error) {
+				pages++
+				next := pages
+				if next >= tt.tail+tt.circle {
+					next = tt.tail + (next-tt.tail)%tt.circle
+				}
+				return answers(200, fmt.Sprintf(`{"data":[{"id":"e"}],"next_cursor":"c-%d"}`, next))(r)
+			})
+			err := failed(w.client(t).Activity.ListTracking(t.Context(), nil))
+			require.ErrorContains(t, err, "the list would not end")
+			assert.LessOrEqual(t, pages, tt.most)
+		})
+	}
+	for _, end := range []string{`"next_cursor":"page"`, `"next_cursor":null`} {
+		w := newWire(t, answers(200, `{"data":[{"id":"e"}],`+end+`}`))
+		found := 0
+		for _, err := range w.client(t).Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{PageToken: "page"}) {
+			if err == nil {
+				found++
+			}
+		}
+		assert.Equal(t, 1, found, "the cursor of the request counts too, and the elements of the page are not lost")
+	}
+}
+
+// TestListsWithFurtherPages: lists that are documented to have one page do not end
+// early should they get more.
+func TestListsWithFurtherPages(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answers(200, `{"data":[{"id":"a"}],"next_cursor":"n"}`), answers(200, `{"data":[{"id":"b"}]}`))
+	assert.Len(t, collect(t, w.client(t).Webhooks.List(t.Context())), 2)
+	assert.Equal(t, "/v3/webhooks", w.requests()[0].target)
+	assert.Equal(t, "/v3/webhooks?page_token=n", w.requests()[1].target)
 }
 
 func TestTrackingOnTheWire(t *testing.T) {
@@ -247,6 +290,65 @@ func TestTrackingOfAnotherShape(t *testing.T) {
 			"id": json.RawMessage(`7`), "label": json.RawMessage(`["x"]`), "from": json.RawMessage(`{"email":"a@b.c"}`),
 		},
 	}, event)
+}
+
+// TestAnswersThatSayNothing: an answer of 2xx that has nothing of what was asked
+// for is an error.
+func TestAnswersThatSayNothing(t *testing.T) {
+	t.Parallel()
+	for _, m := range methods() {
+		if m.verb != http.MethodGet && m.op != "update webhook" && m.op != "mock webhook payload" {
+			continue
+		}
+		t.Run(m.op, func(t *testing.T) {
+			t.Parallel()
+			for _, body := range []string{`{}`, `{"data":{}}`, `{"data":null}`, `{"data":"success"}`, `{"request_id":"r"}`} {
+				if strings.HasPrefix(m.op, "list ") && body == `{"data":null}` && m.op != "list webhook IP addresses" ||
+					m.op == "mock webhook payload" && (body == `{"data":{}}` || body == `{"data":"success"}`) { // of which nothing is known
+					continue
+				}
+				err := m.call(t.Context(), newWire(t, answers(200, body)).client(t))
+				require.Error(t, err, body)
+				assertSentinels(t, err)
+			}
+		})
+	}
+	// What to return was left to the caller.
+	w := newWire(t, answers(200, `{"data":{"subject":"s"}}`))
+	message, err := w.client(t).Messages.Get(t.Context(), testGrant, testID, &nylas.GetMessageRequest{Select: []string{"subject"}})
+	require.NoError(t, err)
+	assert.Equal(t, "s", message.Subject)
+}
+
+// TestResponseOfACallThatIsRefused: it is not that of the call before.
+func TestResponseOfACallThatIsRefused(t *testing.T) {
+	t.Parallel()
+	client := newWire(t).client(t)
+	for _, call := range []func(nylas.RequestOption) error{
+		func(o nylas.RequestOption) error {
+			_, err := client.Messages.Send(t.Context(), testGrant, nil, o)
+			return err
+		},
+		func(o nylas.RequestOption) error {
+			_, err := client.Messages.Get(t.Context(), "", testID, nil, o)
+			return err
+		},
+		func(o nylas.RequestOption) error {
+			return failed(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{Limit: -1}, o))
+		},
+		func(o nylas.RequestOption) error {
+			_, err := client.Webhooks.Ensure(t.Context(), nil, o)
+			return err
+		},
+		func(o nylas.RequestOption) error {
+			_, err := client.SNSChannels.Create(t.Context(), nil, o)
+			return err
+		},
+	} {
+		resp := nylas.Response{StatusCode: 200, Tracking: []nylas.TrackingDecision{{Kind: nylas.TrackOpens}}}
+		require.ErrorIs(t, call(nylas.WithResponse(&resp)), nylas.ErrInvalidRequest)
+		assert.Equal(t, nylas.Response{}, resp)
+	}
 }
 
 func TestTrackingRefuses(t *testing.T) {

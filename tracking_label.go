@@ -25,7 +25,8 @@ const labelPrefix = "nt1:"
 // notification: put ids into it, not secrets, and no addresses.
 //
 // A label of more than 2048 characters, all told, is an error that matches
-// [ErrTrackingDataTooLarge].
+// [ErrTrackingDataTooLarge]. Nylas does not say whether it counts bytes: a label of
+// ASCII has as many of them.
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 func EncodeLabel(values map[string]string) (string, error) {

@@ -273,6 +273,13 @@ func (s *TrackingTimeseries) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// The names of the members are not known, so one of any name will do.
+func (s *TrackingSummary) isNamed() bool { return s.Totals != nil || len(s.Other) > 0 }
+func (m *TrackingMetrics) isNamed() bool { return m.Rows != nil || len(m.Other) > 0 }
+func (s *TrackingTimeseries) isNamed() bool {
+	return s.Granularity != "" || s.Buckets != nil || len(s.Other) > 0
+}
+
 func hasKey(element map[string]json.RawMessage) bool {
 	_, ok := element["key"]
 	return ok
@@ -305,6 +312,7 @@ func onlyArray(members map[string]json.RawMessage, fits func(map[string]json.Raw
 func (s *MetricsService) TrackingSummary(
 	ctx context.Context, req *TrackingSummaryRequest, opts ...RequestOption,
 ) (*TrackingSummary, error) {
+	begin(opts)
 	const op = "get tracking summary"
 	if req == nil {
 		req = &TrackingSummaryRequest{}
@@ -312,9 +320,7 @@ func (s *MetricsService) TrackingSummary(
 	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
 		return nil, err
 	}
-	var answer struct {
-		Data TrackingSummary `json:"data"`
-	}
+	var answer dataAnswer[TrackingSummary]
 	if err := s.get(ctx, op, "/v3/metrics/tracking/summary", req, &answer, opts); err != nil {
 		return nil, err
 	}
@@ -329,6 +335,7 @@ func (s *MetricsService) TrackingSummary(
 func (s *MetricsService) Tracking(
 	ctx context.Context, req *TrackingMetricsRequest, opts ...RequestOption,
 ) (*TrackingMetrics, error) {
+	begin(opts)
 	const op = "get tracking metrics"
 	if req == nil {
 		req = &TrackingMetricsRequest{}
@@ -342,9 +349,7 @@ func (s *MetricsService) Tracking(
 	if key, order, _ := strings.Cut(req.Sort, ":"); req.Sort != "" && (key == "" || order != "asc" && order != "desc") {
 		return nil, refuse(op, `Sort is not a key, a colon and asc or desc, such as "open_rate:desc"`)
 	}
-	var answer struct {
-		Data TrackingMetrics `json:"data"`
-	}
+	var answer dataAnswer[TrackingMetrics]
 	if err := s.get(ctx, op, "/v3/metrics/tracking", req, &answer, opts); err != nil {
 		return nil, err
 	}
@@ -359,6 +364,7 @@ func (s *MetricsService) Tracking(
 func (s *MetricsService) TrackingTimeseries(
 	ctx context.Context, req *TrackingTimeseriesRequest, opts ...RequestOption,
 ) (*TrackingTimeseries, error) {
+	begin(opts)
 	const op = "get tracking timeseries"
 	if req == nil {
 		req = &TrackingTimeseriesRequest{}
@@ -366,9 +372,7 @@ func (s *MetricsService) TrackingTimeseries(
 	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
 		return nil, err
 	}
-	var answer struct {
-		Data TrackingTimeseries `json:"data"`
-	}
+	var answer dataAnswer[TrackingTimeseries]
 	if err := s.get(ctx, op, "/v3/metrics/tracking/timeseries", req, &answer, opts); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package nylas
 
 import (
+	"iter"
 	"net"
 	"net/url"
 	"slices"
@@ -27,9 +28,14 @@ func isNylasTrackingHost(host string) bool {
 	}
 }
 
-// StripPixel removes every <img> whose source is on a tracking host of Nylas, or on
-// one of hosts, and leaves every other byte as it was. Show sent mail through it,
-// and an application does not count its own views as opens.
+// StripPixel removes every <img> that loads something from a tracking host of Nylas,
+// or from one of hosts, and leaves every other byte as it was. Show sent mail
+// through it, and an application does not count its own views as opens.
+//
+// An image loads its src or one of the candidates of its srcset; one candidate of
+// such a host is enough. An <image> is an <img>, as HTML parsers read it. What else
+// can load something, such as styles and other elements, is left as it is: Nylas
+// puts no pixel there.
 //
 // Give the hostname of TrackingOptions.DomainName as a host, also one that is used
 // no more. A host stands for itself only, on all its ports; case and one trailing
@@ -56,12 +62,7 @@ func StripPixel(html string, hosts ...string) string {
 	)
 	scan.ReadNoscript()
 	for scan.Next() {
-		if scan.StartTag() != atom.Img {
-			continue
-		}
-		src, _ := scan.Attr("src")
-		host := hostOf(src)
-		if host == "" || !isNylasTrackingHost(host) && !slices.Contains(own, host) {
+		if !loadsFrom(scan, func(host string) bool { return isNylasTrackingHost(host) || slices.Contains(own, host) }) {
 			continue
 		}
 		out = append(out, body[copied:base+scan.Start()]...)
@@ -83,6 +84,70 @@ func StripPixel(html string, hosts ...string) string {
 	return string(append(out, body[copied:]...))
 }
 
+// loadsFrom tells whether the current token of a scan is an image that may load
+// from a host of the wanted ones.
+func loadsFrom(scan *anchors.Scanner, wanted func(host string) bool) bool {
+	switch scan.StartTag() {
+	case atom.Img, atom.Image: // the second is read as the first
+	default:
+		return false
+	}
+	src, _ := scan.Attr("src")
+	if host := hostOf(src); host != "" && wanted(host) {
+		return true
+	}
+	srcset, _ := scan.Attr("srcset")
+	for candidate := range candidates(srcset) {
+		if host := hostOf(candidate); host != "" && wanted(host) {
+			return true
+		}
+	}
+	return false
+}
+
+// candidates returns the URLs of a srcset.
+// https://html.spec.whatwg.org/multipage/images.html#parsing-a-srcset-attribute
+func candidates(srcset string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for {
+			srcset = strings.TrimLeft(srcset, anchors.Space+",")
+			if srcset == "" {
+				return
+			}
+			end := strings.IndexAny(srcset, anchors.Space)
+			if end < 0 {
+				end = len(srcset)
+			}
+			candidate := srcset[:end]
+			srcset = srcset[end:]
+			url := strings.TrimRight(candidate, ",")
+			if !yield(url) {
+				return
+			}
+			if url == candidate {
+				srcset = srcset[descriptorsLength(srcset):]
+			}
+		}
+	}
+}
+
+// descriptorsLength returns how long what stands behind the URL of a candidate is:
+// up to a comma that is not in brackets.
+func descriptorsLength(srcset string) int {
+	inBrackets := false
+	for i := range len(srcset) {
+		switch c := srcset[i]; {
+		case c == '(':
+			inBrackets = true
+		case c == ')':
+			inBrackets = false
+		case c == ',' && !inBrackets:
+			return i
+		}
+	}
+	return len(srcset)
+}
+
 // hostOf returns the host of an absolute http or https URL, or of one that leaves
 // out only the scheme, as a browser reads it; otherwise "".
 func hostOf(rawURL string) string {
@@ -90,7 +155,10 @@ func hostOf(rawURL string) string {
 	if len(rawURL) > 5 && strings.EqualFold(rawURL[:5], "data:") {
 		return "" // it can be as long as an image
 	}
-	rest, absolute := browserURL.Replace(rawURL), false
+	rest, absolute := rawURL, false
+	if strings.ContainsAny(rest, "\t\n\r\\") {
+		rest = browserURL.Replace(rest)
+	}
 	for _, scheme := range []string{"https:", "http:"} {
 		if len(rest) >= len(scheme) && strings.EqualFold(rest[:len(scheme)], scheme) {
 			rest, absolute = rest[len(scheme):], true
@@ -105,8 +173,10 @@ func hostOf(rawURL string) string {
 		rest = rest[:end]
 	}
 	rest = rest[strings.LastIndexByte(rest, '@')+1:]
-	if host, _, err := net.SplitHostPort(rest); err == nil {
-		rest = host
+	if strings.Contains(rest, ":") {
+		if host, _, err := net.SplitHostPort(rest); err == nil {
+			rest = host
+		}
 	}
 	if host, err := url.PathUnescape(rest); err == nil {
 		rest = host

@@ -21,6 +21,12 @@ func TestStripPixel(t *testing.T) {
 		`<img src="https://kim:pw@t.nylas.com/">`, `<img src="https://t.nylas.com#x">`, `<img src="https&colon;//t&period;nylas.com/">`, `<img src="https://t%2enylas.com/">`,
 		`<img src="https://track.acme.dev/open/1.gif">`, `<img src="http://TRACK.acme.dev:8080/">`, `<img src="http://[::1]:80/">`,
 		"<img" + strings.Repeat(" a", 100) + ` src=//t.nylas.com src=x>`,
+		`<image src="https://t.nylas.com/1">`, `<IMAGE/src='//track.acme.dev/1'/>`, `<image srcset="//t.nylas.com/1">`,
+		`<img src="cid:logo" srcset="https://t.nylas.com/1 2x">`, `<img srcset="https://acme.dev/1 1x,https://t.nylas.com/1 2x">`,
+		"<img srcset=' ,, https://acme.dev/1,2,\n//t.nylas.com/1,'>", `<img srcset="https://acme.dev/1, https://track.acme.dev/2">`,
+		`<img srcset="a (, b),https://t.nylas.com/1">`, `<img srcset="a x(b,c) , https:t.nylas.com/1">`, `<img srcset="data:image/png;base64,AA== 1x, https://t.nylas.com">`,
+		`<img srcset="https://acme.dev/1 https://acme.dev/2, https://t.nylas.com/3 100w 50h">`,
+		"<img" + strings.Repeat(" a", 100) + ` srcset=//t.nylas.com srcset=x>`,
 	} {
 		for _, around := range []string{"|", "<p>x|y</p>", "\xff\r\n&amp;|<a href=x>", "<noscript>|</noscript>", "<style>b</style>|<!-- c", "<|", "<p>&l|t; <a"} {
 			before, after, _ := strings.Cut(around, "|")
@@ -35,6 +41,9 @@ func TestStripPixel(t *testing.T) {
 		`<img src="x" src="https://t.nylas.com/">`, `<img data-src="https://t.nylas.com/">`, `<a href="https://tracking.us.nylas.com/l/1/0/2">x</a>`,
 		`<!-- <img src="https://t.nylas.com/"> -->`, `<textarea><img src="https://t.nylas.com/"></textarea>`, `<img src="https://t.nylas.com/"`,
 		`<img src="https://sub.track.acme.dev/">`, `<img src="https:///">`,
+		`<image src="https://acme.dev/">`, `<img srcset>`, `<img srcset="">`, `<img srcset=" , ">`, `<img srcset="t.nylas.com 1x">`,
+		`<img srcset="https://acme.dev/,https://t.nylas.com/">`, `<img srcset="a x(b, https://t.nylas.com/1">`, `<img srcset="a https://t.nylas.com/1">`,
+		`<img srcset="data:image/png;base64,https://t.nylas.com 1x">`, `<source srcset="https://t.nylas.com/1">`, `<images src="https://t.nylas.com/1">`,
 	} {
 		assert.Equal(t, body, nylas.StripPixel(body, "track.acme.dev", "", " "))
 	}
@@ -59,6 +68,7 @@ func FuzzStripPixel(f *testing.F) {
 	for _, body := range []string{
 		"", `<p>x<img src="https://t.nylas.com/1">y`, `<<img src=//t.nylas.com>img src=//t.nylas.com>`, `<img src=https://acme.dev/>`,
 		`<noscript><img src=//t.nylas.com></noscript>`, `<a href="<img src=//t.nylas.com>"><img src=//t.nylas.com`, `<!--<img src=//t.nylas.com>-->`,
+		`<image src=//t.nylas.com><img srcset="a,//t.nylas.com 1x">`, `<img src=x srcset="a (, b) c,//t.nylas.com,, //acme.dev">`,
 	} {
 		f.Add(body)
 	}
@@ -68,7 +78,7 @@ func FuzzStripPixel(f *testing.F) {
 		require.True(t, isPartOf(got, body))
 		images := 0
 		for z := html.NewTokenizer(strings.NewReader(body)); z.Next() != html.ErrorToken; {
-			if token := z.Token(); token.Data == "img" {
+			if token := z.Token(); token.Data == "img" || token.Data == "image" {
 				images++
 			}
 		}

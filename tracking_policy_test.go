@@ -182,7 +182,7 @@ func TestTrackingPolicyFails(t *testing.T) {
 				return tt.answer, tt.err
 			}}
 			w := newWire(t)
-			resp := nylas.Response{RequestID: "as it was"}
+			resp := nylas.Response{RequestID: "of the call before", Tracking: []nylas.TrackingDecision{{Kind: nylas.TrackOpens}}}
 			_, err := w.client(t, nylas.WithTrackingPolicy(policy)).Messages.Send(t.Context(), testGrant, markedMessage(), nylas.WithResponse(&resp))
 			require.EqualError(t, err, "nylas: send message: nothing was sent: "+tt.want)
 			if tt.err != nil {
@@ -192,7 +192,7 @@ func TestTrackingPolicyFails(t *testing.T) {
 			assertUnmarked(t, err.Error())
 			assert.Zero(t, asError(t, err).Attempts)
 			assert.Empty(t, w.requests())
-			assert.Equal(t, nylas.Response{RequestID: "as it was"}, resp)
+			assert.Equal(t, nylas.Response{}, resp)
 		})
 	}
 }

@@ -32,6 +32,9 @@ const (
 	WebhookFailed WebhookStatus = "failed"
 )
 
+// isPaused knows the words for it in all pages of Nylas.
+func (s WebhookStatus) isPaused() bool { return s == WebhookPause || s == "paused" || s == "inactive" }
+
 // Webhook is a destination: a URL to which Nylas posts the notifications of its
 // triggers.
 //
@@ -85,14 +88,12 @@ type SendTestEventRequest struct {
 	WebhookURL  string      `json:"webhook_url"`
 }
 
-type webhookAnswer struct {
-	Data Webhook `json:"data"`
-}
+func (w *Webhook) isNamed() bool { return w.ID != "" }
 
 // secretAnswer is an answer that shows the secret for the only time.
-type secretAnswer struct{ webhookAnswer }
+type secretAnswer struct{ dataAnswer[Webhook] }
 
-func (a *secretAnswer) isNamed() bool { return a.Data.ID != "" && a.Data.WebhookSecret != "" }
+func (a *secretAnswer) isNamed() bool { return a.Data.isNamed() && a.Data.WebhookSecret != "" }
 
 // Create creates a destination. While it runs, Nylas asks the URL for its
 // challenge, which a [Receiver] answers, and refuses the request if that fails.
@@ -104,6 +105,7 @@ func (a *secretAnswer) isNamed() bool { return a.Data.ID != "" && a.Data.Webhook
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-webhook-destinations/
 func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, opts ...RequestOption) (*Webhook, error) {
+	begin(opts)
 	const op = "create webhook"
 	switch {
 	case req == nil:
@@ -125,34 +127,23 @@ func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, 
 }
 
 // List returns all destinations of the application, without secrets and times.
-// The sequence yields an error once, as its last element.
+// The sequence yields an error once, as its last element; a [ListError] is about
+// elements that could not be read.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/get-webhook-destinations-application/
 func (s *WebhookService) List(ctx context.Context, opts ...RequestOption) iter.Seq2[*Webhook, error] {
-	return func(yield func(*Webhook, error) bool) {
-		var answer struct {
-			Data []*Webhook `json:"data"`
-		}
-		err := s.client.do(ctx, call{
-			op: "list webhooks", method: http.MethodGet, path: "/v3/webhooks", limit: callTimeout,
-		}, &answer, opts)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for _, webhook := range answer.Data {
-			if webhook != nil && !yield(webhook, nil) {
-				return
-			}
-		}
-	}
+	return pages[Webhook]{
+		client: s.client,
+		call:   call{op: "list webhooks", method: http.MethodGet, path: "/v3/webhooks", limit: callTimeout},
+		opts:   opts,
+	}.all(ctx)
 }
 
 // Get returns a destination. An unknown id is [ErrNotFound].
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Get(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
-	var answer webhookAnswer
+	var answer dataAnswer[Webhook]
 	err := s.client.do(ctx, call{
 		op: "get webhook", method: http.MethodGet, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		limit: callTimeout,
@@ -170,11 +161,12 @@ func (s *WebhookService) Get(ctx context.Context, webhookID string, opts ...Requ
 func (s *WebhookService) Update(
 	ctx context.Context, webhookID string, req *UpdateWebhookRequest, opts ...RequestOption,
 ) (*Webhook, error) {
+	begin(opts)
 	const op = "update webhook"
 	if req == nil {
 		return nil, refuse(op, "the request is nil")
 	}
-	var answer webhookAnswer
+	var answer dataAnswer[Webhook]
 	err := s.client.do(ctx, call{
 		op: op, method: http.MethodPut, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		body: req, limit: callTimeout,
@@ -221,13 +213,12 @@ func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opt
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) MockPayload(ctx context.Context, trigger events.Type, opts ...RequestOption) (json.RawMessage, error) {
+	begin(opts)
 	const op = "mock webhook payload"
 	if trigger == "" {
 		return nil, refuse(op, "the trigger is empty")
 	}
-	var answer struct {
-		Data json.RawMessage `json:"data"`
-	}
+	var answer mockAnswer
 	err := s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/webhooks/mock-payload",
 		body: struct {
@@ -241,11 +232,18 @@ func (s *WebhookService) MockPayload(ctx context.Context, trigger events.Type, o
 	return answer.Data, nil
 }
 
+type mockAnswer struct {
+	Data json.RawMessage `json:"data"`
+}
+
+func (a *mockAnswer) isNamed() bool { return len(a.Data) > 0 && string(a.Data) != "null" }
+
 // SendTestEvent makes Nylas post an example notification to a URL, signed with
 // [TestEventSecret].
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/send_test_event/
 func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRequest, opts ...RequestOption) error {
+	begin(opts)
 	const op = "send test event"
 	switch {
 	case req == nil:
@@ -268,15 +266,15 @@ type WebhookIPAddresses struct {
 	UpdatedAt   events.Timestamp `json:"updated_at,omitzero"`
 }
 
+func (a *WebhookIPAddresses) isNamed() bool { return a.IPAddresses != nil }
+
 // IPAddresses returns the addresses that Nylas posts notifications from, for a
 // firewall. Only enterprise contracts have fixed ones; for others they change, and
 // the signature is what tells that a notification is genuine.
 //
 // https://developer.nylas.com/docs/v3/notifications/
 func (s *WebhookService) IPAddresses(ctx context.Context, opts ...RequestOption) (*WebhookIPAddresses, error) {
-	var answer struct {
-		Data WebhookIPAddresses `json:"data"`
-	}
+	var answer dataAnswer[WebhookIPAddresses]
 	err := s.client.do(ctx, call{
 		op: "list webhook IP addresses", method: http.MethodGet, path: "/v3/webhooks/ip-addresses", limit: callTimeout,
 	}, &answer, opts)

@@ -28,9 +28,9 @@ type PubSubChannelService struct{ channels channels[PubSubChannel] }
 //
 // Nylas takes the role of the channel to publish, and publishes a
 // connector.verification event when the channel is created. There is no secret.
-// The text of a message is what a webhook gets as its body; with the attribute
-// content_encoding "gzip+base64" it has to be decoded from base64 before
-// [NewDelivery] takes it as "gzip". SNS takes 256 KB in a message.
+// The text of a message is what a webhook gets as its body: [NewDelivery] takes it
+// with the attribute content_encoding, and [NewSNSDelivery] takes it in the envelope
+// of SNS. SNS takes 256 KB in a message.
 //
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/
 type SNSChannelService struct{ channels channels[SNSChannel] }
@@ -143,6 +143,7 @@ type UpdateSNSChannelRequest struct {
 func (s *PubSubChannelService) Create(
 	ctx context.Context, req *CreatePubSubChannelRequest, opts ...RequestOption,
 ) (*PubSubChannel, error) {
+	begin(opts)
 	op := s.channels.op("create")
 	switch {
 	case req == nil:
@@ -164,6 +165,7 @@ func (s *PubSubChannelService) Create(
 func (s *SNSChannelService) Create(
 	ctx context.Context, req *CreateSNSChannelRequest, opts ...RequestOption,
 ) (*SNSChannel, error) {
+	begin(opts)
 	op := s.channels.op("create")
 	switch {
 	case req == nil:
@@ -217,6 +219,7 @@ func (s *SNSChannelService) Get(ctx context.Context, channelID string, opts ...R
 func (s *PubSubChannelService) Update(
 	ctx context.Context, channelID string, req *UpdatePubSubChannelRequest, opts ...RequestOption,
 ) (*PubSubChannel, error) {
+	begin(opts)
 	op := s.channels.op("update")
 	if req == nil {
 		return nil, refuse(op, "the request is nil")
@@ -236,6 +239,7 @@ func (s *PubSubChannelService) Update(
 func (s *SNSChannelService) Update(
 	ctx context.Context, channelID string, req *UpdateSNSChannelRequest, opts ...RequestOption,
 ) (*SNSChannel, error) {
+	begin(opts)
 	op := s.channels.op("update")
 	if req == nil {
 		return nil, refuse(op, "the request is nil")
@@ -310,25 +314,14 @@ type channels[C any] struct {
 	path   string
 }
 
-type channelAnswer[C any] struct {
-	Data C `json:"data"`
-}
-
-func (a *channelAnswer[C]) isNamed() bool {
-	switch channel := any(&a.Data).(type) {
-	case *PubSubChannel:
-		return channel.ID != ""
-	case *SNSChannel:
-		return channel.ID != ""
-	}
-	return false
-}
+func (c *PubSubChannel) isNamed() bool { return c.ID != "" }
+func (c *SNSChannel) isNamed() bool    { return c.ID != "" }
 
 func (c *channels[C]) op(verb string) string { return verb + " " + c.kind }
 
 // one makes a call whose answer is a channel.
 func (c *channels[C]) one(ctx context.Context, call call, opts []RequestOption) (*C, error) {
-	var answer channelAnswer[C]
+	var answer dataAnswer[C]
 	call.limit = callTimeout
 	if err := c.client.do(ctx, call, &answer, opts); err != nil {
 		return nil, err
@@ -343,23 +336,11 @@ func (c *channels[C]) create(ctx context.Context, req any, opts []RequestOption)
 }
 
 func (c *channels[C]) list(ctx context.Context, opts []RequestOption) iter.Seq2[*C, error] {
-	return func(yield func(*C, error) bool) {
-		var answer struct {
-			Data []*C `json:"data"`
-		}
-		err := c.client.do(ctx, call{
-			op: fmt.Sprintf("list %ss", c.kind), method: http.MethodGet, path: c.path, limit: callTimeout,
-		}, &answer, opts)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for _, channel := range answer.Data {
-			if channel != nil && !yield(channel, nil) {
-				return
-			}
-		}
-	}
+	return pages[C]{
+		client: c.client,
+		call:   call{op: fmt.Sprintf("list %ss", c.kind), method: http.MethodGet, path: c.path, limit: callTimeout},
+		opts:   opts,
+	}.all(ctx)
 }
 
 func (c *channels[C]) get(ctx context.Context, id string, opts []RequestOption) (*C, error) {

@@ -2,14 +2,9 @@ package nylas_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -41,209 +36,6 @@ func (l *loop) answerChallenges(delay func() time.Duration) {
 	})}
 	go func() { _ = server.Serve(listener) }()
 	l.t.Cleanup(func() { _ = server.Close() })
-}
-
-// secretsOf reads the secrets of destinations out of the answers that make them.
-type secretsOf struct {
-	mu   sync.Mutex
-	byID map[string]string
-}
-
-func (s *secretsOf) note(body []byte) {
-	var created struct {
-		Data json.RawMessage `json:"data"`
-	}
-	var webhook struct {
-		ID     string `json:"id"`
-		Secret string `json:"webhook_secret"`
-	}
-	if json.Unmarshal(body, &created) != nil || json.Unmarshal(created.Data, &webhook) != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byID[webhook.ID] = webhook.Secret
-}
-
-// weather is a network that delays, loses answers and refuses, all at random.
-type weather struct {
-	next    http.RoundTripper
-	rand    *rand.Rand // used under mu
-	mu      *sync.Mutex
-	secrets *secretsOf
-	delay   time.Duration // at most, for each direction
-	lose    float64       // share of the requests whose answer is lost
-	refuse  float64       // share of the requests that are not carried out
-	crash   context.CancelFunc
-	crashAt int // the creation after which the process stops
-	created int
-}
-
-func (w *weather) roll() (there, back time.Duration, lost, refused bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	random := func() time.Duration { return time.Duration(w.rand.Int64N(int64(w.delay) + 1)) }
-	return random(), random(), w.rand.Float64() < w.lose, w.rand.Float64() < w.refuse
-}
-
-func (w *weather) RoundTrip(r *http.Request) (*http.Response, error) {
-	there, back, lost, refused := w.roll()
-	if err := nap(r.Context(), there); err != nil {
-		return nil, err
-	}
-	if refused {
-		return response(r, http.StatusServiceUnavailable, `{"error":{"type":"api.provider_error"}}`), nil
-	}
-	answer, err := w.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(answer.Body)
-	_ = answer.Body.Close()
-	if err != nil {
-		return nil, err
-	}
-	answer.Body = io.NopCloser(strings.NewReader(string(body)))
-	if r.Method == http.MethodPost && answer.StatusCode == http.StatusOK {
-		w.secrets.note(body)
-		if w.created++; w.created == w.crashAt {
-			w.crash()
-		}
-	}
-	if err := nap(r.Context(), back); err != nil {
-		return nil, err
-	}
-	if lost {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return answer, nil
-}
-
-func response(r *http.Request, status int, body string) *http.Response {
-	return &http.Response{
-		StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
-	}
-}
-
-// nap waits in the bubble's time.
-func nap(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// ensureRounds is how many bubbles TestEnsureFromManyProcesses runs. The
-// environment variable ENSURE_ROUNDS asks for more.
-func ensureRounds(t *testing.T) int {
-	t.Helper()
-	rounds := 300
-	if testing.Short() {
-		rounds = 30
-	}
-	if text := os.Getenv("ENSURE_ROUNDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		require.NoError(t, err)
-		rounds = n
-	}
-	return rounds
-}
-
-// TestEnsureFromManyProcesses calls Ensure from several clients at once, on a
-// network that delays and loses at random, while some of the processes crash after
-// they created a destination. In the end there is one, everybody who succeeded
-// names it, and a secret is returned by nobody but its maker and is the right one.
-func TestEnsureFromManyProcesses(t *testing.T) {
-	t.Parallel()
-	for round := range ensureRounds(t) {
-		t.Run(fmt.Sprint(round), func(t *testing.T) {
-			inLoop(t, func(t *testing.T, l *loop) { ensureFromMany(t, l, uint64(round)) })
-		})
-	}
-}
-
-func ensureFromMany(t *testing.T, l *loop, seed uint64) {
-	t.Helper()
-	random := rand.New(rand.NewPCG(seed, 7))
-	var mu sync.Mutex
-	between := func(least, most time.Duration) time.Duration {
-		mu.Lock()
-		defer mu.Unlock()
-		return least + time.Duration(random.Int64N(int64(most-least)+1))
-	}
-	secrets := &secretsOf{byID: make(map[string]string)}
-	challenge := []time.Duration{0, 300 * time.Millisecond, 4 * time.Second}[random.IntN(3)]
-	l.answerChallenges(func() time.Duration { return between(challenge/2, challenge) })
-	delay := []time.Duration{0, 5 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second}[random.IntN(4)]
-	lose := []float64{0, 0, 0.1, 0.3}[random.IntN(4)]
-	refuse := []float64{0, 0, 0.1}[random.IntN(3)]
-	spread := []time.Duration{0, time.Second, 20 * time.Second}[random.IntN(3)]
-
-	type outcome struct {
-		webhook *nylas.Webhook
-		err     error
-		crashed bool
-	}
-	outcomes := make([]outcome, 2+random.IntN(9))
-	var running sync.WaitGroup
-	for i := range outcomes {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		sky := &weather{
-			rand: random, mu: &mu, secrets: secrets, delay: delay, lose: lose, refuse: refuse, crash: cancel,
-		}
-		if between(0, 4) == 0 {
-			sky.crashAt = 1
-		}
-		client := l.newClient(l.nylas.APIKey(), nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: 12}),
-			nylas.WithRoundTripper(func(next http.RoundTripper) http.RoundTripper {
-				sky.next = next
-				return sky
-			}))
-		start := between(0, spread)
-		running.Go(func() {
-			<-time.After(start)
-			webhook, err := client.Webhooks.Ensure(ctx, ensureRequest())
-			outcomes[i] = outcome{webhook, err, ctx.Err() != nil}
-		})
-	}
-	began := time.Now()
-	running.Wait()
-	took := time.Since(began)
-
-	// What a crash left when everybody had returned is for the next call.
-	last, err := l.client.Webhooks.Ensure(t.Context(), ensureRequest())
-	require.NoError(t, err)
-	left := l.destinations()
-	require.Len(t, left, 1, "exactly one is left")
-	assert.Equal(t, left[0].ID, last.ID)
-
-	holders, returned := 0, 0
-	for i, o := range outcomes {
-		if o.err != nil {
-			if !o.crashed {
-				// With every third answer lost, the attempts of one request can run out.
-				require.Positive(t, lose+refuse, "call %d: %v", i, o.err)
-			}
-			continue
-		}
-		returned++
-		assert.Equal(t, last.ID, o.webhook.ID, "call %d", i)
-		if o.webhook.WebhookSecret != "" {
-			holders++
-			assert.Equal(t, secrets.byID[last.ID], o.webhook.WebhookSecret)
-		}
-	}
-	if last.WebhookSecret != "" {
-		assert.Zero(t, returned, "the last call made one although there was one")
-		holders++
-	}
-	assert.LessOrEqual(t, holders, 1)
-	if lose == 0 && refuse == 0 {
-		assert.Less(t, took, 3*time.Minute)
-	}
 }
 
 // destinations returns what there is, as nobody's network disturbs it.
@@ -473,6 +265,80 @@ func TestEnsureSeesAnOlderOneLate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestEnsureWhenURLsAreUnique: Nylas may refuse a second destination for a URL
+// before the list has the first one.
+func TestEnsureWhenURLsAreUnique(t *testing.T) {
+	for _, lag := range []time.Duration{0, 9 * time.Second, 20 * time.Second} {
+		t.Run(lag.String(), func(t *testing.T) {
+			inLoop(t, func(t *testing.T, l *loop) {
+				l.answerChallenges(at(100 * time.Millisecond))
+				webhooks, errs := make([]*nylas.Webhook, 10), make([]error, 10)
+				var running sync.WaitGroup
+				for i := range webhooks {
+					client := l.newClient(l.nylas.APIKey())
+					running.Go(func() { webhooks[i], errs[i] = client.Webhooks.Ensure(t.Context(), ensureRequest()) })
+				}
+				running.Wait()
+				<-time.After(lag)
+				left := l.destinations()
+				require.Len(t, left, 1)
+				holders := 0
+				for i, webhook := range webhooks {
+					if lag > nylas.EnsureLag && errs[i] != nil {
+						require.ErrorContains(t, errs[i], "create webhook: 400 70005: webhook_url is that of another destination")
+						continue
+					}
+					require.NoError(t, errs[i])
+					assert.Equal(t, left[0].ID, webhook.ID)
+					if webhook.WebhookSecret != "" {
+						holders++
+					}
+				}
+				assert.Equal(t, 1, holders)
+			}, nylastest.WithReadings(nylastest.Readings{WebhookListLag: lag, UniqueWebhookURLs: true}))
+		})
+	}
+}
+
+// TestEnsureOfAPausedOne: what somebody has paused is neither resumed unasked nor
+// kept at the cost of one that delivers.
+func TestEnsureOfAPausedOne(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		l.answerChallenges(at(0))
+		oldest := l.ensure()
+		pause := func() {
+			_, err := l.client.Webhooks.Update(t.Context(), oldest.ID, &nylas.UpdateWebhookRequest{Status: nylas.WebhookPause})
+			require.NoError(t, err)
+		}
+		pause()
+		paused := l.ensure()
+		assert.Equal(t, oldest.ID, paused.ID)
+		assert.Equal(t, nylas.WebhookPause, paused.Status, "the caller can see it")
+
+		for range 2 {
+			_, err := l.client.Webhooks.Create(t.Context(), &nylas.CreateWebhookRequest{
+				TriggerTypes: events.TrackingTypes(), WebhookURL: ensuredURL,
+			})
+			require.NoError(t, err)
+		}
+		<-time.After(2 * time.Minute)
+		_, err := l.client.Webhooks.Ensure(t.Context(), ensureRequest())
+		require.ErrorIs(t, err, nylas.ErrWebhookPaused)
+		require.EqualError(t, err, "nylas: ensure webhook: no older destination was removed: nylas: the oldest destination for the URL "+
+			"is paused and a younger one is not: delete one of them, or resume the oldest")
+		assertSentinels(t, err)
+		assert.Len(t, l.destinations(), 3, "nothing was removed")
+
+		resumed := l.ensure(func(r *nylas.EnsureWebhookRequest) { r.Resume = true })
+		assert.Equal(t, oldest.ID, resumed.ID)
+		assert.Equal(t, nylas.WebhookActive, resumed.Status)
+		assert.Len(t, l.destinations(), 1)
+
+		pause()
+		assert.Equal(t, nylas.WebhookActive, l.ensure(func(r *nylas.EnsureWebhookRequest) { r.Resume = true }).Status)
+	})
 }
 
 func TestEnsureEndsWithItsContext(t *testing.T) {

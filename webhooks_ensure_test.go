@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,8 +36,8 @@ func listed(members string) httpmock.Responder {
 func emptyList() httpmock.Responder { return answers(200, `{"data":[]}`) }
 
 // gotLongAgo answers a Get with a time before the beginning of a bubble.
-func gotLongAgo() httpmock.Responder {
-	return answers(200, `{"data":{"id":"`+testWebhook+`","created_at":900000000}}`)
+func gotLongAgo(more ...string) httpmock.Responder {
+	return answers(200, `{"data":{"id":"`+testWebhook+`","created_at":900000000`+strings.Join(more, "")+`}}`)
 }
 
 // sentAs returns the method and path of each request.
@@ -81,11 +83,13 @@ func TestEnsureOnTheWire(t *testing.T) {
 			`{"notification_email_addresses":["a@acme.dev"]}`},
 		"compression": {`,"compressed_delivery":true`, func(r *nylas.EnsureWebhookRequest) { r.CompressedDelivery = new(false) },
 			`{"compressed_delivery":false}`},
-		"failed": {`,"status":"failed"`, func(*nylas.EnsureWebhookRequest) {}, `{"status":"active"}`},
+		"failed":           {`,"status":"failed"`, func(*nylas.EnsureWebhookRequest) {}, `{"status":"active"}`},
+		"paused":           {`,"status":"pause"`, func(r *nylas.EnsureWebhookRequest) { r.Resume = true }, `{"status":"active"}`},
+		"paused, in lists": {`,"status":"paused"`, func(r *nylas.EnsureWebhookRequest) { r.Resume = true }, `{"status":"active"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWire(t, listed(tt.listed), got, answersFile(t, 200, "http/webhooks.update.response.json"))
+			w := newWire(t, listed(tt.listed), gotLongAgo(tt.listed), answersFile(t, 200, "http/webhooks.update.response.json"))
 			webhook, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded(tt.change))
 			require.NoError(t, err)
 			assert.Equal(t, []string{"GET /v3/webhooks", "GET " + path, "PUT " + path}, sentAs(w))
@@ -96,10 +100,12 @@ func TestEnsureOnTheWire(t *testing.T) {
 	}
 	t.Run("paused stays paused", func(t *testing.T) {
 		t.Parallel()
-		w := newWire(t, listed(`,"status":"pause"`), got)
-		webhook, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
-		require.NoError(t, err)
-		assert.Equal(t, nylas.WebhookPause, webhook.Status)
+		for _, status := range [][2]string{{"pause", "pause"}, {"active", "pause"}, {"pause", ""}} {
+			w := newWire(t, listed(`,"status":"`+status[0]+`"`), gotLongAgo(`,"status":"`+status[1]+`"`))
+			webhook, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
+			require.NoError(t, err)
+			assert.Equal(t, nylas.WebhookPause, webhook.Status, "what Get says counts, if it says something")
+		}
 	})
 }
 
@@ -116,8 +122,12 @@ func TestEnsureCreates(t *testing.T) {
 			[]string{"GET /v3/webhooks", "POST /v3/webhooks", "GET /v3/webhooks", "GET /v3/webhooks/" + testWebhook},
 		},
 		"listed late": {
-			inTurn(emptyList(), answersFile(t, 200, createdAnswer), emptyList(), got),
-			[]string{"GET /v3/webhooks", "POST /v3/webhooks", "GET /v3/webhooks", "GET /v3/webhooks/" + testWebhook},
+			inTurn(emptyList(), answersFile(t, 200, createdAnswer), emptyList(), got, listed(``), got, listed(``), got),
+			[]string{
+				"GET /v3/webhooks", "POST /v3/webhooks", "GET /v3/webhooks", "GET /v3/webhooks/" + testWebhook,
+				"GET /v3/webhooks", "GET /v3/webhooks/" + testWebhook, // only now a list can have what was made before it
+				"GET /v3/webhooks", "GET /v3/webhooks/" + testWebhook,
+			},
 		},
 		"listed with another spelling": {
 			inTurn(emptyList(), answersFile(t, 200, createdAnswer),
@@ -126,7 +136,7 @@ func TestEnsureCreates(t *testing.T) {
 			[]string{"GET /v3/webhooks", "POST /v3/webhooks", "GET /v3/webhooks", "GET /v3/webhooks/" + testWebhook},
 		},
 		"gone before the update": {
-			inTurn(listed(`,"status":"failed"`), gotLongAgo(), answersFile(t, 400, unknownWebhookAnswer),
+			inTurn(listed(`,"status":"failed"`), gotLongAgo(`,"status":"failed"`), answersFile(t, 400, unknownWebhookAnswer),
 				emptyList(), answersFile(t, 200, createdAnswer), listed(``), got),
 			[]string{
 				"GET /v3/webhooks", "GET /v3/webhooks/" + testWebhook, "PUT /v3/webhooks/" + testWebhook,
@@ -144,7 +154,7 @@ func TestEnsureCreates(t *testing.T) {
 				assert.Equal(t, tt.want, sentAs(w))
 				assert.Equal(t, "41dD3-nXTUfebYuk81Gr", webhook.WebhookSecret)
 				assert.Equal(t, testWebhook, webhook.ID)
-				assert.GreaterOrEqual(t, time.Since(start), 2*time.Second)
+				assert.GreaterOrEqual(t, time.Since(start), nylas.EnsureLag)
 			})
 		})
 	}
@@ -153,7 +163,7 @@ func TestEnsureCreates(t *testing.T) {
 // TestEnsureWaitsAsLongAsCreating: others' creations can take as long as the own.
 func TestEnsureWaitsAsLongAsCreating(t *testing.T) {
 	t.Parallel()
-	for took, want := range map[time.Duration]time.Duration{9 * time.Second: 11 * time.Second, 25 * time.Second: 12 * time.Second} {
+	for took, want := range map[time.Duration]time.Duration{9 * time.Second: 21 * time.Second, 25 * time.Second: 22 * time.Second} {
 		t.Run(fmt.Sprint(took), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -186,12 +196,12 @@ func TestEnsureByTheClockOfNylas(t *testing.T) {
 			`{"id":"a","webhook_url":"https://yourapp.com/webhooks/nylas","trigger_types":["message.opened","message.link_clicked","thread.replied"]}]}`)
 		one := answers(200, `{"data":[{"id":"a","webhook_url":"https://yourapp.com/webhooks/nylas",`+
 			`"trigger_types":["message.opened","message.link_clicked","thread.replied"]}]}`)
-		w := newWire(t, two, get("b", 62*time.Second), get("a", 62*time.Second), answers(200, `{"data":{}}`), one)
+		w := newWire(t, two, get("b", 62*time.Second), get("a", 62*time.Second), answers(200, `{"data":{}}`), one, get("a", 64*time.Second))
 		webhook, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
 		require.NoError(t, err)
 		assert.Equal(t, "a", webhook.ID)
 		assert.Equal(t, []string{
-			"GET /v3/webhooks", "GET /v3/webhooks/b", "GET /v3/webhooks/a", "DELETE /v3/webhooks/b", "GET /v3/webhooks",
+			"GET /v3/webhooks", "GET /v3/webhooks/b", "GET /v3/webhooks/a", "DELETE /v3/webhooks/b", "GET /v3/webhooks", "GET /v3/webhooks/a",
 		}, sentAs(w), "of the same second the smaller id is the older one")
 	})
 }
@@ -208,7 +218,7 @@ func TestEnsureWithoutTimes(t *testing.T) {
 				assert.Equal(t, "/v3/webhooks/b", r.URL.Path)
 				return answers(200, `{}`)(r)
 			case r.URL.Path != "/v3/webhooks":
-				return answers(200, `{"data":{}}`)(r)
+				return answers(200, `{"data":{"id":"`+path.Base(r.URL.Path)+`"}}`)(r)
 			case deleted:
 				return answers(200, `{"data":[{"id":"a","webhook_url":"https://yourapp.com/webhooks/nylas","trigger_types":["message.opened"]}]}`)(r)
 			default:
@@ -237,7 +247,7 @@ func TestEnsureFails(t *testing.T) {
 	}{
 		"list":   {inTurn(unauthorized), "nylas: list webhooks: 401", []error{nylas.ErrUnauthorized}},
 		"get":    {inTurn(listed(``), unauthorized), "nylas: get webhook: 401", []error{nylas.ErrUnauthorized}},
-		"update": {inTurn(listed(`,"status":"failed"`), gotLongAgo(), unauthorized), "nylas: update webhook: 401", []error{nylas.ErrUnauthorized}},
+		"update": {inTurn(listed(`,"status":"failed"`), gotLongAgo(`,"status":"failed"`), unauthorized), "nylas: update webhook: 401", []error{nylas.ErrUnauthorized}},
 		"create": {inTurn(emptyList(), badURL, emptyList()), "nylas: create webhook: 400 70005", []error{nylas.ErrInvalidRequest}},
 		"create, then list": {
 			inTurn(emptyList(), badURL, unauthorized), "nylas: create webhook: 400 70005", []error{nylas.ErrInvalidRequest},
@@ -282,14 +292,41 @@ func TestEnsureRemovesItsOwn(t *testing.T) {
 		assertSentinels(t, err, nylas.ErrUnauthorized)
 		assert.Equal(t, "PUT /v3/webhooks/older", sentAs(w)[5], "what is left is as wanted before another one goes")
 		assert.Equal(t, "DELETE /v3/webhooks/"+testWebhook, sentAs(w)[6], "somebody else may have removed it before")
-
-		gone := answersFile(t, 400, unknownWebhookAnswer)
-		w = newWire(t, emptyList(), answersFile(t, 200, createdAnswer), emptyList(), gone,
-			answersFile(t, 401, "constructed/error.unauthorized.401.json"), answersFile(t, 401, "constructed/error.unauthorized.401.json"))
-		_, err = w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
-		require.ErrorContains(t, err, "create webhook")
-		assertSentinels(t, err, nylas.ErrUnauthorized)
 	})
+}
+
+// TestEnsureOfWhatIsNotThere has a Nylas that forgets what it makes: a call does not
+// make one after the other for ever.
+func TestEnsureOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	for refusedAt, want := range map[int]string{
+		0: "nylas: ensure webhook: what it made was never there afterwards", 2: "nylas: create webhook: 401 unauthorized: ",
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				made := 0
+				w := newWireAlways(func(r *http.Request) (*http.Response, error) {
+					switch {
+					case r.URL.Path != "/v3/webhooks":
+						return answersFile(t, 400, unknownWebhookAnswer)(r)
+					case r.Method == http.MethodGet:
+						return emptyList()(r)
+					}
+					if made++; made == refusedAt {
+						return answersFile(t, 401, "constructed/error.unauthorized.401.json")(r)
+					}
+					return answers(200, fmt.Sprintf(`{"data":{"id":"w-%d","webhook_secret":"s"}}`, made))(r)
+				})
+				start := time.Now()
+				_, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
+				require.ErrorContains(t, err, want)
+				require.NotErrorIs(t, err, nylas.ErrOutcomeUnknown)
+				assert.LessOrEqual(t, made, 4)
+				assert.Greater(t, time.Since(start), time.Minute, "Get may lag, too")
+			})
+		})
+	}
 }
 
 // TestEnsureIsTooLate: Nylas refuses a second destination for the URL, which
@@ -298,7 +335,7 @@ func TestEnsureIsTooLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire(t, emptyList(), answersFile(t, 400, "constructed/error.webhook-url.400.json"),
-			listed(``), gotLongAgo(), listed(``))
+			listed(``), listed(``), gotLongAgo())
 		webhook, err := w.client(t).Webhooks.Ensure(t.Context(), asRecorded())
 		require.NoError(t, err)
 		assert.Equal(t, testWebhook, webhook.ID)

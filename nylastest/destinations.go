@@ -34,20 +34,60 @@ type destination struct {
 // destinations holds the webhooks of the application, in the order of their
 // creation.
 type destinations struct {
+	lag time.Duration // of listed
+
 	mu   sync.Mutex
+	list []destination
+	past []version // what listed can still show, in the order of time
+}
+
+// version is what the list became at a time.
+type version struct {
+	at   time.Time
 	list []destination
 }
 
-func (d *destinations) add(hook destination) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.list = append(d.list, hook)
+// changed keeps the list for as long as listed can show it.
+func (d *destinations) changed() {
+	if d.lag <= 0 {
+		return
+	}
+	now := time.Now()
+	shown := 0
+	for i, v := range d.past {
+		if now.Sub(v.at) >= d.lag {
+			shown = i
+		}
+	}
+	d.past = append(d.past[shown:], version{now, slices.Clone(d.list)})
 }
 
-func (d *destinations) all() []destination {
+// listed returns the webhooks as the list has them.
+func (d *destinations) listed() []destination {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Clone(d.list)
+	if d.lag <= 0 {
+		return slices.Clone(d.list)
+	}
+	for _, v := range slices.Backward(d.past) {
+		if time.Since(v.at) >= d.lag {
+			return slices.Clone(v.list)
+		}
+	}
+	return nil
+}
+
+// add reports whether the webhook was added: with unique, only if no other one has
+// its URL.
+func (d *destinations) add(hook destination, unique bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if unique && slices.ContainsFunc(d.list, func(other destination) bool { return other.url == hook.url }) {
+		return false
+	}
+	d.list = append(d.list, hook)
+	d.changed()
+	return true
 }
 
 func (d *destinations) get(id string) (destination, bool) {
@@ -68,6 +108,7 @@ func (d *destinations) update(id string, change func(*destination)) (destination
 		return destination{}, false
 	}
 	change(&d.list[i])
+	d.changed()
 	return d.list[i], true
 }
 
@@ -79,6 +120,7 @@ func (d *destinations) remove(id string) bool {
 		return false
 	}
 	d.list = slices.Delete(d.list, i, i+1)
+	d.changed()
 	return true
 }
 

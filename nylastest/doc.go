@@ -36,16 +36,24 @@
 // headers; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
 // wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
+// [WithRateLimits] refuses what is too fast for Nylas.
 // Where Nylas' pages leave something open, [Readings] names the choices. Tracking
 // history and metrics are counted from what happened to the mail of Agent Accounts
 // ([Server.AddAgentAccount]) and Transactional sends; members whose names Nylas'
 // pages do not show have names of the emulator's own. Pub/Sub and SNS channels are
 // stored, and nothing is published to them.
+// Mail of Agent Accounts and Transactional sends is notified as delivered. It
+// bounces or is complained about when [Recipient.Bounce] or [Recipient.Complain]
+// says so, or when its address ends in @bounce.nylas.test or
+// @complaint.nylas.test; a subject or body with the text
+// EICAR-STANDARD-ANTIVIRUS-TEST-FILE is rejected.
 // Templates and signatures live in an account, which an emulator does not have: a
 // send that needs a template is refused, a signature is recorded and not appended.
 // A reply can also be made from outside, with the API key and a POST to
 // /nylastest/grants/{grant}/messages/{message}/replies; its body may be empty, or
-// have the flags from_self and automatic.
+// have the flags from_self and automatic. So can a bounce and a complaint, with a
+// POST to /nylastest/messages/{message}/outcomes; its body has outcome, "bounced" or
+// "complaint", and may have email, type and diagnostic_code.
 //
 // # Time
 //
@@ -56,5 +64,6 @@
 // # Without the emulator
 //
 // [NewWebhookRequest] and [Sign] make signed notifications for testing a receiver
-// alone.
+// alone. [TestHandler] tests a store or queue of your own between the receiver and
+// your code: whether it keeps what it took custody of.
 package nylastest

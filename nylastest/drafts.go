@@ -349,7 +349,7 @@ func (s *Server) serveSendDraft(c *call) *response {
 	}
 	message.SignatureID = cmp.Or(request.SignatureID, message.SignatureID)
 	message, notification := s.mailbox.put(message, token)
-	s.courier.notify(notification)
+	s.sent(&message, notification)
 	return jsonResponse(http.StatusOK, map[string]any{"grant_id": grant.id, "data": message.answer(fieldsStandard)})
 }
 

@@ -32,6 +32,7 @@ const (
 	typeKeyConflict       = "api.invalid_idempotent_request"
 	typeKeyConcurrent     = "api.concurrent_idempotent_request"
 	typeUnauthorized      = "unauthorized"
+	typeRateLimited       = "nylas_rate_limit_exceeded"
 	typeWebhookNotFound   = "70000"
 	typeWebhookBadRequest = "70005"
 )

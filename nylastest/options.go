@@ -24,6 +24,7 @@ type config struct {
 	sendingDomains  map[string]bool // normalised
 	retryDelays     [maxAttempts - 1]time.Duration
 	network         *Network // nil: loopback
+	rateLimits      bool
 }
 
 // WithTrial makes the application a trial one: every send with tracking_options
@@ -133,6 +134,14 @@ type Readings struct {
 	// ClickRecentsPerMessage gives all links of a message one list of recents and
 	// one sequence of click ids. By default each link has its own.
 	ClickRecentsPerMessage bool
+	// WebhookListLag is how far the list of webhooks is behind: it shows what there
+	// was so long ago, while every other request sees what there is. By default it
+	// is up to date.
+	WebhookListLag time.Duration
+	// UniqueWebhookURLs refuses a second webhook for a URL, with a text of the
+	// emulator's own. By default there can be several: Nylas says that each should
+	// have a URL of its own, and not what happens otherwise.
+	UniqueWebhookURLs bool
 	// ScheduleOnTop answers a scheduled send with 202 and the schedule id at the
 	// top level. By default it is 200 and the id is in data.
 	ScheduleOnTop bool

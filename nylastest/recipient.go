@@ -26,14 +26,18 @@ type Recipient struct {
 	userAgent string
 	ip        string
 	asSender  bool
+	email     string // empty for the first one in To
 }
 
 // Recipient returns somebody who received the message with this id. It is an
-// error if no such message was sent.
+// error if no such message was sent, or if it was rejected.
 func (s *Server) Recipient(messageID string) (*Recipient, error) {
 	message, ok := s.mailbox.get(messageID)
 	if !ok {
 		return nil, fmt.Errorf("nylastest: no message %q was sent", messageID)
+	}
+	if message.rejected() && s.covers(&message) {
+		return nil, fmt.Errorf("nylastest: message %q was rejected: nobody received it", messageID)
 	}
 	return &Recipient{server: s, message: message, userAgent: defaultUserAgent}, nil
 }

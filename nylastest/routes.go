@@ -55,6 +55,7 @@ func routes() []route {
 		{endpoint: EndpointTrackingSummary, read: readSmall, serve: executeAny((*Server).serveTrackingSummary)},
 		{endpoint: EndpointTrackingMetrics, read: readSmall, serve: executeAny((*Server).serveTrackingMetrics)},
 		{endpoint: EndpointTrackingTimeseries, read: readSmall, serve: executeAny((*Server).serveTrackingTimeseries)},
+		{endpoint: endpointOutcome, read: readSmall, serve: execute((*Server).serveOutcome)},
 		{endpoint: endpointReply, read: readSmall, serve: execute((*Server).serveReply)},
 		// Proxies add parameters to what is in a mail.
 		{endpoint: EndpointPixel, public: true, read: readSmall, serve: executeAny((*Server).servePixel)},
@@ -138,6 +139,9 @@ func (s *Server) handler(rt route) http.HandlerFunc {
 			refusal = unauthorized()
 		}
 		answer := refusal
+		if answer == nil {
+			answer = s.limited(rt.endpoint, r)
+		}
 		if answer == nil {
 			answer = rt.serve(s, c)
 		}

@@ -133,7 +133,7 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 		return s.schedule(message, token, *request.SendAt)
 	}
 	message, notification := s.mailbox.put(message, token)
-	s.courier.notify(notification)
+	s.sent(&message, notification)
 	return jsonResponse(http.StatusOK, map[string]any{"grant_id": grant.id, "data": message.answer(fields)})
 }
 
@@ -313,9 +313,9 @@ func (s *Server) executeSchedule(ctx context.Context, message Message, token str
 	}
 	message, notification := s.mailbox.put(message, token)
 	s.schedules.end(message.ScheduleID, scheduleSuccess)
-	s.courier.notify(notification)
 	s.courier.notify(newNotification(sourceSend, events.TypeMessageSendSuccess, s.applicationID, message.GrantID, time.Now(),
 		&events.MessageSendSuccess{Message: message.sentMessage(sendAt)}))
+	s.sent(&message, notification)
 }
 
 // sleep waits, and reports false if the context ended before.

@@ -35,6 +35,7 @@ type Server struct {
 	courier      *courier
 	faults       *faultQueue
 	activity     *activityLog
+	rates        *rates // nil without WithRateLimits
 	pubsub, sns  *channels
 	startedAt    time.Time
 
@@ -92,12 +93,15 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		schedules:     &schedules{},
 		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
-		destinations:  &destinations{},
+		destinations:  &destinations{lag: c.readings.WebhookListLag},
 		faults:        &faultQueue{},
 		activity:      &activityLog{},
 		pubsub:        &channels{},
 		sns:           &channels{},
 		startedAt:     time.Now(),
+	}
+	if c.rateLimits {
+		s.rates = &rates{last: make(map[string]*rateRing)}
 	}
 	s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
 	s.mailbox = newMailbox(s.applicationID, c.readings)

@@ -82,7 +82,7 @@ func (s *Server) executeTransactional(c *call, domain, key string) *response {
 		return s.schedule(message, token, *send.SendAt)
 	}
 	message, notification := s.mailbox.put(message, token)
-	s.courier.notify(notification)
+	s.sent(&message, notification)
 	return dataResponse(message.transactionalAnswer(request.TrackingOptions != nil))
 }
 

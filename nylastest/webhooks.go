@@ -99,13 +99,15 @@ func (s *Server) serveCreateWebhook(c *call) *response {
 		secret: newSecret(), status: statusActive, emails: request.NotificationEmailAddresses, compressed: request.CompressedDelivery,
 		statusUpdatedAt: now, createdAt: now, updatedAt: now,
 	}
-	s.destinations.add(hook)
+	if !s.destinations.add(hook, s.config.readings.UniqueWebhookURLs) {
+		return badWebhook("webhook_url is that of another destination")
+	}
 	return dataResponse(hook.answer().withSecret(hook))
 }
 
 func (s *Server) serveListWebhooks(*call) *response {
 	list := []webhookAnswer{}
-	for _, hook := range s.destinations.all() {
+	for _, hook := range s.destinations.listed() {
 		list = append(list, hook.answer())
 	}
 	return dataResponse(list)

@@ -191,7 +191,7 @@ func FuzzScanner(f *testing.F) {
 			switch token.Type {
 			case html.StartTagToken, html.SelfClosingTagToken:
 				require.Equal(t, token.Data, string(scan.Name()))
-				for _, name := range []string{"href", "src", "name", "id", "action"} {
+				for _, name := range []string{"href", "src", "srcset", "name", "id", "action"} {
 					wantValue, wantOK := "", false
 					for _, attr := range token.Attr {
 						if attr.Key == name {

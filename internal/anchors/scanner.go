@@ -23,7 +23,7 @@ const maxAttributes = 64
 // readAttributes are those that somebody asks for: all that is kept of a tag
 // with more than maxAttributes.
 var readAttributes = []string{
-	"href", "src", "action", "name", "id", "clicktracking", "data-pm-no-track", "ses:no-track",
+	"href", "src", "srcset", "action", "name", "id", "clicktracking", "data-pm-no-track", "ses:no-track",
 }
 
 // Scanner walks over the tokens of a body and knows where each one stands in
@@ -180,11 +180,11 @@ func (s *Scanner) Href() (string, Span, bool) {
 	return Trim(href), Span{s.start + span.Start, s.start + span.End}, ok
 }
 
-// htmlSpace is the white space of HTML.
-const htmlSpace = " \t\n\f\r"
+// Space is the white space of HTML.
+const Space = " \t\n\f\r"
 
 // Trim takes off the white space around the value of an attribute.
-func Trim(value string) string { return strings.Trim(value, htmlSpace) }
+func Trim(value string) string { return strings.Trim(value, Space) }
 
 // Span is where the value of an attribute stands, without quotes.
 type Span struct{ Start, End int }
@@ -244,7 +244,7 @@ func readTag(source []byte) (tagSource, bool) {
 	}
 	name := 1 + skip(source[1:], func(c byte) bool { return !endsName(c) })
 	tag.reduced = slices.Clone(source[:name])
-	var seen [8]bool
+	var seen [9]bool
 	walkTag(source[:tag.end], func(name []byte, whole, _ Span) bool {
 		i := slices.IndexFunc(readAttributes, func(read string) bool { return isName(name, read) })
 		if i >= 0 && !seen[i] {

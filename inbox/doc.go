@@ -1,0 +1,36 @@
+// Package inbox keeps deliveries in a file until they are handled: a durable
+// queue on SQLite in the process itself, without a server beside it.
+//
+// An [Inbox] is a [nylas.Handler]. Put it between the Receiver and your own
+// handler:
+//
+//	box, err := inbox.Open("nylas.db")
+//	receiver, err := nylas.NewReceiver(box, nylas.WithSecrets(secret))
+//	go box.Run(ctx, dispatcher)
+//
+// # What it promises
+//
+//   - HandleDelivery returns nil only when the delivery is on the disk: neither
+//     the end of the process nor a power cut loses it after that, if the disk
+//     keeps what it says it keeps.
+//   - What is stored is handled at least once. After a crash a delivery whose
+//     handler ran may be handled again; what was marked as done is not.
+//   - One id is stored once. It is remembered for the retention, 7 days unless
+//     [WithRetention] says otherwise, counted from its acceptance, and for as
+//     long as it waits or lies among the dead letters. Nylas repeats a
+//     notification within 20 minutes, and 72 hours after an endpoint failed; what
+//     comes again later than the retention is handled again.
+//   - A delivery that fails is tried again, later each time, and in the end becomes
+//     a dead letter, which keeps its body and its last error. It does not hold up
+//     others, but those of its own key where [WithOrder] asks for order.
+//   - The size of the file is bounded by what waits, the dead letters, and the ids
+//     of the retention, about 50 bytes each.
+//
+// # What it needs
+//
+// A local disk that outlives the process: not NFS, and not the file system of a
+// container that is thrown away. One process at a time; more than that is what
+// the sinks of the project are for. The files with the endings -wal and, at
+// times, -journal are part of the inbox: never remove or copy one without the
+// others, and copy only while no process has it open.
+package inbox

@@ -1,0 +1,207 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	nylas "github.com/nylastrack/nylas-go"
+)
+
+// Inbox is a durable queue of deliveries in a file. It is a [nylas.Handler] for
+// what comes in; [Inbox.Run] gives it to another Handler. Make one with [Open];
+// it is safe for concurrent use.
+type Inbox struct {
+	config   *config
+	queue    queue
+	schedule *schedule
+	rates    rates
+	totals   atomic.Pointer[totals] // as the writer saw them last
+	failing  bool                   // the writer could not write the last time
+
+	ended    chan struct{} // closed when the writer has closed the file
+	closeErr error         // to be read after ended
+	closing  chan struct{} // closed by Close
+	close    sync.Once
+	running  running
+}
+
+// Open opens the inbox in the file at path, or makes it; the directory must
+// exist. The Inbox must be closed.
+//
+// The error is [ErrInUse] if another Inbox has the file, [ErrCorrupt] if it is
+// damaged, or tells that the file is none of an inbox, that a later version wrote
+// it, or what the operating system says.
+func Open(path string, opts ...Option) (*Inbox, error) {
+	config, err := newConfig(opts)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: open: %w", err)
+	}
+	s, err := openAlone(path, config.fullCheck)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
+	}
+	failures, err := s.failures()
+	if err != nil {
+		_ = s.db.close()
+		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
+	}
+	b := &Inbox{
+		config:   config,
+		queue:    queue{wake: make(chan struct{}, 1)},
+		schedule: newSchedule(failures, s.pending),
+		ended:    make(chan struct{}),
+		closing:  make(chan struct{}),
+	}
+	b.copyTotals(s)
+	go b.write(s)
+	return b, nil
+}
+
+const (
+	// openTries is how often Open tries to get a file that another process has, and
+	// openWait the longest wait between: two that start at the same time would each
+	// find that the other one has it, and neither would.
+	openTries = 6
+	openWait  = 50 * time.Millisecond
+)
+
+func openAlone(path string, fullCheck bool) (s *store, err error) {
+	for range openTries {
+		if s, err = openStore(path, fullCheck); !errors.Is(err, ErrInUse) {
+			return s, err
+		}
+		<-time.After(rand.N(openWait))
+	}
+	return nil, err
+}
+
+// HandleDelivery stores a delivery. It returns nil when the delivery is on the
+// disk, or its id is known already: the first body of an id is kept. Callers at
+// the same time share one transaction.
+//
+// An error means that the delivery was not stored, as far as is known: the disk
+// is full or failed, the Inbox is closed ([ErrClosed]), or too much waits for the
+// disk ([ErrOverloaded]); the Receiver then answers 503. If ctx ends while the
+// delivery is being written, the error is that of ctx, and the delivery may be
+// stored all the same.
+//
+// A delivery with Err set cannot be decoded: it is stored among the dead letters.
+func (b *Inbox) HandleDelivery(ctx context.Context, d *nylas.Delivery) error {
+	if d == nil || d.ID == "" {
+		return storeError(errNoID)
+	}
+	if ctx.Err() != nil {
+		return storeError(context.Cause(ctx))
+	}
+	start := time.Now()
+	w := &waiter{ctx: ctx, result: make(chan error, 1)}
+	w.delivery, w.received = d, nanoseconds(d.ReceivedAt, start)
+	if d.Err == nil {
+		w.key = b.key(d)
+	}
+	if err := b.queue.put(w); err != nil {
+		return err
+	}
+	select {
+	case err := <-w.result:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return storeError(context.Cause(ctx))
+	}
+	hooks := &b.config.hooks
+	switch {
+	case !w.fresh:
+		if hooks.Duplicate != nil {
+			hooks.Duplicate(d)
+		}
+		return nil
+	case hooks.Accepted != nil:
+		hooks.Accepted(d, time.Since(start))
+	}
+	if d.Err != nil {
+		b.buried(d, 0, d.Err)
+	}
+	return nil
+}
+
+// nanoseconds is a time as it is stored; one that cannot be is now.
+func nanoseconds(t, now time.Time) int64 {
+	if year := t.Year(); year < 1970 || year > 2200 {
+		t = now
+	}
+	return t.UnixNano()
+}
+
+// key is the key of the order; empty without one.
+func (b *Inbox) key(d *nylas.Delivery) (key string) {
+	if b.config.order == nil {
+		return ""
+	}
+	defer func() {
+		if value := recover(); value != nil {
+			b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: the key of the order panicked",
+				slog.String("id", d.ID), slog.String("type", string(d.Type)))
+			key = ""
+		}
+	}()
+	return b.config.order(d)
+}
+
+// Close ends Run as if its context had ended, waits until what was accepted is on
+// the disk, and closes the file. HandleDelivery returns [ErrClosed] from then on.
+// A handler must not call it.
+func (b *Inbox) Close() error {
+	b.close.Do(func() {
+		b.queue.mu.Lock()
+		b.queue.closing = true
+		b.queue.mu.Unlock()
+		close(b.closing)
+		b.running.wait()
+		b.queue.mu.Lock()
+		b.queue.last = true
+		b.queue.signal()
+		b.queue.mu.Unlock()
+	})
+	<-b.ended
+	if b.closeErr != nil {
+		return fmt.Errorf("inbox: close: %w", b.closeErr)
+	}
+	return nil
+}
+
+func storeError(err error) error { return fmt.Errorf("inbox: store delivery: %w", err) }
+
+// storeFailed tells once of failures that follow each other.
+func (b *Inbox) storeFailed(err error) {
+	if b.config.hooks.StoreFailed != nil {
+		b.config.hooks.StoreFailed(err)
+	}
+	if !b.failing {
+		b.failing = true
+		b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot write the file", slog.Any("error", err))
+	}
+}
+
+func (b *Inbox) storeWorks() {
+	if b.failing {
+		b.failing = false
+		b.config.logger.LogAttrs(context.Background(), slog.LevelInfo, "inbox: the file can be written again")
+	}
+}
+
+// buried tells of a dead letter.
+func (b *Inbox) buried(d *nylas.Delivery, attempts int, err error) {
+	b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: delivery given up",
+		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Int("attempts", attempts), slog.String("error", errorText(err)))
+	if b.config.hooks.Died != nil {
+		b.config.hooks.Died(d, attempts, err)
+	}
+}

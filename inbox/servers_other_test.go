@@ -1,0 +1,5 @@
+//go:build !linux
+
+package inbox_test
+
+func serveBenchmark() {}

@@ -1,0 +1,351 @@
+package inbox
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// The header of the file, by which an inbox is known.
+const (
+	applicationID = 0x4e79496e // "NyIn"
+	schemaVersion = 1
+)
+
+// schema. A delivery that waits has a row in deliveries, and one in failures if it
+// has failed; a dead letter has one in dead. An id has one in ids for the
+// retention, or in recent at first. So what is done costs only its id, and its pages
+// are free for the next ones. seq is the order of acceptance; epochs tells which
+// seq a time had.
+const schema = `
+CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, received INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE failures (seq INTEGER PRIMARY KEY, attempts INTEGER NOT NULL, due INTEGER NOT NULL, error TEXT NOT NULL);
+CREATE TABLE dead (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, received INTEGER NOT NULL, body BLOB NOT NULL,
+	attempts INTEGER NOT NULL, died INTEGER NOT NULL, error TEXT NOT NULL);
+CREATE INDEX dead_died ON dead (died);
+CREATE TABLE recent (seq INTEGER PRIMARY KEY, id BLOB NOT NULL);
+CREATE TABLE ids (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE epochs (at INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE totals (one INTEGER PRIMARY KEY CHECK (one = 1),
+	seq INTEGER NOT NULL, pending INTEGER NOT NULL, dead INTEGER NOT NULL, known INTEGER NOT NULL);
+INSERT INTO totals VALUES (1, 0, 0, 0, 0);
+`
+
+const (
+	// pageBytes is the size of a page: with SQLite's own 4 KiB a delivery takes about
+	// a sixth more CPU, because each page is written by itself.
+	pageBytes = 8 << 10
+	// checkpointPages is when SQLite moves the write-ahead log into the file: 16 MiB
+	// of it, which takes some tens of milliseconds. Less often is not faster.
+	checkpointPages = 16 << 20 / pageBytes
+	// maxWALBytes bounds the log after it was larger than that once.
+	maxWALBytes = 64 << 20
+	// minFileBytes is the smallest page of SQLite, and so the smallest file with
+	// something in it: https://www.sqlite.org/fileformat.html.
+	minFileBytes = 512
+	// cacheKiB holds the ids of about a million deliveries.
+	cacheKiB = 32 << 10
+	// maxQuickCheckBytes is up to where Open reads the whole file for damage: that
+	// takes about a quarter of a second.
+	maxQuickCheckBytes = 256 << 20
+)
+
+// store is the file. Only the writer uses it.
+type store struct {
+	db    *database
+	path  string
+	files map[string]fs.FileInfo // those that are open, by name
+	totals
+	knownIDs
+}
+
+// totals are counts that would take long to count, and the last seq.
+type totals struct {
+	seq, pending, dead, known int64
+}
+
+func openStore(path string, fullCheck bool) (_ *store, err error) {
+	if err := prepareFile(path); err != nil {
+		return nil, err
+	}
+	// It says the same about the data as fsync, without a write for the time of the
+	// change; where there is none, SQLite goes on with fsync.
+	_, _ = sqlite.Fdatasync(true)
+	db, err := openDatabase(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = db.close()
+		}
+	}()
+	s := &store{db: db, path: path}
+	fresh, err := s.recognize()
+	if err != nil {
+		return nil, unwritable(path, err)
+	}
+	if !fresh {
+		// Before anything is written: what is damaged stays as it is.
+		if err := s.check(fullCheck); err != nil {
+			return nil, err
+		}
+		if err := s.readTotals(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.setUp(fresh); err != nil {
+		return nil, explain(err)
+	}
+	if err := s.readRecent(); err != nil {
+		return nil, err
+	}
+	return s, s.remember()
+}
+
+// prepareFile finds what SQLite would tell less clearly.
+func prepareFile(path string) error {
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("its directory does not exist, make it first: %w", err)
+	} else if err != nil {
+		return err
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", dir)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s is a directory: name a file in it", path)
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file", path)
+	case err == nil && info.Size() > 0 && info.Size() < minFileBytes:
+		// SQLite takes it for an empty one, and overwrites it.
+		return damaged(fmt.Errorf("%d bytes are no database", info.Size()))
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if log, err := os.Stat(path + walEnding); err == nil && log.Size() > 0 {
+		return damaged(errors.New("it is missing, and its " + walEnding + " is there"))
+	}
+	// Bodies hold addresses of people, so others must not read them. The files that
+	// SQLite makes beside it get the same mode.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+const walEnding = "-wal"
+
+// unwritable finds out whether the file failed because it may only be read, which
+// SQLite tells as an error of its locks. It tries that only now: to close a file
+// ends the locks that this process has on it.
+func unwritable(path string, err error) error {
+	switch code(err) {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		file, openErr := os.OpenFile(path, os.O_RDWR, 0)
+		if openErr != nil {
+			return fmt.Errorf("it cannot be written: %w", openErr)
+		}
+		_ = file.Close()
+	}
+	return err
+}
+
+// recognize takes the file for this process and makes sure that it is an inbox's,
+// or a fresh one, without changing it.
+func (s *store) recognize() (fresh bool, err error) {
+	// With exclusive locking the lock of the file is held from the first look at it
+	// until it is closed, and the index of the log is in memory instead of in a file
+	// that is shared with other processes.
+	if err := s.db.script("PRAGMA locking_mode=EXCLUSIVE; PRAGMA busy_timeout=0"); err != nil {
+		return false, explain(err)
+	}
+	var tables, id, version int64
+	for sql, n := range map[string]*int64{
+		"SELECT count(*) FROM sqlite_schema": &tables, "PRAGMA application_id": &id, "PRAGMA user_version": &version,
+	} {
+		if *n, _, err = s.db.number(sql); err != nil {
+			return false, explain(err)
+		}
+	}
+	fresh = tables == 0 && id == 0 && version == 0
+	switch {
+	case !fresh && id != applicationID:
+		return false, errors.New("the file is a database of something else: give the inbox a file of its own")
+	case version > schemaVersion:
+		return false, fmt.Errorf("the file was written by a later version of this package (format %d, this one knows %d): use that version", version, schemaVersion)
+	case !fresh && version != schemaVersion:
+		return false, damaged(fmt.Errorf("it has the unknown format %d", version))
+	}
+	return fresh, nil
+}
+
+// setUp makes the tables of a fresh file, and sets how SQLite works.
+func (s *store) setUp(fresh bool) error {
+	// FULL is the promise: a commit waits for the disk. The fullfsync pair makes macOS
+	// do what it does elsewhere.
+	if err := s.db.script(fmt.Sprintf(`PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;
+		PRAGMA synchronous=FULL; PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1; PRAGMA temp_store=MEMORY;
+		PRAGMA cache_size=-%d; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d`,
+		pageBytes, cacheKiB, checkpointPages, maxWALBytes)); err != nil {
+		return err
+	}
+	if mode := s.db.text("PRAGMA journal_mode"); mode != "wal" {
+		return fmt.Errorf("SQLite cannot keep a write-ahead log there: its journal mode is %q", mode)
+	}
+	// A transaction that writes something shows that the file can be written, and
+	// takes its lock for good.
+	return s.db.transaction(func() error {
+		if fresh {
+			return s.db.script(schema + fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, schemaVersion))
+		}
+		_, err := s.db.exec("UPDATE totals SET seq = seq")
+		return err
+	})
+}
+
+// check looks for damage.
+func (s *store) check(full bool) error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return err
+	}
+	if !full && info.Size() > maxQuickCheckBytes {
+		return nil
+	}
+	if result := s.db.text("PRAGMA quick_check(1)"); result != "ok" {
+		return damaged(errors.New(strings.ReplaceAll(result, "\n", " ")))
+	}
+	return nil
+}
+
+// text queries for one text; an error is one, too.
+func (db *database) text(sql string) (text string) {
+	err := db.query(func(values []driver.Value) bool {
+		text, _ = values[0].(string)
+		return false
+	}, sql)
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+func (s *store) readTotals() error {
+	found := false
+	err := s.db.query(func(values []driver.Value) bool {
+		found = true
+		for i, total := range []*int64{&s.seq, &s.pending, &s.dead, &s.known} {
+			*total, _ = values[i].(int64)
+		}
+		return false
+	}, "SELECT seq, pending, dead, known FROM totals")
+	if err == nil && !found {
+		return damaged(errors.New("it has no totals"))
+	}
+	return explain(err)
+}
+
+// remember notes which files are open.
+func (s *store) remember() error {
+	s.files = make(map[string]fs.FileInfo)
+	for _, name := range []string{s.path, s.path + walEnding} {
+		info, err := os.Stat(name)
+		if err != nil {
+			return err
+		}
+		s.files[name] = info
+	}
+	return nil
+}
+
+var errMoved = errors.New("the file is not at its path any more: it was removed or replaced while it was open; " +
+	"put it back with what belongs to it, or start the program again")
+
+// inPlace fails if a file that is open was removed or replaced: what is written to
+// it then would be gone with the process.
+func (s *store) inPlace() error {
+	for name, info := range s.files {
+		if now, err := os.Stat(name); err != nil || !os.SameFile(info, now) {
+			return errMoved
+		}
+	}
+	return nil
+}
+
+// commit does work in a transaction and writes the totals with it.
+func (s *store) commit(work func() error) error {
+	before := s.totals
+	s.added = nil
+	err := s.db.transaction(func() error {
+		if err := work(); err != nil {
+			return err
+		}
+		if _, err := s.db.exec("UPDATE totals SET seq = ?, pending = ?, dead = ?, known = ?",
+			s.seq, s.pending, s.dead, s.known); err != nil {
+			return err
+		}
+		return s.inPlace()
+	})
+	if err != nil {
+		s.totals = before
+		return explain(err)
+	}
+	s.committed()
+	return nil
+}
+
+// bytes is the size of the file with what belongs to it.
+func (s *store) bytes() (size int64) {
+	for name := range s.files {
+		if info, err := os.Stat(name); err == nil {
+			size += info.Size()
+		}
+	}
+	return size
+}
+
+// many runs a statement for a list of rows, many at a time. sql is called with how
+// many rows a statement takes.
+func (db *database) many(rows int, sql func(n int) string, args func(i int) []any) (changed int64, err error) {
+	for at := 0; at < rows; {
+		n := 1
+		for _, size := range []int{64, 16, 4} {
+			if rows-at >= size {
+				n = size
+				break
+			}
+		}
+		values := make([]any, 0, 4*n)
+		for i := range n {
+			values = append(values, args(at+i)...)
+		}
+		count, err := db.exec(sql(n), values...)
+		if err != nil {
+			return changed, err
+		}
+		changed += count
+		at += n
+	}
+	return changed, nil
+}
+
+// times repeats the place holder of a row.
+func times(row string, n int) string {
+	return strings.Repeat(row+",", n-1) + row
+}

@@ -1,0 +1,284 @@
+package inbox
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	nylas "github.com/nylastrack/nylas-go"
+)
+
+// intake is a delivery that is to be stored.
+type intake struct {
+	delivery *nylas.Delivery
+	received int64 // unix nanoseconds
+	key      string
+	fresh    bool  // its id was not known: told by add
+	seq      int64 // given by add, if it is fresh
+}
+
+// The first byte of an id as it is stored.
+const (
+	idText = 't'
+	idUUID = 'u'
+)
+
+// storedID is an id as it is kept: Nylas' ids are UUIDs, which take 16 bytes
+// instead of 36. It is not text, because text would end at the first zero byte.
+func storedID(id string) []byte {
+	if len(id) == 36 {
+		if u, err := uuid.Parse(id); err == nil && u.String() == id {
+			return append([]byte{idUUID}, u[:]...)
+		}
+	}
+	return append([]byte{idText}, id...)
+}
+
+func readID(stored []byte) string {
+	if len(stored) == 17 && stored[0] == idUUID {
+		return uuid.UUID(stored[1:]).String()
+	}
+	if len(stored) == 0 {
+		return ""
+	}
+	return string(stored[1:])
+}
+
+// add stores what is not known yet, and tells which was.
+func (s *store) add(intakes []*intake) error {
+	ids := make([][]byte, len(intakes))
+	for i, in := range intakes {
+		ids[i] = storedID(in.delivery.ID)
+	}
+	fresh, err := s.addIDs(ids)
+	if err != nil {
+		return err
+	}
+	added := s.added
+	var waiting, undecodable []int
+	for i, in := range intakes {
+		if in.fresh = fresh[i]; in.fresh {
+			in.seq, added = added[0].seq, added[1:]
+		}
+		switch {
+		case !in.fresh:
+		case in.delivery.Err != nil:
+			undecodable = append(undecodable, i)
+		default:
+			waiting = append(waiting, i)
+		}
+	}
+	s.pending += int64(len(waiting))
+	s.dead += int64(len(undecodable))
+	if _, err := s.db.many(len(waiting), func(n int) string {
+		return "INSERT OR ROLLBACK INTO deliveries (seq, id, received, body) VALUES " + times("(?,?,?,?)", n)
+	}, func(i int) []any {
+		in := intakes[waiting[i]]
+		return []any{in.seq, ids[waiting[i]], in.received, stored(in.delivery.Body)}
+	}); err != nil {
+		return err
+	}
+	for _, i := range undecodable {
+		in := intakes[i]
+		if _, err := s.db.exec("INSERT INTO dead (seq, id, received, body, attempts, died, error) VALUES (?,?,?,?,0,?,?)",
+			in.seq, ids[i], in.received, stored(in.delivery.Body), time.Now().UnixNano(), errorText(in.delivery.Err)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stored is a body as the driver takes it: nil would be NULL.
+func stored(body []byte) []byte {
+	if body == nil {
+		return []byte{}
+	}
+	return body
+}
+
+// verdict is what became of a delivery that was handled.
+type verdict struct {
+	kind     kind
+	entry    *entry
+	attempts int
+	due      time.Time // of a failure
+	text     string    // of a failure or a death
+	told     func()    // to be called when it is on the disk; may be nil
+}
+
+type kind int
+
+const (
+	done kind = iota
+	failed
+	died
+)
+
+// mark writes what became of deliveries.
+func (s *store) mark(verdicts []*verdict) error {
+	var gone []*verdict // from deliveries
+	for _, v := range verdicts {
+		seq := v.entry.seq
+		switch v.kind {
+		case failed:
+			if _, err := s.db.exec("INSERT OR REPLACE INTO failures (seq, attempts, due, error) VALUES (?,?,?,?)",
+				seq, v.attempts, v.due.UnixNano(), v.text); err != nil {
+				return err
+			}
+			continue
+		case died:
+			buried, err := s.db.exec(`INSERT INTO dead (seq, id, received, body, attempts, died, error)
+				SELECT seq, id, received, body, ?, ?, ? FROM deliveries WHERE seq = ?`, v.attempts, time.Now().UnixNano(), v.text, seq)
+			if err != nil {
+				return err
+			}
+			s.dead += buried
+		}
+		if v.entry.attempts > 0 {
+			if _, err := s.db.exec("DELETE FROM failures WHERE seq = ?", seq); err != nil {
+				return err
+			}
+		}
+		gone = append(gone, v)
+	}
+	deleted, err := s.db.many(len(gone), func(n int) string {
+		return "DELETE FROM deliveries WHERE seq IN (" + times("?", n) + ")"
+	}, func(i int) []any { return []any{gone[i].entry.seq} })
+	s.pending -= deleted
+	return err
+}
+
+// failures reads which deliveries have failed.
+func (s *store) failures() (map[int64]failure, error) {
+	failures := make(map[int64]failure)
+	err := s.db.query(func(values []driver.Value) bool {
+		failures[integer(values[0])] = failure{attempts: int(integer(values[1])), due: time.Unix(0, integer(values[2]))}
+		return true
+	}, "SELECT seq, attempts, due FROM failures")
+	return failures, explain(err)
+}
+
+// failure is what the file knows of a delivery that failed.
+type failure struct {
+	attempts int
+	due      time.Time
+}
+
+// What is read in one step, between two transactions.
+const (
+	stepRows  = 256
+	stepBytes = 4 << 20
+)
+
+// load reads the deliveries after a seq. more tells whether there may be others.
+func (s *store) load(after int64) (entries []*entry, more bool, err error) {
+	size := 0
+	err = s.db.query(func(values []driver.Value) bool {
+		e := &entry{seq: integer(values[0]), delivery: rebuild(values[1], values[2], values[3])}
+		entries = append(entries, e)
+		size += len(e.delivery.Body)
+		more = size >= stepBytes || len(entries) == stepRows
+		return !more
+	}, "SELECT seq, id, received, body FROM deliveries WHERE seq > ? ORDER BY seq", after)
+	return entries, more, explain(err)
+}
+
+// read reads one delivery; it is nil if there is none.
+func (s *store) read(seq int64) (d *nylas.Delivery, err error) {
+	err = s.db.query(func(values []driver.Value) bool {
+		d = rebuild(values[0], values[1], values[2])
+		return false
+	}, "SELECT id, received, body FROM deliveries WHERE seq = ?", seq)
+	return d, explain(err)
+}
+
+// oldest is when the first of those that wait was received.
+func (s *store) oldest() (time.Time, error) {
+	received, found, err := s.db.number("SELECT received FROM deliveries ORDER BY seq LIMIT 1")
+	if err != nil || !found {
+		return time.Time{}, explain(err)
+	}
+	return time.Unix(0, received), nil
+}
+
+// lettersAfter reads some dead letters after a seq.
+func (s *store) lettersAfter(seq int64) (letters []*DeadLetter, last int64, err error) {
+	last = seq
+	size := 0
+	err = s.db.query(func(values []driver.Value) bool {
+		last = integer(values[0])
+		letter := &DeadLetter{
+			Delivery: rebuild(values[1], values[2], values[3]),
+			Attempts: int(integer(values[4])),
+			DiedAt:   time.Unix(0, integer(values[5])),
+		}
+		letter.Err, _ = values[6].(string)
+		letters = append(letters, letter)
+		size += len(letter.Delivery.Body)
+		return size < stepBytes && len(letters) < stepRows
+	}, "SELECT seq, id, received, body, attempts, died, error FROM dead WHERE seq > ? ORDER BY seq", seq)
+	return letters, last, explain(err)
+}
+
+// revive puts dead letters among those that wait, and returns their seqs.
+func (s *store) revive(ids []string) (seqs []int64, err error) {
+	err = s.commit(func() error {
+		seqs = nil
+		for _, id := range ids {
+			seq, err := s.seqOf(storedID(id))
+			if err != nil {
+				return err
+			}
+			revived, err := s.db.exec("INSERT INTO deliveries (seq, id, received, body) SELECT seq, id, received, body FROM dead WHERE seq = ?", seq)
+			if err != nil {
+				return err
+			}
+			if revived == 0 {
+				return fmt.Errorf("%w: %q", ErrNotDead, id)
+			}
+			if _, err := s.db.exec("DELETE FROM dead WHERE seq = ?", seq); err != nil {
+				return err
+			}
+			s.pending++
+			s.dead--
+			seqs = append(seqs, seq)
+		}
+		return nil
+	})
+	return seqs, err
+}
+
+// rebuild makes a delivery of what was stored. Its id stays the one under which it
+// was taken, whatever today's NewDelivery finds in the body.
+func rebuild(id, received, body driver.Value) *nylas.Delivery {
+	content, _ := body.([]byte)
+	d := nylas.NewDelivery(content, "")
+	if key, ok := id.([]byte); ok {
+		d.ID = readID(key)
+	}
+	d.ReceivedAt = time.Unix(0, integer(received))
+	return d
+}
+
+func integer(value driver.Value) int64 {
+	n, _ := value.(int64)
+	return n
+}
+
+// maxErrorBytes bounds the text that is kept of an error.
+const maxErrorBytes = 1 << 10
+
+// errorText is what is kept of an error, whatever its method does.
+func errorText(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("an error of type %T whose text cannot be had", err)
+		}
+	}()
+	return bounded(err.Error())
+}
+
+var errNoID = errors.New("the delivery has no id: make it with nylas.NewDelivery")

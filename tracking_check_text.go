@@ -1,0 +1,132 @@
+package nylas
+
+import (
+	"iter"
+	"net/netip"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// commonTLDs are the last parts of names that a text without a scheme is taken
+// for a host by. Those that are also the ends of file names are left out.
+var commonTLDs = []string{
+	"ai", "app", "at", "au", "be", "biz", "br", "ca", "ch", "cloud", "cn", "co", "com", "cz", "de", "dev", "dk", "edu", "es", "eu",
+	"fi", "fr", "gov", "ie", "in", "info", "io", "it", "jp", "me", "net", "nl", "no", "nz", "org", "pt", "se", "shop", "uk", "us",
+}
+
+// fileTLDs are those of commonTLDs that files have too: drawings and programs.
+var fileTLDs = []string{"ai", "app"}
+
+// notHosts are products whose names read like hosts.
+var notHosts = []string{"asp.net", "ado.net", "ml.net", "vb.net"}
+
+// shownHosts returns the hosts that the text of a link names. The target tells what is
+// the name of a file.
+func shownHosts(text string, target *url.URL) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !strings.Contains(text, ".") {
+			return
+		}
+		text = invisible.Replace(text)
+		whole := strings.TrimFunc(text, func(r rune) bool { return separatesHosts(r) || isEndOfSentence(r) })
+		for word := range strings.FieldsFuncSeq(text, separatesHosts) {
+			name := strings.TrimRightFunc(word, isEndOfSentence)
+			cutOff := strings.HasPrefix(word[len(name):], "..") || strings.HasPrefix(word[len(name):], "…")
+			if host := shownHost(name, name == whole, cutOff, target); host != "" && !yield(host) {
+				return
+			}
+		}
+	}
+}
+
+// invisible takes out what is not shown within a word: soft hyphens, and spaces
+// without width.
+var invisible = strings.NewReplacer("\u00ad", "", "\u200b", "", "\u200c", "", "\u200d", "", "\u2060", "", "\ufeff", "")
+
+// separatesHosts tells what stands around a host in a sentence: white space,
+// brackets, quotes, symbols, and letters of writing that has no spaces.
+func separatesHosts(r rune) bool {
+	switch {
+	case r < unicode.MaxASCII:
+		return r <= ' ' || strings.ContainsRune(`"'<>()[]{}|*`, r)
+	case r == '…':
+		return false
+	}
+	return !unicode.In(r, unicode.Letter, unicode.Mark, unicode.Number) || unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana)
+}
+
+func isEndOfSentence(r rune) bool { return strings.ContainsRune(".,;:!?…", r) }
+
+// shownHost returns the host that a word names, or "". A word that is the whole text
+// is taken for one more easily, and one that is cut off only if the host is not.
+func shownHost(word string, whole, cutOff bool, target *url.URL) string {
+	host := hostOf(word)
+	hasScheme := host != ""
+	end := len(word)
+	if hasScheme {
+		_, rest, _ := strings.Cut(word, "//")
+		cutOff = cutOff && !strings.ContainsAny(rest, "/?#")
+	} else {
+		if mark := strings.IndexAny(word, "/?#:"); mark >= 0 {
+			end, cutOff = mark, false
+		}
+		host = normalHost(word[:end])
+	}
+	if cutOff || !isHostname(host) { // such as one with an @, which is an address
+		return ""
+	}
+	if hasScheme || strings.HasPrefix(host, "www.") && strings.Count(host, ".") > 1 {
+		return host
+	}
+	name := word[:end]
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	switch tld := strings.ToLower(last); {
+	case !slices.Contains(commonTLDs, tld), slices.Contains(notHosts, host):
+		return ""
+	case slices.Contains(fileTLDs, tld) && target != nil && strings.EqualFold(name, path.Base(target.Path)):
+		return ""
+	case !whole && beginsSentence(last) && strings.ToUpper(name) != name:
+		return ""
+	}
+	return host
+}
+
+// beginsSentence tells whether the last part of a name is rather the first word of a
+// sentence, after a full stop without a space: "today.It".
+func beginsSentence(last string) bool { return len(last) == 2 && unicode.IsUpper(rune(last[0])) }
+
+func isHostname(host string) bool {
+	return strings.Contains(host, ".") && !strings.HasPrefix(host, ".") && !strings.Contains(host, "..") &&
+		!strings.ContainsFunc(host, func(r rune) bool { return r < 0x80 && r != '.' && unfitForHost(r) })
+}
+
+// related tells whether two hosts belong to the same owner: whether they have the
+// same registrable domain, such as acme.co.uk. A name of other letters has two
+// forms, which are not compared; but none of them is a name of ASCII letters.
+func related(a, b string) bool {
+	if isInternational(a) && isInternational(b) {
+		return true
+	}
+	return registrable(a) == registrable(b)
+}
+
+// registrable returns the part of a host that somebody registered, or the host if
+// it has none.
+func registrable(host string) string {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return host
+	}
+	if domain, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
+		return domain
+	}
+	return strings.TrimPrefix(host, "www.")
+}
+
+func isInternational(host string) bool {
+	return strings.Contains(host, "xn--") || strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 })
+}
