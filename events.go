@@ -256,7 +256,7 @@ func (r *Receiver) accept(w http.ResponseWriter, req *http.Request, arrival int6
 		if errors.Is(err, errForged) {
 			status = http.StatusUnauthorized
 		}
-		if encoding != "" && !looksCompressed(body) {
+		if strings.EqualFold(encoding, "gzip") && !looksCompressed(body) {
 			reason += "; the body is not compressed as its header says, so something on the way may have inflated it"
 		}
 		r.refuse(w, req, status, reason, nil)

@@ -22,7 +22,7 @@ var (
 // handOver gives a delivery to the handler and answers for the outcome.
 func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Delivery, held share, start time.Time) {
 	end := start.Add(deliveryLimit)
-	if limit := time.Now().Add(r.limits.custody); limit.Before(end) {
+	if limit := d.ReceivedAt.Add(r.limits.custody); limit.Before(end) {
 		end = limit
 	}
 	ctx, cancel := context.WithDeadlineCause(context.WithoutCancel(req.Context()), end, errCustodyLimit)

@@ -163,7 +163,7 @@ func (s secrets) replaced(fresh *secret, now, end time.Time) secrets {
 			}
 			old = &ending
 		}
-		if old.value != fresh.value && old.accepted(now) {
+		if old.value != fresh.value && (old.until.IsZero() || old.until.After(now)) {
 			list = append(list, old)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -53,7 +54,13 @@ func Parse(body []byte) (*Notification, error) {
 //
 // The error is [ErrNotJSON] or [ErrEnvelope].
 func Peek(body []byte) (id string, typ Type, err error) {
-	p := parser{dec: newDecoder(body)}
+	dec := peekers.Get().(*jsontext.Decoder)
+	dec.Reset(bytes.NewBuffer(body), decodeOptions)
+	defer func() {
+		dec.Reset(nothing, decodeOptions) // the body is the caller's
+		peekers.Put(dec)
+	}()
+	p := parser{dec: dec}
 	idRule, typeRule := ruleError("id is missing"), ruleError("type is missing")
 	err = members(p.dec, errNotObject, func(name []byte) (err error) {
 		switch string(name) {
@@ -82,6 +89,13 @@ func Peek(body []byte) (id string, typ Type, err error) {
 		return id, typ, nil
 	}
 }
+
+// peekers saves what a decoder takes beside the body, which is most of what
+// looking at its first members costs.
+var peekers = sync.Pool{New: func() any { return newDecoder(nil) }}
+
+// nothing is a source that a decoder keeps no memory for.
+var nothing = strings.NewReader("")
 
 // errEnough ends the walk of Peek.
 var errEnough = errors.New("enough")
