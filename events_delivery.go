@@ -99,7 +99,7 @@ func inflate(body []byte, contentEncoding string) ([]byte, error) {
 
 // gunzipText undoes what Nylas does for SNS, which takes text only.
 func gunzipText(body []byte) ([]byte, error) {
-	compressed, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(body))
+	compressed, err := base64.StdEncoding.AppendDecode(nil, body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDeliveryEncoding, err)
 	}
