@@ -7,6 +7,8 @@ import (
 	"path"
 	"runtime"
 	"strings"
+
+	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
 // What is in this file calls the contents of attachments. They are the caller's
@@ -51,14 +53,9 @@ type contentPanicError struct {
 	place string
 }
 
-// Error names where it was. The value may hold anything, so only its type is
-// named, unless it comes from the runtime.
+// Error names where it was.
 func (e *contentPanicError) Error() string {
-	what := fmt.Sprintf("%T", e.value)
-	if err, ok := e.value.(runtime.Error); ok {
-		what = err.Error()
-	}
-	return fmt.Sprintf("panic in %s: %s", e.place, what)
+	return fmt.Sprintf("panic in %s: %s", e.place, guard.PanicText(e.value))
 }
 
 // Unwrap returns the value of the panic if it is an error.

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"strings"
 	"time"
+
+	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
 // A Handler takes custody of a delivery. Returning nil means that the delivery
@@ -34,19 +35,6 @@ func (f HandlerFunc) HandleDelivery(ctx context.Context, d *Delivery) error {
 
 // Middleware wraps a [Handler] in another one.
 type Middleware func(Handler) Handler
-
-// isNil reports handlers that would panic at the first delivery.
-func isNil(handler Handler) bool {
-	value := reflect.ValueOf(handler)
-	switch value.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func:
-		return value.IsNil()
-	default:
-		return false
-	}
-}
 
 // ErrPermanent is what errors marked by [Permanent] match with errors.Is.
 var ErrPermanent = errors.New("nylas: permanent error")
@@ -165,7 +153,7 @@ func NewReceiver(handler Handler, opts ...ReceiverOption) (*Receiver, error) {
 }
 
 func newReceiver(handler Handler, opts []ReceiverOption) (*Receiver, error) {
-	if isNil(handler) {
+	if guard.IsNil(handler) {
 		return nil, errors.New("handler is nil")
 	}
 	config := receiverConfig{

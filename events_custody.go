@@ -3,14 +3,13 @@ package nylas
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
 var (
@@ -58,7 +57,7 @@ func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held s
 	defer func() {
 		if value := recover(); value != nil {
 			r.logger.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked", named.attrs(
-				slog.String("panic", panicText(value)), slog.String("stack", string(debug.Stack())))...)
+				slog.String("panic", guard.PanicText(value)), slog.String("stack", string(debug.Stack())))...)
 			err = errPanic
 		}
 		held.free()
@@ -75,13 +74,4 @@ type naming struct {
 
 func (n naming) attrs(more ...slog.Attr) []slog.Attr {
 	return append([]slog.Attr{slog.String("id", n.id), slog.String("type", string(n.typ))}, more...)
-}
-
-// panicText names a panic. Its value may hold anything, so only its type is
-// named, unless it comes from the runtime.
-func panicText(value any) string {
-	if err, ok := value.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("%T", value)
 }

@@ -99,6 +99,25 @@ func (d *Delivery) Parse() (*events.Notification, error) {
 	return events.Parse(d.Body)
 }
 
+// MessageOrder is a key for engines that keep an order: the id of the message that
+// was tracked, so that the events of one message are handled one after the other
+// as they came. It is empty for a delivery that cannot be decoded or names no
+// message.
+//
+// It decodes the delivery, which takes a few microseconds.
+func MessageOrder(d *Delivery) string {
+	n, err := d.Parse()
+	if err != nil {
+		return ""
+	}
+	for _, tracked := range n.Tracked() {
+		if tracked.MessageID != "" {
+			return tracked.MessageID
+		}
+	}
+	return ""
+}
+
 func inflate(body []byte, contentEncoding string, limit int64, grow func(by int64) error) ([]byte, error) {
 	switch encoding := strings.ToLower(strings.TrimSpace(contentEncoding)); encoding {
 	case "", "identity":

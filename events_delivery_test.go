@@ -333,3 +333,15 @@ func TestDeliveryWithAnIDOnly(t *testing.T) {
 		require.ErrorIs(t, d.Err, events.ErrEnvelope)
 	}
 }
+
+func TestMessageOrder(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"id":"n","type":"message.opened","data":{"object":{"message_id":"message-1"}}}`:                                      "message-1",
+		`{"id":"n","type":"thread.replied","data":{"object":{"message_id":"reply","root_message_id":"root","thread_id":"t"}}}`: "root",
+		`{"id":"n","type":"grant.expired","data":{"object":{}}}`:                                                               "",
+		"no JSON": "",
+	} {
+		assert.Equal(t, want, nylas.MessageOrder(nylas.NewDelivery([]byte(body), "")), body)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
 // DropDuplicates returns a Middleware that calls the next Handler only once for
@@ -24,7 +26,7 @@ func DropDuplicates(remember int) Middleware {
 		remember = defaultRemember
 	}
 	return func(next Handler) Handler {
-		if isNil(next) {
+		if guard.IsNil(next) {
 			panic("nylas: DropDuplicates: handler is nil")
 		}
 		return &duplicates{

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
 // SecretCachePeriod is how long a [Receiver] uses the secrets of its source
@@ -184,9 +186,9 @@ func (s *sourcedSecrets) call(ctx context.Context, call *sourceCall) {
 	err := errSourceExited
 	defer func() {
 		if value := recover(); value != nil {
-			values, err = nil, fmt.Errorf("it panicked: %s", panicText(value))
+			values, err = nil, fmt.Errorf("it panicked: %s", guard.PanicText(value))
 			s.logger.LogAttrs(ctx, slog.LevelError, "nylas: source of secrets panicked",
-				slog.String("panic", panicText(value)), slog.String("stack", string(debug.Stack())))
+				slog.String("panic", guard.PanicText(value)), slog.String("stack", string(debug.Stack())))
 		}
 		s.mu.Lock()
 		s.running--

@@ -104,7 +104,7 @@ func (w *world) open(path string) error {
 		inbox.WithHooks(inbox.Hooks{Handled: func(d *nylas.Delivery, _ int, _ time.Duration) { w.handled(l, d) }}),
 	}
 	if w.schedule.Ordered {
-		options = append(options, inbox.WithOrder(inbox.MessageOrder))
+		options = append(options, inbox.WithOrder(nylas.MessageOrder))
 	}
 	var err error
 	if l.box, err = inbox.Open(path, options...); err != nil {

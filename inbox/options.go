@@ -146,7 +146,7 @@ func WithGrace(d time.Duration) Option {
 }
 
 // WithOrder handles deliveries with the same key one after the other, in the
-// order of their acceptance; [MessageOrder] is such a key. One that failed holds
+// order of their acceptance; [nylas.MessageOrder] is such a key. One that failed holds
 // back the later ones of its key until it succeeds or is dead. Deliveries whose
 // key is empty have no order.
 //

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -15,6 +13,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	nylas "github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
 // lastWait is for handlers whose contexts Run has ended, and for their marks.
@@ -49,7 +48,7 @@ func (r *running) wait() {
 // handler gets each delivery at least once, and must be idempotent: a crash can
 // come between its return and the mark in the file.
 func (b *Inbox) Run(ctx context.Context, handler nylas.Handler) error {
-	if v := reflect.ValueOf(handler); !v.IsValid() || (v.Kind() == reflect.Func || v.Kind() == reflect.Pointer) && v.IsNil() {
+	if guard.IsNil(handler) {
 		return errors.New("inbox: run: handler is nil")
 	}
 	if err := b.beginRun(); err != nil {
@@ -304,13 +303,9 @@ func (c *config) wait(failures int) time.Duration {
 	return jittered.NextBackOff()
 }
 
-// panicked logs a panic. Its value may hold anything, so only its type is named,
-// unless it comes from the runtime.
+// panicked logs a panic.
 func (r *run) panicked(d *nylas.Delivery, value any) error {
-	what := fmt.Sprintf("%T", value)
-	if err, ok := value.(runtime.Error); ok {
-		what = err.Error()
-	}
+	what := guard.PanicText(value)
 	r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: handler panicked",
 		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.String("panic", what), slog.String("stack", string(debug.Stack())))
 	return fmt.Errorf("inbox: handler panicked: %s", what)

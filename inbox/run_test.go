@@ -212,7 +212,7 @@ func TestOrder(t *testing.T) {
 	path := newPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := newCalls()
-		opts := []inbox.Option{inbox.WithOrder(inbox.MessageOrder), inbox.WithBackoff(time.Minute, time.Minute)}
+		opts := []inbox.Option{inbox.WithOrder(nylas.MessageOrder), inbox.WithBackoff(time.Minute, time.Minute)}
 		box := open(t, path, opts...)
 		add := func(message string, from, to int) {
 			for i := from; i < to; i++ {

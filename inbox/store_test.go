@@ -122,7 +122,7 @@ func TestUndecodableDeliveriesAreDeadLetters(t *testing.T) {
 func TestDeadAndRequeue(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
-	box := open(t, path, inbox.WithOrder(inbox.MessageOrder))
+	box := open(t, path, inbox.WithOrder(nylas.MessageOrder))
 	const n = 600 // more than one step
 	var mended atomic.Bool
 	c := newCalls()

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
 
 	nylas "github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
 const (
@@ -58,7 +58,7 @@ func Receive(ctx context.Context, subscriber *pubsub.Subscriber, handler nylas.H
 	if subscriber == nil {
 		return errors.New("nylaspubsub: receive: subscriber is nil")
 	}
-	if f, isFunc := handler.(nylas.HandlerFunc); handler == nil || isFunc && f == nil {
+	if guard.IsNil(handler) {
 		return errors.New("nylaspubsub: receive: handler is nil")
 	}
 	r := receiving{handler: handler, timeout: handlerTimeout, logger: slog.New(slog.DiscardHandler)}
@@ -176,13 +176,8 @@ func settle(ctx context.Context, m *pubsub.Message, log *slog.Logger, err error)
 	}
 }
 
-// recovered logs a panic. Its value may hold anything, so only its type is
-// named, unless it comes from the runtime.
+// recovered logs a panic.
 func recovered(ctx context.Context, log *slog.Logger, value any) error {
-	what := fmt.Sprintf("%T", value)
-	if err, ok := value.(runtime.Error); ok {
-		what = err.Error()
-	}
-	log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked", slog.String("panic", what), slog.String("stack", string(debug.Stack())))
+	log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked", slog.String("panic", guard.PanicText(value)), slog.String("stack", string(debug.Stack())))
 	return errPanic
 }

@@ -53,7 +53,7 @@ func NewSink(publisher *pubsub.Publisher, opts ...SinkOption) (*Sink, error) {
 }
 
 // WithOrderingKey publishes each delivery with the ordering key that key returns
-// for it, or without one if that is empty; [MessageOrder] is one. Receive then handles
+// for it, or without one if that is empty; [nylas.MessageOrder] is one. Receive then handles
 // the deliveries of a key one after the other, in the order in which Pub/Sub took
 // them, if message ordering is enabled in the subscription. That is not the order
 // of events: Nylas sends notifications in any order. One that fails holds back those
@@ -73,22 +73,6 @@ func WithOrderingKey(key func(*nylas.Delivery) string) SinkOption {
 		s.key = key
 		return nil
 	})
-}
-
-// MessageOrder is a key for [WithOrderingKey]: the id of the message that was
-// tracked, the same for its opens, clicks and replies. It is empty for a delivery
-// that cannot be decoded or names no message.
-func MessageOrder(d *nylas.Delivery) string {
-	n, err := d.Parse()
-	if err != nil {
-		return ""
-	}
-	for _, tracked := range n.Tracked() {
-		if tracked.MessageID != "" {
-			return tracked.MessageID
-		}
-	}
-	return ""
 }
 
 // HandleDelivery publishes d and waits until Pub/Sub has stored it. A delivery

@@ -28,7 +28,7 @@ func TestNewSinkRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "publisher is nil")
 	_, err = nylaspubsub.NewSink(f.publisher(t), nil, nylaspubsub.WithOrderingKey(nil))
 	require.ErrorContains(t, err, "is nil")
-	_, err = nylaspubsub.NewSink(f.publisher(t), nylaspubsub.WithOrderingKey(nylaspubsub.MessageOrder))
+	_, err = nylaspubsub.NewSink(f.publisher(t), nylaspubsub.WithOrderingKey(nylas.MessageOrder))
 	require.ErrorContains(t, err, "EnableMessageOrdering")
 }
 
@@ -182,18 +182,6 @@ func TestSinkBatches(t *testing.T) {
 	assert.Len(t, ids, 64)
 }
 
-func TestMessageOrder(t *testing.T) {
-	t.Parallel()
-	for body, want := range map[string]string{
-		string(openedBody("n-1")): "message-1",
-		`{"id":"n","type":"thread.replied","data":{"object":{"message_id":"reply","root_message_id":"root","thread_id":"t"}}}`: "root",
-		`{"id":"n","type":"grant.expired","data":{"object":{}}}`:                                                               "",
-		"no JSON": "",
-	} {
-		assert.Equal(t, want, nylaspubsub.MessageOrder(nylas.NewDelivery([]byte(body), "")), body)
-	}
-}
-
 // ordered is a sink that orders by key.
 func (f *fake) ordered(t *testing.T, key func(*nylas.Delivery) string) *nylaspubsub.Sink {
 	t.Helper()
@@ -208,7 +196,7 @@ func (f *fake) ordered(t *testing.T, key func(*nylas.Delivery) string) *nylaspub
 func TestSinkOrder(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(s *pubsubpb.Subscription) { s.EnableMessageOrdering = true })
-	sink := f.ordered(t, nylaspubsub.MessageOrder)
+	sink := f.ordered(t, nylas.MessageOrder)
 	const count = 10
 	var want []string
 	for i := range count {
@@ -257,7 +245,7 @@ func TestSinkOrderGoesOnAfterFailure(t *testing.T) {
 		failed = true
 		return true, &pubsubpb.PublishResponse{}, status.Error(codes.PermissionDenied, "not yet")
 	})})
-	sink := f.ordered(t, nylaspubsub.MessageOrder)
+	sink := f.ordered(t, nylas.MessageOrder)
 	d := nylas.NewDelivery(openedBody("n-1"), "")
 	require.Error(t, sink.HandleDelivery(t.Context(), d))
 	require.NoError(t, sink.HandleDelivery(t.Context(), d))

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"reflect"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
 // fetchCooldown is the shortest time between two fetches. River's default, 100
@@ -100,7 +99,7 @@ func Configure(config *river.Config, handler nylas.Handler, opts ...WorkOption) 
 }
 
 func (c *config) configure(config *river.Config, handler nylas.Handler) error {
-	if isNil(handler) {
+	if guard.IsNil(handler) {
 		return errors.New("handler is nil")
 	}
 	for _, period := range []struct {
@@ -144,19 +143,6 @@ func (c *config) configure(config *river.Config, handler nylas.Handler) error {
 		config.Queues[c.queue] = river.QueueConfig{MaxWorkers: c.workers, FetchCooldown: fetchCooldown}
 	}
 	return nil
-}
-
-// isNil reports handlers that would panic at the first delivery.
-func isNil(handler nylas.Handler) bool {
-	value := reflect.ValueOf(handler)
-	switch value.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func:
-		return value.IsNil()
-	default:
-		return false
-	}
 }
 
 // worker gives deliveries to a handler.
@@ -220,13 +206,9 @@ type workError struct {
 func (e *workError) Error() string { return e.text }
 func (e *workError) Unwrap() error { return e.err }
 
-// recovered makes an error of a panic. Its value may hold anything, so only its
-// type is named, unless it comes from the runtime.
+// recovered makes an error of a panic.
 func (w *worker) recovered(ctx context.Context, job *river.Job[*deliveryArgs], value any) error {
-	what := fmt.Sprintf("%T", value)
-	if err, ok := value.(runtime.Error); ok {
-		what = err.Error()
-	}
+	what := guard.PanicText(value)
 	w.logger.LogAttrs(ctx, slog.LevelError, "nylasriver: handler panicked",
 		slog.String("id", job.Args.ID), slog.String("panic", what), slog.String("stack", string(debug.Stack())))
 	return fmt.Errorf("%w: %s", errPanic, what)

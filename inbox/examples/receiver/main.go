@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	logger := slog.New(slog.NewTextHandler(stdout, nil))
 
 	// The events of one message come in the order in which they were received.
-	box, err := inbox.Open(*file, inbox.WithLogger(logger), inbox.WithOrder(inbox.MessageOrder))
+	box, err := inbox.Open(*file, inbox.WithLogger(logger), inbox.WithOrder(nylas.MessageOrder))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,33 @@
+package guard_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/nylastrack/nylas-go/internal/guard"
+)
+
+func TestIsNil(t *testing.T) {
+	t.Parallel()
+	assert.True(t, guard.IsNil(nil))
+	assert.True(t, guard.IsNil((*int)(nil)))
+	assert.True(t, guard.IsNil((func())(nil)))
+	assert.False(t, guard.IsNil(new(int)))
+	assert.False(t, guard.IsNil(func() {}))
+	assert.False(t, guard.IsNil(struct{}{}))
+}
+
+func TestPanicText(t *testing.T) {
+	t.Parallel()
+	caught := func(f func()) (text string) {
+		defer func() { text = guard.PanicText(recover()) }()
+		f()
+		return ""
+	}
+	assert.Equal(t, "string", caught(func() { panic("secret") }))
+	assert.Equal(t, "*errors.errorString", caught(func() { panic(errors.New("secret")) }))
+	var none []int
+	assert.Equal(t, "runtime error: index out of range [1] with length 0", caught(func() { none[1]++ }))
+}
