@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
@@ -24,21 +25,18 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	if limit := d.ReceivedAt.Add(r.limits.custody); limit.Before(end) {
 		end = limit
 	}
-	ctx, cancel := context.WithDeadlineCause(context.WithoutCancel(req.Context()), end, errCustodyLimit)
-	defer cancel()
+	ctx := &custodyContext{request: req.Context(), end: end}
+	defer ctx.cancel()
 	// From here on the delivery is the handler's, and may change or never be let
 	// go of.
 	named := naming{d.ID, d.Type}
+	outcome := make(chan error, 2) // of the handler and of the timer, whoever is first
+	timer := time.AfterFunc(time.Until(end), func() { outcome <- errCustodyLimit })
+	defer timer.Stop()
 	// A goroutine of its own, so that a handler that does not return, or that ends
 	// its goroutine, cannot keep the answer from Nylas.
-	done := make(chan error, 1)
-	go r.handle(ctx, d, named, held, done)
-	var err error
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
+	go r.handle(ctx, d, named, held, outcome)
+	err := <-outcome
 	switch {
 	case err == nil:
 		respondTaken(w)
@@ -52,7 +50,7 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 }
 
 // handle calls the handler and sends what became of it.
-func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, done chan<- error) {
+func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, outcome chan<- error) {
 	err := errHandlerExited
 	defer func() {
 		if value := recover(); value != nil {
@@ -61,10 +59,50 @@ func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held s
 			err = errPanic
 		}
 		held.free()
-		done <- err
+		outcome <- err
 	}()
 	err = r.handler.HandleDelivery(ctx, d)
 }
+
+// custodyContext is the context of a handler: it has the values of the request,
+// does not end with the request, and ends with the custody. Most of what a context
+// takes is made when a handler asks for it, because many do not.
+type custodyContext struct {
+	request context.Context //nolint:containedctx // it is one itself
+	end     time.Time
+
+	mu    sync.Mutex
+	made  context.Context //nolint:containedctx // it is one itself
+	close context.CancelFunc
+	over  bool
+}
+
+// full makes the context that does it all.
+func (c *custodyContext) full() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.made == nil {
+		c.made, c.close = context.WithDeadlineCause(context.WithoutCancel(c.request), c.end, errCustodyLimit)
+		if c.over {
+			c.close()
+		}
+	}
+	return c.made
+}
+
+func (c *custodyContext) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	if c.close != nil {
+		c.close()
+	}
+}
+
+func (c *custodyContext) Deadline() (time.Time, bool) { return c.end, true }
+func (c *custodyContext) Done() <-chan struct{}       { return c.full().Done() }
+func (c *custodyContext) Err() error                  { return c.full().Err() }
+func (c *custodyContext) Value(key any) any           { return c.full().Value(key) }
 
 // naming is what a log may say of a delivery.
 type naming struct {

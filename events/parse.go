@@ -54,13 +54,15 @@ func Parse(body []byte) (*Notification, error) {
 //
 // The error is [ErrNotJSON] or [ErrEnvelope].
 func Peek(body []byte) (id string, typ Type, err error) {
-	dec := peekers.Get().(*jsontext.Decoder)
-	dec.Reset(bytes.NewBuffer(body), decodeOptions)
+	peeker := peekers.Get().(*peeker)
+	peeker.source = *bytes.NewBuffer(body)
+	peeker.dec.Reset(&peeker.source, decodeOptions)
 	defer func() {
-		dec.Reset(nothing, decodeOptions) // the body is the caller's
-		peekers.Put(dec)
+		peeker.source = bytes.Buffer{} // the body is the caller's
+		peeker.dec.Reset(&peeker.source, decodeOptions)
+		peekers.Put(peeker)
 	}()
-	p := parser{dec: dec}
+	p := parser{dec: peeker.dec}
 	idRule, typeRule := ruleError("id is missing"), ruleError("type is missing")
 	err = members(p.dec, errNotObject, func(name []byte) (err error) {
 		switch string(name) {
@@ -90,12 +92,14 @@ func Peek(body []byte) (id string, typ Type, err error) {
 	}
 }
 
-// peekers saves what a decoder takes beside the body, which is most of what
-// looking at its first members costs.
-var peekers = sync.Pool{New: func() any { return newDecoder(nil) }}
+// peeker is a decoder that is used again: making one is most of what looking at
+// the first members of a body costs.
+type peeker struct {
+	dec    *jsontext.Decoder
+	source bytes.Buffer
+}
 
-// nothing is a source that a decoder keeps no memory for.
-var nothing = strings.NewReader("")
+var peekers = sync.Pool{New: func() any { return &peeker{dec: newDecoder(nil)} }}
 
 // errEnough ends the walk of Peek.
 var errEnough = errors.New("enough")
