@@ -36,11 +36,11 @@ type config struct {
 const (
 	defaultWorkers   = 8
 	defaultRetention = 7 * 24 * time.Hour // Nylas sends again for 72 hours
-	// With these a delivery is given up after about 14 hours: long enough for
-	// somebody to notice and mend what it needs.
-	defaultMaxAttempts    = 20
+	// With these a delivery is given up after about 63 hours: a weekend, after which
+	// somebody notices and mends what it needs. They are those of sinks/river.
+	defaultMaxAttempts    = 25
 	defaultFirstBackoff   = time.Second
-	defaultMaxBackoff     = 2 * time.Hour
+	defaultMaxBackoff     = 6 * time.Hour
 	defaultHandlerTimeout = time.Minute
 	defaultGrace          = 10 * time.Second
 )
@@ -94,7 +94,7 @@ func WithRetention(d time.Duration) Option {
 }
 
 // WithMaxAttempts sets after how many failures a delivery becomes a dead letter:
-// 20 by default, which takes about 14 hours. An attempt that ended with the
+// 25 by default, which takes about 63 hours. An attempt that ended with the
 // process, or with Run, does not count.
 func WithMaxAttempts(n int) Option {
 	return option(func(c *config) error {
@@ -107,7 +107,7 @@ func WithMaxAttempts(n int) Option {
 }
 
 // WithBackoff sets the wait after the first failure of a delivery, which doubles
-// with each further one up to most: 1 s and 2 h by default. Each wait is made up
+// with each further one up to most: 1 s and 6 h by default. Each wait is made up
 // to a half longer or shorter by chance, so that what failed together does not
 // come back together.
 func WithBackoff(first, most time.Duration) Option {
