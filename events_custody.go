@@ -26,7 +26,6 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 		end = limit
 	}
 	ctx := &custodyContext{request: req.Context(), end: end}
-	defer ctx.cancel()
 	// From here on the delivery is the handler's, and may change or never be let
 	// go of.
 	named := naming{d.ID, d.Type}
@@ -37,6 +36,9 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	// its goroutine, cannot keep the answer from Nylas.
 	go r.handle(ctx, d, named, held, outcome)
 	err := <-outcome
+	if !errors.Is(err, errCustodyLimit) { // then it ends by itself, and its cause is to say why
+		defer ctx.cancel()
+	}
 	switch {
 	case err == nil:
 		respondTaken(w)
