@@ -90,6 +90,39 @@ func TestLoopPolicyWhenADraftIsSent(t *testing.T) {
 	})
 }
 
+// The options of the call hold for what it asks and changes before it sends.
+func TestLoopPolicyWhenADraftIsSentWithOptions(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		create := &nylas.CreateDraftRequest{To: toKim(), Body: "<p>hello</p>", TrackingOptions: &nylas.TrackingOptions{Opens: true}}
+		draft, err := l.newClient(l.nylas.APIKey()).Drafts.Create(ctx, l.nylas.GrantID(), create)
+		require.NoError(t, err)
+		asked := 0
+		client := l.newClient(l.nylas.APIKey(), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+			Consent: func(context.Context, nylas.Participant, nylas.TrackingKind) (nylas.Consent, error) {
+				asked++
+				return nylas.ConsentDenied, nil
+			},
+			Unknown: nylas.ConsentDenied,
+		}))
+
+		var exchanges []nylas.Exchange
+		_, err = client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil, nylas.WithIdempotencyKey("k-1"), nylas.WithCapture(&exchanges))
+		require.ErrorContains(t, err, "takes no Idempotency-Key")
+		assert.Empty(t, exchanges)
+		assert.Zero(t, asked)
+
+		_, err = client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil, nylas.WithHeader("X-Tenant", "42"), nylas.WithCapture(&exchanges))
+		require.NoError(t, err)
+		var methods []string
+		for _, exchange := range exchanges {
+			methods = append(methods, exchange.Method)
+			assert.Equal(t, "42", exchange.RequestHeader.Get("X-Tenant"))
+		}
+		assert.Equal(t, []string{"GET", "PUT", "POST"}, methods)
+	})
+}
+
 // A policy cannot change the request that it is asked about.
 func TestLoopPolicyCannotChangeTheRequest(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
