@@ -143,6 +143,33 @@ func TestLoopPolicyCannotChangeTheRequest(t *testing.T) {
 	})
 }
 
+func TestLoopPolicyCannotChangeTheUpdateOfADraft(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		draft, err := l.client.Drafts.Create(ctx, l.nylas.GrantID(), &nylas.CreateDraftRequest{To: toKim(), Body: "<p>hello</p>"})
+		require.NoError(t, err)
+		update := &nylas.UpdateDraftRequest{To: toKim(), TrackingOptions: &nylas.UpdateTrackingOptions{Opens: new(true), Links: new(false)}}
+		client := l.newClient(l.nylas.APIKey(), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+			Consent: func(context.Context, nylas.Participant, nylas.TrackingKind) (nylas.Consent, error) {
+				update.To[0].Email = "other@example.org"
+				update.CC = []nylas.Participant{{Email: "copy@example.org"}}
+				*update.TrackingOptions.Links = true
+				update.TrackingOptions.ThreadReplies = new(true)
+				return nylas.ConsentGranted, nil
+			},
+			Unknown: nylas.ConsentDenied,
+		}))
+		_, err = client.Drafts.Update(ctx, l.nylas.GrantID(), draft.ID, update)
+		require.NoError(t, err)
+		message, err := l.client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil)
+		require.NoError(t, err)
+		sent, _ := l.nylas.Message(message.ID)
+		assert.Equal(t, nylastest.Tracking{Opens: true}, sent.Tracking)
+		assert.Equal(t, "kim@example.org", sent.To[0].Email)
+		assert.Empty(t, sent.CC)
+	})
+}
+
 func TestLoopPolicyOfTransactionalSends(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		client := l.newClient(l.nylas.APIKey(), nobodysOpens())

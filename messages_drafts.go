@@ -274,11 +274,13 @@ func (s *DraftService) Update(
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
-	options, decided, err := s.allowed(ctx, op, req)
+	allowed := *req
+	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
+	allowed.TrackingOptions = req.TrackingOptions.clone()
+	options, decided, err := s.allowed(ctx, op, &allowed)
 	if err != nil {
 		return nil, err
 	}
-	allowed := *req
 	allowed.TrackingOptions = options
 	var answer draftAnswer
 	err = s.client.do(ctx, call{

@@ -28,6 +28,16 @@ func (s *DraftService) allowed(ctx context.Context, op string, req *UpdateDraftR
 	return allowed, decisions, nil
 }
 
+// clone returns options that the policy cannot change through the request.
+func (o *UpdateTrackingOptions) clone() *UpdateTrackingOptions {
+	if o == nil {
+		return nil
+	}
+	own := *o
+	own.Opens, own.Links, own.ThreadReplies, own.Label = copied(o.Opens), copied(o.Links), copied(o.ThreadReplies), copied(o.Label)
+	return &own
+}
+
 func isFalse(flag *bool) bool { return flag != nil && !*flag }
 
 // kinds returns what the update switches on.
