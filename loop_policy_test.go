@@ -2,6 +2,7 @@ package nylas_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,6 +183,46 @@ func TestLoopPolicyOfTransactionalSends(t *testing.T) {
 		assert.True(t, req.TrackingOptions.Opens)
 		sent, _ := l.nylas.Message(message.ID)
 		assert.Equal(t, nylastest.Tracking{}, sent.Tracking)
+	}, nylastest.WithSendingDomains(testDomain))
+}
+
+// Whoever gets the message is asked, in every way to send.
+func TestLoopPolicyAsksAllRecipients(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx, grant := t.Context(), l.nylas.GrantID()
+		var asked []string
+		client := l.newClient(l.nylas.APIKey(), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+			Consent: func(_ context.Context, recipient nylas.Participant, _ nylas.TrackingKind) (nylas.Consent, error) {
+				asked = append(asked, recipient.Email)
+				return nylas.ConsentGranted, nil
+			},
+			Unknown: nylas.ConsentDenied,
+		}))
+		to := []nylas.Participant{{Email: "to@example.org"}}
+		cc := []nylas.Participant{{Email: "cc@example.org"}}
+		bcc := []nylas.Participant{{Email: "bcc@example.org"}}
+		options := &nylas.TrackingOptions{ThreadReplies: true}
+		askedBy := func(name string, err error, times int) {
+			require.NoError(t, err, name)
+			assert.Equal(t, slices.Repeat([]string{"to@example.org", "cc@example.org", "bcc@example.org"}, times), asked, name)
+			asked = nil
+		}
+
+		_, err := client.Messages.Send(ctx, grant, &nylas.SendMessageRequest{To: to, CC: cc, BCC: bcc, Body: "<p>a</p>", TrackingOptions: options})
+		askedBy("send message", err, 1)
+		_, err = client.Transactional.Send(ctx, testDomain, &nylas.SendTransactionalRequest{
+			To: to, CC: cc, BCC: bcc, From: nylas.Participant{Email: "hello@" + testDomain}, Body: "<p>a</p>",
+			TrackingOptions: &nylas.TransactionalTrackingOptions{Opens: true},
+		})
+		askedBy("send transactional message", err, 1)
+		draft, err := client.Drafts.Create(ctx, grant, &nylas.CreateDraftRequest{To: to, CC: cc, BCC: bcc, Body: "<p>a</p>", TrackingOptions: options})
+		askedBy("create draft", err, 1)
+		_, err = client.Drafts.Update(ctx, grant, draft.ID, &nylas.UpdateDraftRequest{
+			To: to, CC: cc, BCC: bcc, TrackingOptions: &nylas.UpdateTrackingOptions{ThreadReplies: new(true)},
+		})
+		askedBy("update draft", err, 1)
+		_, err = client.Drafts.Send(ctx, grant, draft.ID, nil)
+		askedBy("send draft", err, 3) // the emulator does not return the options of a draft, so any kind may be on
 	}, nylastest.WithSendingDomains(testDomain))
 }
 
