@@ -186,6 +186,23 @@ func TestLoopPolicyOfTransactionalSends(t *testing.T) {
 	}, nylastest.WithSendingDomains(testDomain))
 }
 
+// Nylas refuses a hostname that has no use, so it goes with what was switched off.
+func TestLoopPolicyTakesTheHostnameOffAnUpdate(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		draft, err := l.client.Drafts.Create(ctx, l.nylas.GrantID(), &nylas.CreateDraftRequest{To: toKim(), Body: "<p>hello</p>"})
+		require.NoError(t, err)
+		var exchanges []nylas.Exchange
+		client := l.newClient(l.nylas.APIKey(), nobodysOpens())
+		_, err = client.Drafts.Update(ctx, l.nylas.GrantID(), draft.ID, &nylas.UpdateDraftRequest{
+			To: toKim(), TrackingOptions: &nylas.UpdateTrackingOptions{Opens: new(true), Links: new(false), DomainName: "track.acme.dev"},
+		}, nylas.WithCapture(&exchanges))
+		require.NoError(t, err)
+		require.Len(t, exchanges, 1)
+		assert.Contains(t, string(exchanges[0].RequestBody), `"tracking_options":{"opens":false,"links":false}`)
+	})
+}
+
 // Whoever gets the message is asked, in every way to send.
 func TestLoopPolicyAsksAllRecipients(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
