@@ -2,6 +2,7 @@ package nylas_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,39 @@ func TestLoopPolicyWhenADraftIsSent(t *testing.T) {
 	})
 }
 
+// The options of the call hold for what it asks and changes before it sends.
+func TestLoopPolicyWhenADraftIsSentWithOptions(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		create := &nylas.CreateDraftRequest{To: toKim(), Body: "<p>hello</p>", TrackingOptions: &nylas.TrackingOptions{Opens: true}}
+		draft, err := l.newClient(l.nylas.APIKey()).Drafts.Create(ctx, l.nylas.GrantID(), create)
+		require.NoError(t, err)
+		asked := 0
+		client := l.newClient(l.nylas.APIKey(), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+			Consent: func(context.Context, nylas.Participant, nylas.TrackingKind) (nylas.Consent, error) {
+				asked++
+				return nylas.ConsentDenied, nil
+			},
+			Unknown: nylas.ConsentDenied,
+		}))
+
+		var exchanges []nylas.Exchange
+		_, err = client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil, nylas.WithIdempotencyKey("k-1"), nylas.WithCapture(&exchanges))
+		require.ErrorContains(t, err, "takes no Idempotency-Key")
+		assert.Empty(t, exchanges)
+		assert.Zero(t, asked)
+
+		_, err = client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil, nylas.WithHeader("X-Tenant", "42"), nylas.WithCapture(&exchanges))
+		require.NoError(t, err)
+		var methods []string
+		for _, exchange := range exchanges {
+			methods = append(methods, exchange.Method)
+			assert.Equal(t, "42", exchange.RequestHeader.Get("X-Tenant"))
+		}
+		assert.Equal(t, []string{"GET", "PUT", "POST"}, methods)
+	})
+}
+
 // A policy cannot change the request that it is asked about.
 func TestLoopPolicyCannotChangeTheRequest(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
@@ -110,6 +144,33 @@ func TestLoopPolicyCannotChangeTheRequest(t *testing.T) {
 	})
 }
 
+func TestLoopPolicyCannotChangeTheUpdateOfADraft(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		draft, err := l.client.Drafts.Create(ctx, l.nylas.GrantID(), &nylas.CreateDraftRequest{To: toKim(), Body: "<p>hello</p>"})
+		require.NoError(t, err)
+		update := &nylas.UpdateDraftRequest{To: toKim(), TrackingOptions: &nylas.UpdateTrackingOptions{Opens: new(true), Links: new(false)}}
+		client := l.newClient(l.nylas.APIKey(), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+			Consent: func(context.Context, nylas.Participant, nylas.TrackingKind) (nylas.Consent, error) {
+				update.To[0].Email = "other@example.org"
+				update.CC = []nylas.Participant{{Email: "copy@example.org"}}
+				*update.TrackingOptions.Links = true
+				update.TrackingOptions.ThreadReplies = new(true)
+				return nylas.ConsentGranted, nil
+			},
+			Unknown: nylas.ConsentDenied,
+		}))
+		_, err = client.Drafts.Update(ctx, l.nylas.GrantID(), draft.ID, update)
+		require.NoError(t, err)
+		message, err := l.client.Drafts.Send(ctx, l.nylas.GrantID(), draft.ID, nil)
+		require.NoError(t, err)
+		sent, _ := l.nylas.Message(message.ID)
+		assert.Equal(t, nylastest.Tracking{Opens: true}, sent.Tracking)
+		assert.Equal(t, "kim@example.org", sent.To[0].Email)
+		assert.Empty(t, sent.CC)
+	})
+}
+
 func TestLoopPolicyOfTransactionalSends(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		client := l.newClient(l.nylas.APIKey(), nobodysOpens())
@@ -122,6 +183,63 @@ func TestLoopPolicyOfTransactionalSends(t *testing.T) {
 		assert.True(t, req.TrackingOptions.Opens)
 		sent, _ := l.nylas.Message(message.ID)
 		assert.Equal(t, nylastest.Tracking{}, sent.Tracking)
+	}, nylastest.WithSendingDomains(testDomain))
+}
+
+// Nylas refuses a hostname that has no use, so it goes with what was switched off.
+func TestLoopPolicyTakesTheHostnameOffAnUpdate(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		draft, err := l.client.Drafts.Create(ctx, l.nylas.GrantID(), &nylas.CreateDraftRequest{To: toKim(), Body: "<p>hello</p>"})
+		require.NoError(t, err)
+		var exchanges []nylas.Exchange
+		client := l.newClient(l.nylas.APIKey(), nobodysOpens())
+		_, err = client.Drafts.Update(ctx, l.nylas.GrantID(), draft.ID, &nylas.UpdateDraftRequest{
+			To: toKim(), TrackingOptions: &nylas.UpdateTrackingOptions{Opens: new(true), Links: new(false), DomainName: "track.acme.dev"},
+		}, nylas.WithCapture(&exchanges))
+		require.NoError(t, err)
+		require.Len(t, exchanges, 1)
+		assert.Contains(t, string(exchanges[0].RequestBody), `"tracking_options":{"opens":false,"links":false}`)
+	})
+}
+
+// Whoever gets the message is asked, in every way to send.
+func TestLoopPolicyAsksAllRecipients(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx, grant := t.Context(), l.nylas.GrantID()
+		var asked []string
+		client := l.newClient(l.nylas.APIKey(), nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+			Consent: func(_ context.Context, recipient nylas.Participant, _ nylas.TrackingKind) (nylas.Consent, error) {
+				asked = append(asked, recipient.Email)
+				return nylas.ConsentGranted, nil
+			},
+			Unknown: nylas.ConsentDenied,
+		}))
+		to := []nylas.Participant{{Email: "to@example.org"}}
+		cc := []nylas.Participant{{Email: "cc@example.org"}}
+		bcc := []nylas.Participant{{Email: "bcc@example.org"}}
+		options := &nylas.TrackingOptions{ThreadReplies: true}
+		askedBy := func(name string, err error, times int) {
+			require.NoError(t, err, name)
+			assert.Equal(t, slices.Repeat([]string{"to@example.org", "cc@example.org", "bcc@example.org"}, times), asked, name)
+			asked = nil
+		}
+
+		_, err := client.Messages.Send(ctx, grant, &nylas.SendMessageRequest{To: to, CC: cc, BCC: bcc, Body: "<p>a</p>", TrackingOptions: options})
+		askedBy("send message", err, 1)
+		_, err = client.Transactional.Send(ctx, testDomain, &nylas.SendTransactionalRequest{
+			To: to, CC: cc, BCC: bcc, From: nylas.Participant{Email: "hello@" + testDomain}, Body: "<p>a</p>",
+			TrackingOptions: &nylas.TransactionalTrackingOptions{Opens: true},
+		})
+		askedBy("send transactional message", err, 1)
+		draft, err := client.Drafts.Create(ctx, grant, &nylas.CreateDraftRequest{To: to, CC: cc, BCC: bcc, Body: "<p>a</p>", TrackingOptions: options})
+		askedBy("create draft", err, 1)
+		_, err = client.Drafts.Update(ctx, grant, draft.ID, &nylas.UpdateDraftRequest{
+			To: to, CC: cc, BCC: bcc, TrackingOptions: &nylas.UpdateTrackingOptions{ThreadReplies: new(true)},
+		})
+		askedBy("update draft", err, 1)
+		_, err = client.Drafts.Send(ctx, grant, draft.ID, nil)
+		askedBy("send draft", err, 3) // the emulator does not return the options of a draft, so any kind may be on
 	}, nylastest.WithSendingDomains(testDomain))
 }
 

@@ -274,11 +274,13 @@ func (s *DraftService) Update(
 	if err := req.check(op); err != nil {
 		return nil, err
 	}
-	options, decided, err := s.allowed(ctx, op, req)
+	allowed := *req
+	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
+	allowed.TrackingOptions = req.TrackingOptions.clone()
+	options, decided, err := s.allowed(ctx, op, &allowed)
 	if err != nil {
 		return nil, err
 	}
-	allowed := *req
 	allowed.TrackingOptions = options
 	var answer draftAnswer
 	err = s.client.do(ctx, call{
@@ -312,7 +314,9 @@ func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts
 // Get still returns the draft, it was probably not sent.
 //
 // With a tracking policy the draft is read before, the policy asked about the
-// recipients that it has by now, and what is not allowed switched off in it.
+// recipients that it has by now, and what is not allowed switched off in it. Options
+// hold for each of these requests; with [WithResponse] the response is that of the
+// last one.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/send-draft-id/
 func (s *DraftService) Send(
@@ -326,7 +330,7 @@ func (s *DraftService) Send(
 	if req != nil && *req != (SendDraftRequest{}) {
 		send.body = req
 	}
-	decided, err := s.settleTracking(ctx, send.op, grantID, draftID)
+	decided, err := s.settleTracking(ctx, send.op, grantID, draftID, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,16 @@ func (s *DraftService) allowed(ctx context.Context, op string, req *UpdateDraftR
 	return allowed, decisions, nil
 }
 
+// clone returns options that the policy cannot change through the request.
+func (o *UpdateTrackingOptions) clone() *UpdateTrackingOptions {
+	if o == nil {
+		return nil
+	}
+	own := *o
+	own.Opens, own.Links, own.ThreadReplies, own.Label = copied(o.Opens), copied(o.Links), copied(o.ThreadReplies), copied(o.Label)
+	return &own
+}
+
 func isFalse(flag *bool) bool { return flag != nil && !*flag }
 
 // kinds returns what the update switches on.
@@ -41,12 +51,16 @@ func (o *UpdateTrackingOptions) kinds() []TrackingKind {
 
 // settleTracking asks the client's policy, if it has one, about the recipients and
 // the tracking that a draft has now, and switches off in the draft what is not
-// allowed. If Nylas does not return the options, any may be on.
-func (s *DraftService) settleTracking(ctx context.Context, op, grantID, draftID string) ([]TrackingDecision, error) {
+// allowed. If Nylas does not return the options, any may be on. The options of the
+// call hold for these requests too: one that the send does not take is refused
+// before the draft is changed.
+func (s *DraftService) settleTracking(
+	ctx context.Context, op, grantID, draftID string, opts []RequestOption,
+) ([]TrackingDecision, error) {
 	if s.client.policy == nil {
 		return nil, nil
 	}
-	draft, err := s.Get(ctx, grantID, draftID)
+	draft, err := s.Get(ctx, grantID, draftID, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +76,8 @@ func (s *DraftService) settleTracking(ctx context.Context, op, grantID, draftID 
 		var answer draftAnswer
 		err = s.client.do(ctx, call{
 			op: "update draft", method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
-			body: &UpdateDraftRequest{TrackingOptions: off}, limit: mailboxTimeout, multipart: true,
-		}, &answer, nil)
+			body: &UpdateDraftRequest{TrackingOptions: off}, limit: mailboxTimeout, multipart: true, tracking: decisions,
+		}, &answer, opts)
 	}
 	return decisions, err
 }

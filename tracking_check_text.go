@@ -15,12 +15,13 @@ import (
 // commonTLDs are the last parts of names that a text without a scheme is taken
 // for a host by. Those that are also the ends of file names are left out.
 var commonTLDs = []string{
-	"ai", "app", "at", "au", "be", "biz", "br", "ca", "ch", "cloud", "cn", "co", "com", "cz", "de", "dev", "dk", "edu", "es", "eu",
-	"fi", "fr", "gov", "ie", "in", "info", "io", "it", "jp", "me", "net", "nl", "no", "nz", "org", "pt", "se", "shop", "uk", "us",
+	"ae", "ai", "app", "at", "au", "be", "bg", "biz", "br", "ca", "ch", "cl", "cloud", "cn", "co", "com", "cz", "de", "dev", "dk", "edu", "es",
+	"eu", "fi", "fr", "gov", "gr", "hk", "hr", "hu", "ie", "il", "in", "info", "io", "it", "jp", "kr", "lt", "lu", "lv", "me", "mx", "net", "ng",
+	"nl", "no", "nz", "online", "org", "pl", "pt", "ro", "ru", "se", "sg", "shop", "sk", "tr", "tw", "ua", "uk", "us", "vn", "za",
 }
 
-// fileTLDs are those of commonTLDs that files have too: drawings and programs.
-var fileTLDs = []string{"ai", "app"}
+// fileTLDs are those of commonTLDs that files have too: drawings, programs and scripts.
+var fileTLDs = []string{"ai", "app", "pl"}
 
 // notHosts are products whose names read like hosts.
 var notHosts = []string{"asp.net", "ado.net", "ml.net", "vb.net"}
