@@ -42,13 +42,24 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	switch {
 	case err == nil:
 		respondTaken(w)
-	case errors.Is(err, ErrPermanent):
+	case isPermanent(err):
 		r.logger.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", named.attrs(slog.Any("error", err))...)
 		respondTaken(w)
 	default:
 		r.logger.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken", named.attrs(slog.Any("error", err))...)
 		respondUnavailable(w)
 	}
+}
+
+// isPermanent asks a handler's error, whatever its methods do: the Unwrap of a nil
+// pointer in an error panics, and that would cut the connection without a status.
+func isPermanent(err error) (permanent bool) {
+	defer func() {
+		if recover() != nil {
+			permanent = false
+		}
+	}()
+	return errors.Is(err, ErrPermanent)
 }
 
 // handle calls the handler and sends what became of it.

@@ -26,6 +26,13 @@ type customPanic struct{ text string }
 // seen is a map that somebody forgot to make.
 func seen(*nylas.Delivery) map[string]bool { return nil }
 
+// wrapperError is what a handler returns a nil pointer of that declares one and
+// no error.
+type wrapperError struct{ inner error }
+
+func (e *wrapperError) Error() string { return e.inner.Error() }
+func (e *wrapperError) Unwrap() error { return e.inner }
+
 // outcomeTest is how a handler ends, the answer, and what is logged.
 type outcomeTest struct {
 	handle nylas.HandlerFunc
@@ -57,6 +64,8 @@ func outcomeTests() map[string]outcomeTest {
 		"error":         {with(failed), 503, "WARN", notTaken, "disk full", ""},
 		"wrapped error": {with(fmt.Errorf("store: %w", failed)), 503, "WARN", notTaken, "store: disk full", ""},
 		"cancelled":     {with(context.Canceled), 503, "WARN", notTaken, "context canceled", ""},
+
+		"nil pointer": {with((*wrapperError)(nil)), 503, "WARN", notTaken, "<nil>", ""},
 
 		"permanent":         {with(nylas.Permanent(failed)), 200, "ERROR", givenUp, "disk full", ""},
 		"wrapped permanent": {with(fmt.Errorf("store: %w", nylas.Permanent(failed))), 200, "ERROR", givenUp, "store: disk full", ""},

@@ -3,7 +3,6 @@ package nylas
 import (
 	"container/list"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -101,7 +100,7 @@ func (d *duplicates) handle(ctx context.Context, delivery *Delivery, mine *claim
 		close(mine.done)
 	}()
 	err := d.next.HandleDelivery(ctx, delivery)
-	mine.handled = err == nil || errors.Is(err, ErrPermanent)
+	mine.handled = err == nil || isPermanent(err)
 	return err
 }
 

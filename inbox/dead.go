@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,43 +56,68 @@ func (b *Inbox) Dead(ctx context.Context) iter.Seq2[*DeadLetter, error] {
 
 // Requeue makes dead letters due at once, with their attempts counted from 0. All
 // of them or none; an id that is not among the dead letters is an error,
-// [ErrNotDead]. It returns when the change is on the disk.
+// [ErrNotDead]. It returns when the change is on the disk. Deliveries that come
+// meanwhile wait for that one change, some seconds with 100,000 ids, which a receiver
+// answers with 503: give at most some 10,000 at a time.
 func (b *Inbox) Requeue(ctx context.Context, ids ...string) error {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := ask(ctx, &b.queue, func(s *store) (struct{}, error) {
-		seqs, err := s.revive(ids)
-		if err == nil {
-			b.revived(s, seqs)
-		}
-		return struct{}{}, err
-	})
-	if err != nil {
+	if err := b.requeue(ctx, ids); err != nil {
 		return fmt.Errorf("inbox: requeue: %w", err)
 	}
 	return nil
 }
 
-// revived makes deliveries known to the schedule, in the order of their acceptance.
-func (b *Inbox) revived(s *store, seqs []int64) {
-	now := time.Now()
-	slices.Sort(seqs)
-	for _, seq := range seqs {
-		e := &entry{seq: seq, due: now}
-		if b.config.order != nil {
-			if d, err := s.read(seq); err == nil && d != nil {
-				e.key = b.key(d)
-			}
+// requeue looks for the dead letters in steps, and changes all of them in one
+// transaction: after an outage they can be all that came in a day, and whoever
+// delivers waits for what the writer does at a time.
+func (b *Inbox) requeue(ctx context.Context, ids []string) error {
+	entries := make([]*entry, 0, len(ids))
+	for some := range slices.Chunk(ids, stepRows) {
+		found, err := ask(ctx, &b.queue, func(s *store) ([]*entry, error) { return b.deadEntries(s, some) })
+		if err != nil {
+			return err
 		}
-		b.schedule.mu.Lock()
-		if !b.schedule.behind || seq <= b.schedule.read { // if not, it is read with those around it
-			b.schedule.admit(e, now)
-			b.schedule.changed.Broadcast()
-		}
-		b.schedule.mu.Unlock()
+		entries = append(entries, found...)
 	}
+	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
+	_, err := ask(ctx, &b.queue, func(s *store) (struct{}, error) {
+		err := s.revive(entries)
+		if err == nil {
+			b.revived(entries)
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+func (b *Inbox) deadEntries(s *store, ids []string) (entries []*entry, err error) {
+	for _, id := range ids {
+		seq, d, err := s.deadLetter(id)
+		if err != nil {
+			return nil, err
+		}
+		if seq == 0 {
+			return nil, fmt.Errorf("%w: %q", ErrNotDead, id)
+		}
+		entries = append(entries, &entry{seq: seq, key: b.key(d)})
+	}
+	return entries, nil
+}
+
+// revived makes deliveries known to the schedule, in the order of their acceptance.
+func (b *Inbox) revived(entries []*entry) {
+	now := time.Now()
+	b.schedule.mu.Lock()
+	defer b.schedule.mu.Unlock()
+	for _, e := range entries {
+		if e.due = now; !b.schedule.behind || e.seq <= b.schedule.read { // if not, it is read with those around it
+			b.schedule.admit(e, now)
+		}
+	}
+	b.schedule.changed.Broadcast()
 }
 
 // ErrNotDead means that no dead letter has the id.

@@ -142,7 +142,9 @@ func TestFailuresOfAllKinds(t *testing.T) {
 		"the goroutine ends": {func(context.Context) error { runtime.Goexit(); return nil }, 2, "inbox: handler ended its goroutine"},
 		"it is late": {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 2,
 			"inbox: handler did not return in time\ncontext deadline exceeded"},
-		"a long text":                     {func(context.Context) error { return errors.New(strings.Repeat("ä", 2000)) }, 2, strings.Repeat("ä", 512)},
+		"a long text": {func(context.Context) error { return errors.New(strings.Repeat("ä", 2000)) }, 2, strings.Repeat("ä", 512)},
+		"an error that cannot be unwrapped": {func(context.Context) error { return (*wrapperError)(nil) }, 2,
+			"an error of type *inbox_test.wrapperError whose text cannot be had"},
 		"an error that cannot be printed": {func(context.Context) error { return (*broken)(nil) }, 2, "an error of type *inbox_test.broken whose text cannot be had"},
 	}
 	for name, test := range tests {
@@ -178,6 +180,12 @@ func TestFailuresOfAllKinds(t *testing.T) {
 type broken struct{ text string }
 
 func (e *broken) Error() string { return e.text }
+
+// wrapperError is what a handler returns that declares a pointer and no error.
+type wrapperError struct{ inner error }
+
+func (e *wrapperError) Error() string { return e.inner.Error() }
+func (e *wrapperError) Unwrap() error { return e.inner }
 
 func TestALateHandlerIsNotRunBesideItself(t *testing.T) {
 	t.Parallel()

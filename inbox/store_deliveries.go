@@ -223,32 +223,41 @@ func (s *store) lettersAfter(seq int64) (letters []*DeadLetter, last int64, err 
 	return letters, last, explain(err)
 }
 
-// revive puts dead letters among those that wait, and returns their seqs.
-func (s *store) revive(ids []string) (seqs []int64, err error) {
-	err = s.commit(func() error {
-		seqs = nil
-		for _, id := range ids {
-			seq, err := s.seqOf(storedID(id))
-			if err != nil {
-				return err
-			}
-			revived, err := s.db.exec("INSERT INTO deliveries (seq, id, received, body) SELECT seq, id, received, body FROM dead WHERE seq = ?", seq)
-			if err != nil {
-				return err
-			}
-			if revived == 0 {
-				return fmt.Errorf("%w: %q", ErrNotDead, id)
-			}
-			if _, err := s.db.exec("DELETE FROM dead WHERE seq = ?", seq); err != nil {
-				return err
-			}
-			s.pending++
-			s.dead--
-			seqs = append(seqs, seq)
+// deadLetter finds the dead letter with an id; its seq is 0 if there is none.
+func (s *store) deadLetter(id string) (seq int64, d *nylas.Delivery, err error) {
+	known, err := s.seqOf(storedID(id))
+	if err != nil || known == 0 {
+		return 0, nil, explain(err)
+	}
+	err = s.db.query(func(values []driver.Value) bool {
+		seq, d = known, rebuild(values[0], values[1], values[2])
+		return false
+	}, "SELECT id, received, body FROM dead WHERE seq = ?", known)
+	return seq, d, explain(err)
+}
+
+// revive puts dead letters among those that wait, many rows at a time.
+func (s *store) revive(entries []*entry) error {
+	seq := func(i int) []any { return []any{entries[i].seq} }
+	return s.commit(func() error {
+		revived, err := s.db.many(len(entries), func(n int) string {
+			return "INSERT INTO deliveries (seq, id, received, body) SELECT seq, id, received, body FROM dead WHERE seq IN (" + times("?", n) + ")"
+		}, seq)
+		if err != nil {
+			return err
 		}
+		if revived < int64(len(entries)) {
+			return fmt.Errorf("%w: one was put back or removed meanwhile", ErrNotDead)
+		}
+		if _, err := s.db.many(len(entries), func(n int) string {
+			return "DELETE FROM dead WHERE seq IN (" + times("?", n) + ")"
+		}, seq); err != nil {
+			return err
+		}
+		s.pending += revived
+		s.dead -= revived
 		return nil
 	})
-	return seqs, err
 }
 
 // rebuild makes a delivery of what was stored. Its id stays the one under which it

@@ -168,6 +168,47 @@ func TestDeadAndRequeue(t *testing.T) {
 	assert.Len(t, c.at[left[0].Delivery.ID], 2)
 }
 
+// Who puts back what an outage left must not make the receiver answer 503.
+func TestDeliveriesDoNotWaitForRequeue(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	var requeuing atomic.Bool
+	var keys atomic.Int64
+	begun := make(chan struct{})
+	box := open(t, newPath(t), inbox.WithOrder(func(d *nylas.Delivery) string {
+		if requeuing.Load() && d.ID != "new" && keys.Add(1) == n/10 {
+			close(begun)
+		}
+		return ""
+	}))
+	ids := make([]string, n)
+	var storing sync.WaitGroup
+	for i := range ids {
+		ids[i] = fmt.Sprint("n-", i)
+		storing.Go(func() { take(t, box, ids[i]) })
+	}
+	storing.Wait()
+	run(t, box, func(context.Context, *nylas.Delivery) error {
+		if requeuing.Load() {
+			return nil
+		}
+		return nylas.Permanent(errors.New("broken"))
+	})
+	require.Eventually(t, func() bool { return stats(t, box).Dead == n }, time.Minute, time.Millisecond)
+	requeuing.Store(true)
+	var seen int64
+	storing.Go(func() {
+		<-begun
+		take(t, box, "new")
+		seen = keys.Load()
+	})
+	require.NoError(t, box.Requeue(t.Context(), ids...))
+	storing.Wait()
+	assert.Less(t, seen, int64(n), "it was stored before all dead letters had been read")
+	require.Eventually(t, func() bool { return stats(t, box).Pending == 0 }, time.Minute, time.Millisecond)
+	assert.EqualValues(t, n+1, stats(t, box).Done)
+}
+
 // One row that the file does not take must not cost the others, and what the file
 // takes later is stored then.
 func TestOneBadRowDoesNotHarmOthers(t *testing.T) {

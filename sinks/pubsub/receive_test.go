@@ -116,6 +116,13 @@ func TestReceiveAcknowledgesAfterCustody(t *testing.T) {
 	assert.Equal(t, 1, f.Message(slow).Deliveries)
 }
 
+// wrapperError is what a handler returns a nil pointer of that declares one and
+// no error.
+type wrapperError struct{ inner error }
+
+func (e *wrapperError) Error() string { return e.inner.Error() }
+func (e *wrapperError) Unwrap() error { return e.inner }
+
 // Whatever way a handler fails, the delivery comes again.
 func TestReceiveBringsAgain(t *testing.T) {
 	t.Parallel()
@@ -123,11 +130,12 @@ func TestReceiveBringsAgain(t *testing.T) {
 		fail func(ctx context.Context) error
 		log  string
 	}{
-		"error":   {func(context.Context) error { return errors.New("disk is full") }, "disk is full"},
-		"panic":   {func(context.Context) error { panic("kim@marker.test") }, "panic=string"},
-		"runtime": {func(context.Context) error { return map[string]error(nil)["a"].(interface{ Unwrap() error }).Unwrap() }, "interface conversion"},
-		"exit":    {func(context.Context) error { runtime.Goexit(); return nil }, "handler ended its goroutine"},
-		"late":    {func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }, "did not return in time"},
+		"error":       {func(context.Context) error { return errors.New("disk is full") }, "disk is full"},
+		"nil pointer": {func(context.Context) error { return (*wrapperError)(nil) }, "error=<nil>"},
+		"panic":       {func(context.Context) error { panic("kim@marker.test") }, "panic=string"},
+		"runtime":     {func(context.Context) error { return map[string]error(nil)["a"].(interface{ Unwrap() error }).Unwrap() }, "interface conversion"},
+		"exit":        {func(context.Context) error { runtime.Goexit(); return nil }, "handler ended its goroutine"},
+		"late":        {func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }, "did not return in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
