@@ -32,18 +32,18 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	named := naming{d.ID, d.Type}
 	// A goroutine of its own, so that a handler that does not return, or that ends
 	// its goroutine, cannot keep the answer from Nylas.
-	done := make(chan error, 1)
+	done := make(chan custody, 1)
 	go r.handle(ctx, d, named, held, done)
-	var err error
+	var ended custody
 	select {
-	case err = <-done:
+	case ended = <-done:
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		ended.err = context.Cause(ctx)
 	}
-	switch {
+	switch err := ended.err; {
 	case err == nil:
 		respondTaken(w)
-	case errors.Is(err, ErrPermanent):
+	case ended.permanent:
 		r.logger.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", named.attrs(slog.Any("error", err))...)
 		respondTaken(w)
 	default:
@@ -52,19 +52,28 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	}
 }
 
-// handle calls the handler and sends what became of it.
-func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, done chan<- error) {
-	err := errHandlerExited
+// custody is what a handler made of a delivery.
+type custody struct {
+	err       error
+	permanent bool
+}
+
+// handle calls the handler and sends what became of it. It looks into the error
+// here, because that is code of the handler's too: the methods of a nil pointer
+// that was returned as an error may panic.
+func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, done chan<- custody) {
+	ended := custody{err: errHandlerExited}
 	defer func() {
 		if value := recover(); value != nil {
 			r.logger.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked", named.attrs(
 				slog.String("panic", panicText(value)), slog.String("stack", string(debug.Stack())))...)
-			err = errPanic
+			ended = custody{err: errPanic}
 		}
 		held.free()
-		done <- err
+		done <- ended
 	}()
-	err = r.handler.HandleDelivery(ctx, d)
+	err := r.handler.HandleDelivery(ctx, d)
+	ended = custody{err, errors.Is(err, ErrPermanent)}
 }
 
 // naming is what a log may say of a delivery.

@@ -23,6 +23,13 @@ import (
 // What a panic holds stays out of the log; the markers below stand for it.
 type customPanic struct{ text string }
 
+// pointerError cannot be looked into when it is nil, which is what becomes of a nil
+// *pointerError that a handler returns as an error.
+type pointerError struct{ cause error }
+
+func (e *pointerError) Error() string { return e.cause.Error() }
+func (e *pointerError) Unwrap() error { return e.cause }
+
 // seen is a map that somebody forgot to make.
 func seen(*nylas.Delivery) map[string]bool { return nil }
 
@@ -61,6 +68,8 @@ func outcomeTests() map[string]outcomeTest {
 		"permanent":         {with(nylas.Permanent(failed)), 200, "ERROR", givenUp, "disk full", ""},
 		"wrapped permanent": {with(fmt.Errorf("store: %w", nylas.Permanent(failed))), 200, "ERROR", givenUp, "store: disk full", ""},
 		"joined permanent":  {with(errors.Join(failed, nylas.Permanent(failed))), 200, "ERROR", givenUp, "disk full\ndisk full", ""},
+
+		"nil pointer as error": {with((*pointerError)(nil)), 503, "WARN", notTaken, panicked, "nil pointer dereference"},
 
 		"panic with a string":  {panicking(secret), 503, "WARN", notTaken, panicked, "string"},
 		"panic with an error":  {panicking(errors.New(secret)), 503, "WARN", notTaken, panicked, "*errors.errorString"},
