@@ -134,34 +134,44 @@ func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 	log := r.logger.With(slog.String("id", d.ID), slog.String("type", string(d.Type)))
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), r.timeout, errTimeout)
 	defer cancel()
-	done := make(chan error, 1)
+	done := make(chan custody, 1)
 	go r.handle(ctx, d, log, done)
 	select {
-	case err := <-done:
-		settle(ctx, m, log, err)
+	case ended := <-done:
+		settle(ctx, m, log, ended)
 	case <-ctx.Done():
-		settle(ctx, m, log, context.Cause(ctx))
-		<-done //nolint:errcheck // too late to count
+		settle(ctx, m, log, custody{err: context.Cause(ctx)})
+		<-done // too late to count
 	}
 }
 
-// handle runs the handler in a goroutine of its own, which the handler may end.
-func (r *receiving) handle(ctx context.Context, d *nylas.Delivery, log *slog.Logger, done chan<- error) {
-	err := errExited
-	defer func() { done <- err }()
+// custody is what a handler made of a delivery.
+type custody struct {
+	err       error
+	permanent bool
+}
+
+// handle runs the handler in a goroutine of its own, which the handler may end. It
+// looks into the error here, because that is code of the handler's too: the
+// methods of a nil pointer that was returned as an error may panic, which would
+// end the process elsewhere.
+func (r *receiving) handle(ctx context.Context, d *nylas.Delivery, log *slog.Logger, done chan<- custody) {
+	ended := custody{err: errExited}
+	defer func() { done <- ended }()
 	defer func() {
 		if value := recover(); value != nil {
-			err = recovered(ctx, log, value)
+			ended = custody{err: recovered(ctx, log, value)}
 		}
 	}()
-	err = r.handler.HandleDelivery(ctx, d)
+	err := r.handler.HandleDelivery(ctx, d)
+	ended = custody{err, errors.Is(err, nylas.ErrPermanent)}
 }
 
 // settle acknowledges or refuses a message.
-func settle(ctx context.Context, m *pubsub.Message, log *slog.Logger, err error) {
-	switch {
+func settle(ctx context.Context, m *pubsub.Message, log *slog.Logger, ended custody) {
+	switch err := ended.err; {
 	case err == nil:
-	case errors.Is(err, nylas.ErrPermanent):
+	case ended.permanent:
 		log.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", slog.Any("error", err))
 	default:
 		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken", slog.Any("error", err))

@@ -116,6 +116,13 @@ func TestReceiveAcknowledgesAfterCustody(t *testing.T) {
 	assert.Equal(t, 1, f.Message(slow).Deliveries)
 }
 
+// pointerError cannot be looked into when it is nil, which is what becomes of a nil
+// *pointerError that a handler returns as an error.
+type pointerError struct{ cause error }
+
+func (e *pointerError) Error() string { return e.cause.Error() }
+func (e *pointerError) Unwrap() error { return e.cause }
+
 // Whatever way a handler fails, the delivery comes again.
 func TestReceiveBringsAgain(t *testing.T) {
 	t.Parallel()
@@ -126,6 +133,7 @@ func TestReceiveBringsAgain(t *testing.T) {
 		"error":   {func(context.Context) error { return errors.New("disk is full") }, "disk is full"},
 		"panic":   {func(context.Context) error { panic("kim@marker.test") }, "panic=string"},
 		"runtime": {func(context.Context) error { return map[string]error(nil)["a"].(interface{ Unwrap() error }).Unwrap() }, "interface conversion"},
+		"nil":     {func(context.Context) error { return (*pointerError)(nil) }, "nil pointer dereference"},
 		"exit":    {func(context.Context) error { runtime.Goexit(); return nil }, "handler ended its goroutine"},
 		"late":    {func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }, "did not return in time"},
 	} {
