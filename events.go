@@ -41,12 +41,25 @@ var ErrPermanent = errors.New("nylas: permanent error")
 
 // Permanent marks an error that repeating cannot mend. The [Receiver] logs it
 // and answers 200; a queue puts the delivery among its dead letters at once.
-// Permanent(nil) is nil.
+// Permanent(nil) is nil. An error that wraps several, as errors.Join makes it, is
+// permanent if one of them is: do not join it with one that repeating can mend.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &permanentError{err}
+}
+
+// IsPermanent reports whether repeating cannot mend err, as errors.Is does for
+// [ErrPermanent]. It does not panic where the methods of err do, as those of a nil
+// pointer may that was returned as an error: that is no permanent error.
+func IsPermanent(err error) (permanent bool) {
+	defer func() {
+		if recover() != nil {
+			permanent = false
+		}
+	}()
+	return errors.Is(err, ErrPermanent)
 }
 
 type permanentError struct{ err error }

@@ -29,20 +29,20 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	// From here on the delivery is the handler's, and may change or never be let
 	// go of.
 	named := naming{d.ID, d.Type}
-	outcome := make(chan error, 2) // of the handler and of the timer, whoever is first
-	timer := time.AfterFunc(time.Until(end), func() { outcome <- errCustodyLimit })
+	outcomes := make(chan outcome, 2) // of the handler and of the timer, whoever is first
+	timer := time.AfterFunc(time.Until(end), func() { outcomes <- outcome{errCustodyLimit, true} })
 	defer timer.Stop()
 	// A goroutine of its own, so that a handler that does not return, or that ends
 	// its goroutine, cannot keep the answer from Nylas.
-	go r.handle(ctx, d, named, held, outcome)
-	err := <-outcome
-	if !errors.Is(err, errCustodyLimit) { // then it ends by itself, and its cause is to say why
+	go r.handle(ctx, d, named, held, outcomes)
+	first := <-outcomes
+	if !first.late { // else it ends by itself, and its cause is to say why
 		defer ctx.cancel()
 	}
-	switch {
+	switch err := first.err; {
 	case err == nil:
 		respondTaken(w)
-	case isPermanent(err):
+	case IsPermanent(err):
 		r.logger.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", named.attrs(slog.Any("error", err))...)
 		respondTaken(w)
 	default:
@@ -51,19 +51,14 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	}
 }
 
-// isPermanent asks a handler's error, whatever its methods do: the Unwrap of a nil
-// pointer in an error panics, and that would cut the connection without a status.
-func isPermanent(err error) (permanent bool) {
-	defer func() {
-		if recover() != nil {
-			permanent = false
-		}
-	}()
-	return errors.Is(err, ErrPermanent)
+// outcome is what became of a delivery.
+type outcome struct {
+	err  error
+	late bool // the handler has not returned
 }
 
 // handle calls the handler and sends what became of it.
-func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, outcome chan<- error) {
+func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, outcomes chan<- outcome) {
 	err := errHandlerExited
 	defer func() {
 		if value := recover(); value != nil {
@@ -72,7 +67,7 @@ func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held s
 			err = errPanic
 		}
 		held.free()
-		outcome <- err
+		outcomes <- outcome{err: err}
 	}()
 	err = r.handler.HandleDelivery(ctx, d)
 }

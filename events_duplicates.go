@@ -100,7 +100,7 @@ func (d *duplicates) handle(ctx context.Context, delivery *Delivery, mine *claim
 		close(mine.done)
 	}()
 	err := d.next.HandleDelivery(ctx, delivery)
-	mine.handled = err == nil || isPermanent(err)
+	mine.handled = err == nil || IsPermanent(err)
 	return err
 }
 

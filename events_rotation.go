@@ -67,7 +67,8 @@ func (o OverlapOption) apply(overlap *time.Duration) error {
 //   - rotate returned an error and no secret: Nylas may have rotated all the same.
 //     Unknown signatures are answered 503 for another 30 minutes, or until
 //     RotateSecret succeeds or SetSecrets is called. Call RotateSecret again; the
-//     last rotation wins. So it is if rotate panics or returns a blank secret.
+//     last rotation wins. So it is if rotate panics or returns a
+//     secret that is blank or has white space around it.
 //   - rotate returned an error and a secret, which it could not save: this process
 //     verifies with it, and the error comes back. Save it or rotate again before the
 //     process ends.

@@ -128,6 +128,7 @@ func TestRotateSecretFails(t *testing.T) {
 		"error":        {rotatingTo("", failed), "nylas: rotate secret: no answer", failed},
 		"empty":        {rotatingTo("", nil), "secret is empty or blank", nil},
 		"blank":        {rotatingTo(" \n", nil), "secret is empty or blank", nil},
+		"line end":     {rotatingTo("fresh\n", nil), "white space around it", nil},
 		"blank, error": {rotatingTo(" ", failed), "no answer", failed},
 		"its context": {func(ctx context.Context) (string, error) {
 			<-ctx.Done()

@@ -27,7 +27,9 @@ var (
 // WithSecrets sets the webhook secrets to verify with. A delivery is genuine if
 // its signature was made with any of them; give the newest first. Nylas shows a
 // secret only when the destination is created and when the secret is rotated,
-// and each destination has its own: give each a URL and a Receiver of its own.
+// and each destination has its own: give each a URL and a Receiver of its own. One that
+// is blank, or has white space around it, such as the line end of its file, is
+// refused, here and wherever else a secret is given.
 //
 // They are fixed: an unknown signature is answered 401, which is final. When
 // Nylas' secret changes, the Receiver loses what is signed with the new one

@@ -24,7 +24,8 @@ var ErrInvalidSignature = errors.New("nylas: invalid signature")
 // body exactly as it was received, compressed if it came compressed. The
 // signature is the HMAC-SHA256 of the body in 64 hexadecimal digits; upper-case
 // digits are accepted. It returns nil, an error that matches
-// [ErrInvalidSignature], or another error if secret is blank.
+// [ErrInvalidSignature], or another error if secret is blank or has white
+// space around it.
 //
 // A [Receiver] does this itself. The comparison takes the same time wherever
 // the signatures differ.
@@ -71,8 +72,8 @@ func parseSignature(header string) (sum signature, err error) {
 	return sum, fmt.Errorf("%w: want %d hexadecimal digits and nothing else", ErrInvalidSignature, signatureDigits)
 }
 
-// secrets are webhook secrets, the newest first, none of them blank. The list
-// never changes.
+// secrets are webhook secrets, the newest first, none of them blank or with white
+// space around it. The list never changes.
 type secrets []*secret
 
 type secret struct {
@@ -88,8 +89,13 @@ type mac struct {
 	sum signature
 }
 
-var errBlankSecret = errors.New("secret is empty or blank: " +
-	"use the webhook_secret that creating the webhook or rotating its secret returned")
+var (
+	errBlankSecret = errors.New("secret is empty or blank: " +
+		"use the webhook_secret that creating the webhook or rotating its secret returned")
+	// errSpacedSecret: with the line end of its file a secret would verify nothing, and
+	// each notification would be answered 401 and lost.
+	errSpacedSecret = errors.New("secret has white space around it, such as the line end of a file: remove it")
+)
 
 func newSecrets(values []string) (secrets, error) {
 	if len(values) == 0 {
@@ -97,8 +103,12 @@ func newSecrets(values []string) (secrets, error) {
 	}
 	var list secrets
 	for _, value := range values {
-		if strings.TrimSpace(value) == "" {
+		switch trimmed := strings.TrimSpace(value); trimmed {
+		case "":
 			return nil, errBlankSecret
+		case value:
+		default:
+			return nil, errSpacedSecret
 		}
 		list = append(list, newSecret(value))
 	}

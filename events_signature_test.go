@@ -297,3 +297,15 @@ func TestReceiverReadsNoOtherSignature(t *testing.T) {
 	in.target += "?x-nylas-signature=" + signature
 	assert.Equal(t, http.StatusUnauthorized, recorded(newReceiver(t, outcome(nil)), in).status)
 }
+
+// The line end of a file is no part of the secret that is in it.
+func TestVerifySignatureSpaceAroundTheSecret(t *testing.T) {
+	t.Parallel()
+	body := openedBody("n-1")
+	for _, secret := range []string{receiverSecret + "\n", " " + receiverSecret, receiverSecret + "\u00a0"} {
+		err := nylas.VerifySignature(secret, body, hmacHex(receiverSecret, body))
+		require.ErrorContains(t, err, "white space around it")
+		require.NotErrorIs(t, err, nylas.ErrInvalidSignature, "the caller's mistake, not the sender's")
+		requireNothingLeaked(t, body, err.Error())
+	}
+}

@@ -49,8 +49,8 @@ const (
 //
 // The source may return secrets and an error, which is logged, without the
 // secrets: what is signed with one of them is accepted, the rest is answered 503.
-// If it returns an error and no secrets, panics, is late, or returns a blank or no
-// secret, the secrets that it gave before stay valid, until it gives others.
+// If it returns an error and no secrets, panics, is late, or returns a secret that
+// is blank or has white space around it, or none, the secrets that it gave before stay valid, until it gives others.
 //
 // So this changes the secret for any number of processes:
 //
@@ -228,8 +228,8 @@ func (s *sourcedSecrets) end(call *sourceCall, values []string, err error) {
 	}
 }
 
-// usableSecrets are the values that are not blank. The error says that there is a
-// blank one, or none at all.
+// usableSecrets are the values that can be secrets. The error says that there is one
+// that cannot, or none at all.
 func usableSecrets(values []string) (list secrets, err error) {
 	if len(values) == 0 {
 		return nil, errors.New("no secret given")

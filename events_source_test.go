@@ -183,6 +183,7 @@ func badSources(known ...string) map[string]func(context.Context) ([]string, err
 		"nothing":   func(context.Context) ([]string, error) { return nil, nil },
 		"empty":     func(context.Context) ([]string, error) { return []string{""}, nil },
 		"blank":     func(context.Context) ([]string, error) { return []string{" \n"}, nil },
+		"line end":  func(context.Context) ([]string, error) { return []string{receiverSecret + "\n"}, nil },
 		"one blank": func(context.Context) ([]string, error) { return append([]string{""}, known...), nil },
 		"hangs": func(ctx context.Context) ([]string, error) {
 			<-ctx.Done()

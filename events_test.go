@@ -27,6 +27,8 @@ func TestNewReceiverRefuses(t *testing.T) {
 		"empty list":        {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets()}, "no secret given"},
 		"empty secret":      {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets("")}, "empty or blank"},
 		"blank secret":      {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets(" \t\r\n\u00a0")}, "empty or blank"},
+		"line end":          {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets(receiverSecret + "\n")}, "white space around it"},
+		"space before":      {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets(receiverSecret, " "+receiverSecret)}, "white space around it"},
 		"one of two empty":  {outcome(nil), []nylas.ReceiverOption{nylas.WithSecrets(receiverSecret, "")}, "empty or blank"},
 		"secrets and later": {outcome(nil), []nylas.ReceiverOption{secrets, nylas.WithSecretsLater()}, "exclude each other"},
 		"later and secrets": {outcome(nil), []nylas.ReceiverOption{nylas.WithSecretsLater(), secrets}, "exclude each other"},

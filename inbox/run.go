@@ -253,7 +253,7 @@ func (r *run) settle(e *entry, d *nylas.Delivery, err, cause error, took time.Du
 		if hooks.Handled != nil {
 			v.told = func() { hooks.Handled(d, v.attempts, took) }
 		}
-	case errors.Is(cause, errStopped) && !isPermanent(err):
+	case errors.Is(cause, errStopped) && !nylas.IsPermanent(err):
 		// Run ended it, so it is not its fault.
 		r.schedule.mu.Lock()
 		defer r.schedule.mu.Unlock()
@@ -265,7 +265,7 @@ func (r *run) settle(e *entry, d *nylas.Delivery, err, cause error, took time.Du
 		}
 		v.text = errorText(err)
 		v.kind = failed
-		if v.attempts >= r.config.maxAttempts || isPermanent(err) {
+		if v.attempts >= r.config.maxAttempts || nylas.IsPermanent(err) {
 			v.kind = died
 		} else {
 			v.due = time.Now().Add(r.config.wait(v.attempts))
@@ -273,17 +273,6 @@ func (r *run) settle(e *entry, d *nylas.Delivery, err, cause error, took time.Du
 		v.told = func() { r.fell(v, d, err) }
 	}
 	r.queue.putVerdicts(v)
-}
-
-// isPermanent asks a handler's error, whatever its methods do: the Unwrap of a nil
-// pointer in an error panics, and here nobody else recovers that.
-func isPermanent(err error) (permanent bool) {
-	defer func() {
-		if recover() != nil {
-			permanent = false
-		}
-	}()
-	return errors.Is(err, nylas.ErrPermanent)
 }
 
 // fell tells of a failure.

@@ -157,22 +157,11 @@ func (r *receiving) handle(ctx context.Context, d *nylas.Delivery, log *slog.Log
 	err = r.handler.HandleDelivery(ctx, d)
 }
 
-// isPermanent asks a handler's error, whatever its methods do: the Unwrap of a nil
-// pointer in an error panics, and here nobody else recovers that.
-func isPermanent(err error) (permanent bool) {
-	defer func() {
-		if recover() != nil {
-			permanent = false
-		}
-	}()
-	return errors.Is(err, nylas.ErrPermanent)
-}
-
 // settle acknowledges or refuses a message.
 func settle(ctx context.Context, m *pubsub.Message, log *slog.Logger, err error) {
 	switch {
 	case err == nil:
-	case isPermanent(err):
+	case nylas.IsPermanent(err):
 		log.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", slog.Any("error", err))
 	default:
 		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken", slog.Any("error", err))

@@ -191,7 +191,7 @@ func outcome(err error) error {
 		return nil
 	}
 	failed := &workError{text: storable(err.Error()), err: err}
-	if errors.Is(err, nylas.ErrPermanent) {
+	if nylas.IsPermanent(err) {
 		failed.err = river.JobCancel(err)
 	}
 	return failed
