@@ -97,7 +97,6 @@ func TestAHandlerHasItsTime(t *testing.T) {
 }
 
 // What Run leaves behind is handled by the next one.
-
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	sink, _, _ := open(t)
@@ -121,9 +120,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 // A handler that is still at work when Run is told to end has 10 s, and what it
-
 // could not finish is not a failed attempt.
-
 func TestRunInterruptsHandlers(t *testing.T) {
 	t.Parallel()
 	sink, pool, schema := open(t, nylasriver.WithMaxAttempts(1))
@@ -188,7 +185,6 @@ func TestCompleteTx(t *testing.T) {
 }
 
 // River's cleaner deletes what is past the retention, and only that.
-
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	sink, pool, schema := open(t)
@@ -225,7 +221,6 @@ func TestTheLogHoldsNoBodyAndNoPanic(t *testing.T) {
 }
 
 // The same Dispatcher as behind a Receiver.
-
 func TestADispatcherBehind(t *testing.T) {
 	t.Parallel()
 	sink, _, _ := open(t)
