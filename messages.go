@@ -39,8 +39,8 @@ type SendMessageRequest struct {
 	Body string `json:"body,omitzero"`
 	// IsPlaintext sends the body as plain text. Opens and links cannot be tracked then.
 	IsPlaintext bool `json:"is_plaintext,omitzero"`
-	// CustomHeaders are further headers. List-Unsubscribe does not work with
-	// Microsoft Graph and iCloud.
+	// CustomHeaders are further headers, each in one line, and none that names
+	// recipients. List-Unsubscribe does not work with Microsoft Graph and iCloud.
 	CustomHeaders []Header `json:"custom_headers,omitzero"`
 	// Metadata is kept with the message: at most 50 pairs, keys of at most 40 and
 	// values of at most 500 characters. It does not come back in tracking
@@ -255,6 +255,9 @@ func (r *SendMessageRequest) check(op string) error {
 	if err := checkParticipants(op, []participantList{
 		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
 	}); err != nil {
+		return err
+	}
+	if err := checkHeaders(op, r.CustomHeaders); err != nil {
 		return err
 	}
 	if err := checkMetadata(op, r.Metadata); err != nil {

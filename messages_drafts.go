@@ -352,6 +352,9 @@ func (r *CreateDraftRequest) check(op string) error {
 	}); err != nil {
 		return err
 	}
+	if err := checkHeaders(op, r.CustomHeaders); err != nil {
+		return err
+	}
 	if err := checkMetadata(op, r.Metadata); err != nil {
 		return err
 	}

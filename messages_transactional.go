@@ -149,6 +149,9 @@ func (r *SendTransactionalRequest) check(op string) error {
 	}); err != nil {
 		return err
 	}
+	if err := checkHeaders(op, r.CustomHeaders); err != nil {
+		return err
+	}
 	if err := checkMetadata(op, r.Metadata); err != nil {
 		return err
 	}

@@ -196,7 +196,8 @@ func WithHooks(hooks Hooks) Option {
 
 // Hooks are functions for metrics; each of them may be nil. They are called by
 // the goroutines that do the work, at the same time even, so they must return
-// at once. A hook must not change the delivery, keep its body, or call the Inbox.
+// at once. A hook must not change the delivery, keep its body, or call the Inbox,
+// and one that panics ends the process.
 type Hooks struct {
 	// Accepted is called when a delivery is on the disk. took is how long its caller
 	// waited.

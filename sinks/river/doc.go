@@ -22,7 +22,8 @@
 //
 // The handler is called once for each delivery while nothing crashes, and at
 // least once otherwise: a process that dies with a delivery in hand leaves it to
-// the others after [WithRescueAfter], 5 minutes by default. So the handler must be
+// the others after [WithRescueAfter], 5 minutes by default. A crash of the
+// database counts too: marks of what was handled may be lost in it. So the handler must be
 // idempotent, or write to the same database and end its transaction with
 // [CompleteTx]: then what it wrote and the mark that the delivery is done are
 // committed together. There is no order among deliveries.
