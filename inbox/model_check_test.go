@@ -55,7 +55,11 @@ func (w *world) checkOrder(i *item) {
 		return
 	}
 	for _, other := range w.items {
-		if other.place != 0 && other.place < i.place && other.number%3 == i.number%3 && !other.done && !other.dead && !other.requeued {
+		switch {
+		case other.place == 0 || other.place >= i.place || other.number%3 != i.number%3 || other.done || other.dead || other.requeued:
+		case other.mayBeDead():
+			other.overtaker = i.id // check sees whether it is dead
+		default:
 			w.fail("%s was handled before %s, which came before it", i.id, other.id)
 		}
 	}
@@ -149,6 +153,8 @@ func (w *world) check() error {
 			continue
 		case i.dead != dead[i]:
 			w.fail("%s must be dead, and is not", i.id)
+		case i.overtaker != "" && !dead[i]:
+			w.fail("%s was handled before %s, which came before it and is not dead", i.overtaker, i.id)
 		case i.done && dead[i]:
 			w.fail("%s is done and dead", i.id)
 		case i.done:
@@ -159,6 +165,7 @@ func (w *world) check() error {
 		if i.running == w.now {
 			running++
 		}
+		i.overtaker = ""
 	}
 	if stats.Done != done || stats.Dead != int64(len(dead)) || stats.Pending != alive || stats.Running != running {
 		w.fail("done %d, dead %d, pending %d, running %d; the inbox says %+v", done, len(dead), alive, running, stats)

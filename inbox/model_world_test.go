@@ -53,12 +53,13 @@ type item struct {
 	place     int             // in the order of acceptance; 0 if it was not accepted
 	requeued  bool            // and so without a certain place
 
-	calls   int
-	running *life // in which its handler runs
-	done    bool
-	dead    bool
-	given   bool   // its handler said that repeating cannot mend it
-	lastErr string // of its handler; empty if the inbox makes the text
+	calls     int
+	running   *life // in which its handler runs
+	done      bool
+	dead      bool
+	overtaker string // a later one that was handled when this one had failed often enough to be dead
+	given     bool   // its handler said that repeating cannot mend it
+	lastErr   string // of its handler; empty if the inbox makes the text
 	// What has counted as failures: an attempt that ended with Run may or may not.
 	fewest, most int
 }
