@@ -32,28 +32,10 @@ func (o Object) Text(name string) string {
 // Unquote returns the meaning of a JSON string, with U+FFFD in place of what is
 // not UTF-8.
 func Unquote(quoted []byte) string {
-	if text, ok := plain(quoted); ok {
-		return text
-	}
 	text, err := jsontext.AppendUnquote(nil, quoted)
 	if err != nil {
 		// Invalid UTF-8: it is replaced in text, and that is the wanted result.
 		return string(text)
 	}
 	return string(text)
-}
-
-// plain is the meaning of a string of printable ASCII without escapes, as most
-// are.
-func plain(quoted []byte) (string, bool) {
-	if len(quoted) < 2 || quoted[0] != '"' || quoted[len(quoted)-1] != '"' {
-		return "", false
-	}
-	inner := quoted[1 : len(quoted)-1]
-	for _, b := range inner {
-		if b < ' ' || b > '~' || b == '"' || b == '\\' {
-			return "", false
-		}
-	}
-	return string(inner), true
 }
