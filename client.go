@@ -210,26 +210,17 @@ func WithUserAgent(name string) ClientOption {
 	})
 }
 
-// LoggerOption is what [WithLogger] returns: an option for a Client and for a
-// Receiver.
-type LoggerOption struct{ logger *slog.Logger }
-
-// WithLogger sets a logger. A [Client] writes one debug record for each attempt
-// (method, path template, status, duration, attempt, request id); a [Receiver]
-// writes what it refused, what its Handler did not take, and why, with the text of
-// the Handler's error. No other record holds a body, a key, a secret, an address
-// or an id from a path.
-func WithLogger(logger *slog.Logger) LoggerOption { return LoggerOption{logger} }
-
-func (o LoggerOption) applyClient(c *clientConfig) error     { return o.apply(&c.logger) }
-func (o LoggerOption) applyReceiver(c *receiverConfig) error { return o.apply(&c.logger) }
-
-func (o LoggerOption) apply(logger **slog.Logger) error {
-	if o.logger == nil {
-		return errors.New("WithLogger: the logger is nil")
-	}
-	*logger = o.logger
-	return nil
+// WithLogger sets a logger. The Client writes one debug record for each attempt:
+// method, path template, status, duration, attempt and request id. No record holds a
+// body, a key, a secret, an address or an id from a path.
+func WithLogger(logger *slog.Logger) ClientOption {
+	return clientOption(func(c *clientConfig) error {
+		if logger == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		c.logger = logger
+		return nil
+	})
 }
 
 func checkAPIKey(apiKey string) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -221,13 +220,6 @@ func TestUserAgent(t *testing.T) {
 	}
 }
 
-func TestLoggerOptionIsForTheReceiverToo(t *testing.T) {
-	t.Parallel()
-	var _ nylas.ReceiverOption = nylas.WithLogger(slog.Default())
-	var _ nylas.ClientOption = nylas.WithLogger(slog.Default())
-}
-
-// TestClientFromManyGoroutines is for the race detector, and for keys that mix.
 func TestClientFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	var log logBuffer

@@ -13,12 +13,12 @@
 //
 // Receive what happens to it:
 //
-//	receiver, err := nylas.NewReceiver(&nylas.Dispatcher{
+//	receiver, err := receive.New(&receive.Dispatcher{
 //		MessageOpened: func(ctx context.Context, n *events.Notification, opened *events.MessageOpened) error {
 //			log.Println(opened.MessageID, "was opened; the label is", opened.Label)
 //			return nil
 //		},
-//	}, nylas.WithSecrets(secret))
+//	}, receive.WithSecrets(secret))
 //	http.Handle("/webhooks/nylas", receiver)
 //
 // It answers 200 only when the function returned nil, so what is behind it decides

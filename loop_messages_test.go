@@ -14,6 +14,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // collected returns what a list has.
@@ -36,7 +37,7 @@ func TestLoopWhoReplied(t *testing.T) {
 			automatic     nylas.AutoSubmitted
 		}
 		var replies []reply
-		l.receive(&nylas.Dispatcher{
+		l.receive(&receive.Dispatcher{
 			ThreadReplied: func(ctx context.Context, n *events.Notification, replied *events.ThreadReplied) error {
 				message, err := l.client.Messages.Get(ctx, n.GrantID, replied.MessageID,
 					&nylas.GetMessageRequest{Fields: nylas.FieldsIncludeHeaders})
@@ -140,7 +141,7 @@ func TestLoopDrafts(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		ctx, grantID, drafts := t.Context(), l.nylas.GrantID(), l.client.Drafts
 		var opened []string
-		l.receive(&nylas.Dispatcher{
+		l.receive(&receive.Dispatcher{
 			MessageOpened: func(_ context.Context, _ *events.Notification, data *events.MessageOpened) error {
 				opened = append(opened, data.MessageID+" "+data.Label)
 				return nil
@@ -324,7 +325,7 @@ func TestLoopTransactional(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		ctx := t.Context()
 		var clicked []string
-		l.receive(&nylas.Dispatcher{
+		l.receive(&receive.Dispatcher{
 			MessageLinkClicked: func(_ context.Context, n *events.Notification, data *events.MessageLinkClicked) error {
 				clicked = append(clicked, n.GrantID+data.MessageID+" "+data.Label)
 				return nil

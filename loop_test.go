@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nylastrack/nylas-go/receive"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -69,9 +71,9 @@ func (l *loop) sendBy(client *nylas.Client, opts []nylas.RequestOption, change .
 }
 
 // receive puts a receiver on the network and subscribes it.
-func (l *loop) receive(handler nylas.Handler, change ...func(*nylas.CreateWebhookRequest)) *nylas.Receiver {
+func (l *loop) receive(handler receive.Handler, change ...func(*nylas.CreateWebhookRequest)) *receive.Receiver {
 	l.t.Helper()
-	receiver, err := nylas.NewReceiver(handler, nylas.WithSecretsLater())
+	receiver, err := receive.New(handler, receive.WithSecretsLater())
 	require.NoError(l.t, err)
 	listener, err := l.network.Listen("app.test")
 	require.NoError(l.t, err)
@@ -109,7 +111,7 @@ func TestLoopOpenClickReply(t *testing.T) {
 					seen = append(seen, fmt.Sprintln(n.Type, n.Tracked()[0].Label, latest))
 					return nil
 				}
-				l.receive(&nylas.Dispatcher{
+				l.receive(&receive.Dispatcher{
 					MessageOpened: func(_ context.Context, n *events.Notification, data *events.MessageOpened) error {
 						latest, _ := data.Latest()
 						return note(n, []any{latest.OpenedID, latest.IP, latest.UserAgent, len(data.Recents)})
@@ -341,13 +343,13 @@ func TestLoopWaitsForARunningSend(t *testing.T) {
 func TestLoopHandlerErrorIsDeliveredAgain(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		var calls atomic.Int32
-		handler := nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error {
+		handler := receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
 			if calls.Add(1) == 1 {
 				return errors.New("the database is away")
 			}
 			return nil
 		})
-		l.receive(nylas.DropDuplicates(100)(handler))
+		l.receive(receive.DropDuplicates(100)(handler))
 		message, err := l.send()
 		require.NoError(t, err)
 		require.NoError(t, l.recipient(message).Open(t.Context()))
@@ -368,7 +370,7 @@ func TestLoopHandlerErrorIsDeliveredAgain(t *testing.T) {
 func TestLoopDuplicatesAreDropped(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		var calls atomic.Int32
-		l.receive(nylas.DropDuplicates(100)(nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error {
+		l.receive(receive.DropDuplicates(100)(receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
 			calls.Add(1)
 			return nil
 		})))
@@ -403,7 +405,7 @@ func TestLoopDuplicatesAreDropped(t *testing.T) {
 func TestLoopWebhooks(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		ctx := t.Context()
-		receiver := l.receive(&nylas.Dispatcher{})
+		receiver := l.receive(&receive.Dispatcher{})
 		var id string
 		for webhook, err := range l.client.Webhooks.List(ctx) {
 			require.NoError(t, err)
@@ -435,7 +437,7 @@ func TestLoopWebhooks(t *testing.T) {
 		mock, err := l.client.Webhooks.MockPayload(ctx, events.TypeMessageOpened)
 		require.NoError(t, err)
 		assert.True(t, json.Valid(mock))
-		require.NoError(t, receiver.SetSecrets(nylas.TestEventSecret))
+		require.NoError(t, receiver.SetSecrets(receive.TestEventSecret))
 		require.NoError(t, l.client.Webhooks.SendTestEvent(ctx, &nylas.SendTestEventRequest{
 			TriggerType: events.TypeMessageOpened, WebhookURL: "http://app.test/webhooks/nylas",
 		}))
@@ -453,7 +455,7 @@ func TestLoopScheduledSend(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loop) {
 				var sent []string
-				l.receive(&nylas.Dispatcher{
+				l.receive(&receive.Dispatcher{
 					MessageSendSuccess: func(_ context.Context, _ *events.Notification, data *events.MessageSendSuccess) error {
 						sent = append(sent, data.Message.ScheduleID)
 						return nil

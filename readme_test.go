@@ -18,6 +18,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // The whole loop on a local Nylas: send, receive, subscribe, and what a
@@ -83,7 +84,7 @@ func readme(ctx context.Context, apiKey, baseURL, grantID string, mux *http.Serv
 	// README.md: end
 
 	// README.md: Receive
-	dispatcher := &nylas.Dispatcher{
+	dispatcher := &receive.Dispatcher{
 		MessageOpened: func(ctx context.Context, n *events.Notification, opened *events.MessageOpened) error {
 			latest, _ := opened.Latest()
 			fmt.Println("opened:", opened.Label, "from", latest.IP, "by", latest.UserAgent)
@@ -99,7 +100,7 @@ func readme(ctx context.Context, apiKey, baseURL, grantID string, mux *http.Serv
 			return nil
 		},
 	}
-	receiver, err := nylas.NewReceiver(nylas.DropDuplicates(10_000)(dispatcher), nylas.WithSecretsLater())
+	receiver, err := receive.New(receive.DropDuplicates(10_000)(dispatcher), receive.WithSecretsLater())
 	if err != nil {
 		return err
 	}

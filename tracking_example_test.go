@@ -10,6 +10,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 func ExampleCheckTracking() {
@@ -66,13 +67,13 @@ func ExampleEncodeLabel() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	receiver, err := nylas.NewReceiver(&nylas.Dispatcher{
+	receiver, err := receive.New(&receive.Dispatcher{
 		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
 			values, ours := nylas.DecodeLabel(opened.Label)
 			fmt.Println("opened:", ours, values["campaign"], values["contact"])
 			return nil
 		},
-	}, nylas.WithSecretsLater())
+	}, receive.WithSecretsLater())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func ExampleEncodeLabel() {
 }
 
 func ExampleDecodeLabel() {
-	dispatcher := &nylas.Dispatcher{
+	dispatcher := &receive.Dispatcher{
 		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
 			values, ours := nylas.DecodeLabel(opened.Label)
 			if !ours {
@@ -131,7 +132,7 @@ func ExampleDecodeLabel() {
 	}
 	for _, label := range []string{"nt1:campaign=q2&contact=42", "trial-followup-q2"} {
 		body := `{"specversion":"1.0","type":"message.opened","id":"n-1","time":1,"data":{"object":{"message_id":"m-1","label":"` + label + `"}}}`
-		if err := dispatcher.HandleDelivery(context.Background(), nylas.NewDelivery([]byte(body), "")); err != nil {
+		if err := dispatcher.HandleDelivery(context.Background(), receive.NewDelivery([]byte(body), "")); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // What the check says is what happens: the eligible links are those that are
@@ -99,7 +100,7 @@ func TestLoopLabel(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		values := map[string]string{"campaign": "trial q2 – Größe & <more>", "contact": "42", "raw": "\xff\n%"}
 		var got map[string]string
-		l.receive(&nylas.Dispatcher{MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
+		l.receive(&receive.Dispatcher{MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
 			got, _ = nylas.DecodeLabel(opened.Label)
 			return nil
 		}})

@@ -9,9 +9,6 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// TestEventSecret is the secret that Nylas signs events of SendTestEvent with.
-const TestEventSecret = "mock-webhook-secret"
-
 // WebhookService manages webhook destinations; it is [Client.Webhooks]. Nylas
 // takes 50 such requests a second for an application.
 type WebhookService struct{ client *Client }
@@ -98,7 +95,7 @@ func (a *secretAnswer) isNamed() bool { return a.Data.isNamed() && a.Data.Webhoo
 // Create creates a destination. While it runs, Nylas asks the URL for its
 // challenge, which a [Receiver] answers, and refuses the request if that fails.
 // The secret in the result is shown only now: give it to
-// [Receiver.SetSecrets] and keep it.
+// Receiver.SetSecrets and keep it.
 //
 // If there was no answer the destination may exist all the same: the error then
 // matches [ErrOutcomeUnknown], and List tells.
@@ -239,7 +236,7 @@ type mockAnswer struct {
 func (a *mockAnswer) isNamed() bool { return len(a.Data) > 0 && string(a.Data) != "null" }
 
 // SendTestEvent makes Nylas post an example notification to a URL, signed with
-// [TestEventSecret].
+// receive.TestEventSecret.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/send_test_event/
 func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRequest, opts ...RequestOption) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 const ensuredURL = "http://app.test/webhooks/nylas"
@@ -101,7 +102,7 @@ func TestEnsureAtOnceWithoutDisturbance(t *testing.T) {
 // TestEnsureSecretVerifies uses the secret of Ensure for what it is for.
 func TestEnsureSecretVerifies(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
-		receiver, err := nylas.NewReceiver(&nylas.Dispatcher{}, nylas.WithSecretsLater())
+		receiver, err := receive.New(&receive.Dispatcher{}, receive.WithSecretsLater())
 		require.NoError(t, err)
 		listener, err := l.network.Listen("app.test")
 		require.NoError(t, err)

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nylastrack/nylas-go/receive"
+
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -348,7 +350,7 @@ func TestWebhooksRefuse(t *testing.T) {
 
 func TestTestEventSecret(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, "mock-webhook-secret", nylas.TestEventSecret)
+	assert.Equal(t, "mock-webhook-secret", receive.TestEventSecret)
 }
 
 // A destination whose secret was not seen must not look like one that can be

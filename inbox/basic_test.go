@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // open opens an inbox that is closed with the test.
@@ -30,17 +30,17 @@ func newPath(tb testing.TB) string {
 }
 
 // delivery is a notification of an opened message with this id.
-func delivery(id string) *nylas.Delivery { return deliveryOf(id, "message-"+id) }
+func delivery(id string) *receive.Delivery { return deliveryOf(id, "message-"+id) }
 
-func deliveryOf(id, message string) *nylas.Delivery {
-	return nylas.NewDelivery(fmt.Appendf(nil,
+func deliveryOf(id, message string) *receive.Delivery {
+	return receive.NewDelivery(fmt.Appendf(nil,
 		`{"specversion":"1.0","type":"message.opened","source":"/com/nylas/tracking","id":%q,"time":1695480423,`+
 			`"data":{"application_id":"a","grant_id":"g","object":{"message_id":%q,"label":"l","message_data":{"count":1,"timestamp":1695480410},"recents":[]}}}`,
 		id, message), "")
 }
 
 // run runs the inbox until the test ends.
-func run(tb testing.TB, box *inbox.Inbox, handler nylas.HandlerFunc) (stop func()) {
+func run(tb testing.TB, box *inbox.Inbox, handler receive.HandlerFunc) (stop func()) {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -71,8 +71,8 @@ func TestHandlesWhatWasStored(t *testing.T) {
 	require.NoError(t, box.Close())
 
 	box = open(t, path)
-	got := make(chan *nylas.Delivery, 10)
-	run(t, box, func(_ context.Context, d *nylas.Delivery) error { got <- d; return nil })
+	got := make(chan *receive.Delivery, 10)
+	run(t, box, func(_ context.Context, d *receive.Delivery) error { got <- d; return nil })
 	require.NoError(t, box.HandleDelivery(t.Context(), delivery("n-9")))
 	seen := map[string]bool{}
 	for range 6 {

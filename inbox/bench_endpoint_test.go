@@ -19,9 +19,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
 	"github.com/nylastrack/nylas-go/internal/load"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 const (
@@ -58,7 +58,7 @@ func serveInbox(dir string) (http.Handler, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	receiver, err := nylas.NewReceiver(box, nylas.WithSecrets(benchSecret))
+	receiver, err := receive.New(box, receive.WithSecrets(benchSecret))
 	return receiver, box.Close, err
 }
 
@@ -70,7 +70,7 @@ func serveWorked(dir string) (http.Handler, func() error, error) {
 	var left int
 	empty := make(chan struct{})
 	box, err := inbox.Open(filepath.Join(dir, "nylas.db"), inbox.WithHooks(inbox.Hooks{
-		Handled: func(d *nylas.Delivery, _ int, _ time.Duration) { // it is marked on the disk
+		Handled: func(d *receive.Delivery, _ int, _ time.Duration) { // it is marked on the disk
 			mu.Lock()
 			defer mu.Unlock()
 			handled[d.ID]++
@@ -85,9 +85,9 @@ func serveWorked(dir string) (http.Handler, func() error, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() {
-		ran <- box.Run(ctx, nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error { return nil }))
+		ran <- box.Run(ctx, receive.HandlerFunc(func(context.Context, *receive.Delivery) error { return nil }))
 	}()
-	receiver, err := nylas.NewReceiver(box, nylas.WithSecrets(benchSecret))
+	receiver, err := receive.New(box, receive.WithSecrets(benchSecret))
 	return receiver, func() error {
 		select {
 		case <-empty:
@@ -104,7 +104,7 @@ func serveWorked(dir string) (http.Handler, func() error, error) {
 func signed(body []byte) []byte {
 	mac := hmac.New(sha256.New, []byte(benchSecret))
 	mac.Write(body)
-	return load.Post(body, nylas.SignatureHeader, hex.EncodeToString(mac.Sum(nil)))
+	return load.Post(body, receive.SignatureHeader, hex.EncodeToString(mac.Sum(nil)))
 }
 
 func requests(n int) [][]byte {

@@ -14,9 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
 	"github.com/nylastrack/nylas-go/internal/load"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 const (
@@ -56,16 +56,16 @@ func uuid(i int) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", uint32(x>>32), uint16(x>>16), uint16(x)&0xfff, uint16(i)&0xfff, i)
 }
 
-func deliveries(n int) []*nylas.Delivery {
-	all := make([]*nylas.Delivery, n)
+func deliveries(n int) []*receive.Delivery {
+	all := make([]*receive.Delivery, n)
 	for i := range all {
-		all[i] = nylas.NewDelivery(notification(uuid(i)), "")
+		all[i] = receive.NewDelivery(notification(uuid(i)), "")
 	}
 	return all
 }
 
 // together has as many callers store all of them, and returns how many a second.
-func together(callers int, all []*nylas.Delivery, store func(*nylas.Delivery) error, finish func()) (float64, error) {
+func together(callers int, all []*receive.Delivery, store func(*receive.Delivery) error, finish func()) (float64, error) {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	var working sync.WaitGroup
@@ -114,7 +114,7 @@ func newRawLog(tb testing.TB) *rawLog {
 	return l
 }
 
-func (l *rawLog) store(d *nylas.Delivery) error {
+func (l *rawLog) store(d *receive.Delivery) error {
 	w := rawWaiter{d.Body, make(chan error, 1)}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, w)
@@ -150,11 +150,11 @@ func (l *rawLog) write() {
 // BenchmarkAccept measures how fast deliveries get onto the disk.
 func BenchmarkAccept(b *testing.B) {
 	b.Run(fmt.Sprint(callers), func(b *testing.B) {
-		compare(b, minAccept, func(b *testing.B, all []*nylas.Delivery) float64 {
+		compare(b, minAccept, func(b *testing.B, all []*receive.Delivery) float64 {
 			b.Helper()
 			box, err := inbox.Open(filepath.Join(b.TempDir(), "nylas.db"))
 			require.NoError(b, err)
-			rate, err := together(callers, all, func(d *nylas.Delivery) error {
+			rate, err := together(callers, all, func(d *receive.Delivery) error {
 				return box.HandleDelivery(context.Background(), d)
 			}, func() {})
 			require.NoError(b, err)
@@ -167,12 +167,12 @@ func BenchmarkAccept(b *testing.B) {
 // BenchmarkCycle measures how fast deliveries are stored, handled and marked.
 func BenchmarkCycle(b *testing.B) {
 	b.Run(fmt.Sprint(callers), func(b *testing.B) {
-		compare(b, minCycle, func(b *testing.B, all []*nylas.Delivery) float64 {
+		compare(b, minCycle, func(b *testing.B, all []*receive.Delivery) float64 {
 			b.Helper()
 			finished := make(chan struct{})
 			var handled atomic.Int64
 			box, err := inbox.Open(filepath.Join(b.TempDir(), "nylas.db"), inbox.WithHooks(inbox.Hooks{
-				Handled: func(*nylas.Delivery, int, time.Duration) { // the mark is on the disk
+				Handled: func(*receive.Delivery, int, time.Duration) { // the mark is on the disk
 					if handled.Add(1) == int64(len(all)) {
 						close(finished)
 					}
@@ -182,9 +182,9 @@ func BenchmarkCycle(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			ran := make(chan error, 1)
 			go func() {
-				ran <- box.Run(ctx, nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error { return nil }))
+				ran <- box.Run(ctx, receive.HandlerFunc(func(context.Context, *receive.Delivery) error { return nil }))
 			}()
-			rate, err := together(callers, all, func(d *nylas.Delivery) error {
+			rate, err := together(callers, all, func(d *receive.Delivery) error {
 				return box.HandleDelivery(context.Background(), d)
 			}, func() { <-finished })
 			require.NoError(b, err)
@@ -197,7 +197,7 @@ func BenchmarkCycle(b *testing.B) {
 }
 
 // compare measures in turns with the raw log and fails if the inbox is too slow.
-func compare(b *testing.B, limit float64, measure func(*testing.B, []*nylas.Delivery) float64) {
+func compare(b *testing.B, limit float64, measure func(*testing.B, []*receive.Delivery) float64) {
 	b.Helper()
 	var ratios, rates []float64
 	for b.Loop() {

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 func TestConformance(t *testing.T) {
@@ -27,14 +27,14 @@ func TestConformance(t *testing.T) {
 		return filepath.Join(folder, storage, string(rune('a'+generation[storage])), "nylas.db")
 	}
 	nylastest.TestHandler(t, nylastest.Engine{
-		Open: func(tb testing.TB, storage string) nylas.Handler {
+		Open: func(tb testing.TB, storage string) receive.Handler {
 			tb.Helper()
 			require.NoError(tb, os.MkdirAll(filepath.Dir(path(storage)), 0o755))
 			return open(tb, path(storage), inbox.WithBackoff(time.Millisecond, 10*time.Millisecond))
 		},
 		// What the end of a process leaves is what is in the files at that moment. The
 		// engine that held them knows nothing of their copies.
-		Crash: func(tb testing.TB, storage string, _ nylas.Handler) {
+		Crash: func(tb testing.TB, storage string, _ receive.Handler) {
 			tb.Helper()
 			before := path(storage)
 			mu.Lock()
@@ -43,7 +43,7 @@ func TestConformance(t *testing.T) {
 			require.NoError(tb, os.MkdirAll(filepath.Dir(path(storage)), 0o755))
 			copyInbox(tb, before, path(storage))
 		},
-		Drain: func(tb testing.TB, engine, handler nylas.Handler) {
+		Drain: func(tb testing.TB, engine, handler receive.Handler) {
 			tb.Helper()
 			box := engine.(*inbox.Inbox)
 			ctx, cancel := context.WithCancel(tb.Context())
@@ -56,7 +56,7 @@ func TestConformance(t *testing.T) {
 			cancel()
 			assert.NoError(tb, <-done)
 		},
-		Dead: func(tb testing.TB, engine nylas.Handler) (dead []*nylas.Delivery) {
+		Dead: func(tb testing.TB, engine receive.Handler) (dead []*receive.Delivery) {
 			tb.Helper()
 			for letter, err := range engine.(*inbox.Inbox).Dead(tb.Context()) {
 				require.NoError(tb, err)

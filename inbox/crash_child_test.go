@@ -15,8 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // The crash tests run the endpoint in a process of its own, which is the test
@@ -102,7 +102,7 @@ func serveEndpoint(config childConfig) (err error) {
 	if err != nil {
 		return err
 	}
-	receiver, err := nylas.NewReceiver(c.custody(box), nylas.WithSecrets(crashSecret))
+	receiver, err := receive.New(c.custody(box), receive.WithSecrets(crashSecret))
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func serveEndpoint(config childConfig) (err error) {
 	ran := make(chan error, 1)
 	go func() {
 		if config.Work {
-			ran <- box.Run(ctx, nylas.HandlerFunc(c.handle))
+			ran <- box.Run(ctx, receive.HandlerFunc(c.handle))
 			return
 		}
 		ran <- nil
@@ -161,15 +161,15 @@ type child struct {
 
 // hooks write down what is marked done.
 func (c *child) hooks() inbox.Hooks {
-	return inbox.Hooks{Handled: func(d *nylas.Delivery, _ int, _ time.Duration) {
+	return inbox.Hooks{Handled: func(d *receive.Delivery, _ int, _ time.Duration) {
 		c.write(finished, d.ID)
 		c.now(marked)
 	}}
 }
 
 // custody is the inbox with the moments around it.
-func (c *child) custody(box *inbox.Inbox) nylas.Handler {
-	return nylas.HandlerFunc(func(ctx context.Context, d *nylas.Delivery) error {
+func (c *child) custody(box *inbox.Inbox) receive.Handler {
+	return receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
 		c.soon(committing)
 		err := box.HandleDelivery(ctx, d)
 		if err == nil {
@@ -181,7 +181,7 @@ func (c *child) custody(box *inbox.Inbox) nylas.Handler {
 
 var (
 	errOnce = errors.New("the first attempt fails")
-	errDead = nylas.Permanent(errors.New("this one cannot be handled"))
+	errDead = receive.Permanent(errors.New("this one cannot be handled"))
 )
 
 // fate is what a handler of the crash tests does with an id: most are handled,
@@ -200,7 +200,7 @@ func fate(id string) string {
 }
 
 // handle does what fate says and writes down when it starts and when it returns.
-func (c *child) handle(_ context.Context, d *nylas.Delivery) error {
+func (c *child) handle(_ context.Context, d *receive.Delivery) error {
 	c.write(started, d.ID)
 	c.now(handling)
 	switch fate(d.ID) {

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // A ledger is what is known from outside about a store that crashed: which ids
@@ -164,7 +164,7 @@ func (l *ledger) examine(t *testing.T, path string) findings {
 
 	before := requireStats(t, box)
 	recording = l.record
-	workOff(t, box, nylas.HandlerFunc(c.handle))
+	workOff(t, box, receive.HandlerFunc(c.handle))
 	found := findings{dead: l.requireDead(t, box)}
 	after := requireStats(t, box)
 	assert.Equal(t, before.Pending+before.Dead+before.Done, after.Dead+after.Done, "working off changed how many there are")
@@ -173,7 +173,7 @@ func (l *ledger) examine(t *testing.T, path string) findings {
 	forgotten := make(map[string]bool)
 	recording = func(_, id string) { forgotten[id] = true }
 	deliverAll(t, box, slices.Collect(maps.Keys(l.accepted)), lateAttempt)
-	workOff(t, box, nylas.HandlerFunc(c.handle))
+	workOff(t, box, receive.HandlerFunc(c.handle))
 	found.forgotten = slices.Collect(maps.Keys(forgotten))
 	return found
 }
@@ -226,7 +226,7 @@ func deliverAll(t *testing.T, box *inbox.Inbox, ids []string, attempt int) {
 		go func() {
 			var err error
 			for i := at; i < len(ids) && err == nil; i += atOnce {
-				err = box.HandleDelivery(t.Context(), nylas.NewDelivery(attempted(ids[i], attempt), ""))
+				err = box.HandleDelivery(t.Context(), receive.NewDelivery(attempted(ids[i], attempt), ""))
 			}
 			errs <- err
 		}()
@@ -240,7 +240,7 @@ func deliverAll(t *testing.T, box *inbox.Inbox, ids []string, attempt int) {
 const settleLimit = time.Minute
 
 // workOff runs handler until nothing is left to be handled.
-func workOff(t *testing.T, box *inbox.Inbox, handler nylas.Handler) {
+func workOff(t *testing.T, box *inbox.Inbox, handler receive.Handler) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"time"
 
-	nylas "github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // DeadLetter is a delivery that was given up.
 type DeadLetter struct {
-	Delivery *nylas.Delivery
+	Delivery *receive.Delivery
 	// Attempts is how often it was handled; 0 if it could not be decoded.
 	Attempts int
 	// Err is the text of the last error, cut to 1 kB.

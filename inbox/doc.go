@@ -1,11 +1,11 @@
 // Package inbox keeps deliveries in a file until they are handled: a durable
 // queue on SQLite in the process itself, without a server beside it.
 //
-// An [Inbox] is a [nylas.Handler]. Put it between the Receiver and your own
+// An [Inbox] is a [receive.Handler]. Put it between the Receiver and your own
 // handler:
 //
 //	box, err := inbox.Open("nylas.db")
-//	receiver, err := nylas.NewReceiver(box, nylas.WithSecrets(secret))
+//	receiver, err := receive.New(box, receive.WithSecrets(secret))
 //	go box.Run(ctx, dispatcher)
 //
 // # What it promises

@@ -8,7 +8,7 @@ var (
 	// ErrInUse means that another Inbox, in this process or in another one, has the
 	// file open.
 	ErrInUse = errors.New("inbox: the file is in use: only one process may have it open; " +
-		"end the other one, or use a database server (sinks/river) for several processes")
+		"end the other one, or use a database server (sinks/riversink) for several processes")
 	// ErrCorrupt means that the file is damaged. The error's text says what is wrong
 	// with it and what to do.
 	ErrCorrupt = errors.New("inbox: the file is damaged")

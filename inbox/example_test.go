@@ -8,9 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 func Example() {
@@ -31,14 +31,14 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	receiver, err := nylas.NewReceiver(box, nylas.WithSecrets("the webhook's secret"))
+	receiver, err := receive.New(box, receive.WithSecrets("the webhook's secret"))
 	if err != nil {
 		return err
 	}
 	http.NewServeMux().Handle("/webhooks/nylas", receiver) // answers 200 when a notification is on the disk
 
 	ctx, cancel := context.WithCancel(context.Background())
-	dispatcher := &nylas.Dispatcher{
+	dispatcher := &receive.Dispatcher{
 		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
 			fmt.Println("opened:", opened.Label)
 			cancel() // one is enough for an example
@@ -47,7 +47,7 @@ func serve() error {
 	}
 	// In place of Nylas:
 	notification := []byte(`{"id":"n-1","type":"message.opened","data":{"object":{"message_id":"m-1","label":"trial-followup-q2"}}}`)
-	if err := box.HandleDelivery(ctx, nylas.NewDelivery(notification, "")); err != nil {
+	if err := box.HandleDelivery(ctx, receive.NewDelivery(notification, "")); err != nil {
 		return err
 	}
 	err = box.Run(ctx, dispatcher) // until ctx ends
@@ -66,7 +66,7 @@ func ExampleInbox_Dead() {
 	}
 	defer func() { _ = box.Close() }()
 	ctx := context.Background()
-	if err := box.HandleDelivery(ctx, nylas.NewDelivery([]byte(`{"id":"n-1"`), "")); err != nil {
+	if err := box.HandleDelivery(ctx, receive.NewDelivery([]byte(`{"id":"n-1"`), "")); err != nil {
 		panic(err)
 	}
 

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // endpoint is a receiver with an inbox behind it, on the loopback interface.
@@ -25,7 +25,7 @@ type endpoint struct {
 
 func newEndpoint(t *testing.T, box *inbox.Inbox) *endpoint {
 	t.Helper()
-	receiver, err := nylas.NewReceiver(box, nylas.WithSecrets(crashSecret))
+	receiver, err := receive.New(box, receive.WithSecrets(crashSecret))
 	require.NoError(t, err)
 	server := httptest.NewServer(receiver)
 	t.Cleanup(server.Close)
@@ -64,7 +64,7 @@ type keeper struct {
 	bodies map[string]string
 }
 
-func (k *keeper) HandleDelivery(_ context.Context, d *nylas.Delivery) error {
+func (k *keeper) HandleDelivery(_ context.Context, d *receive.Delivery) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.counts == nil {
@@ -108,7 +108,7 @@ func requireHandled(t *testing.T, path string, earlier *keeper, ids []string) {
 	}
 	again := new(keeper)
 	for _, id := range ids {
-		require.NoError(t, box.HandleDelivery(t.Context(), nylas.NewDelivery(attempted(id, lateAttempt), "")))
+		require.NoError(t, box.HandleDelivery(t.Context(), receive.NewDelivery(attempted(id, lateAttempt), "")))
 	}
 	workOff(t, box, again)
 	require.Empty(t, again.counts, "the store does not know all that was answered with 200")

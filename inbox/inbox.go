@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	nylas "github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
-// Inbox is a durable queue of deliveries in a file. It is a [nylas.Handler] for
+// Inbox is a durable queue of deliveries in a file. It is a [receive.Handler] for
 // what comes in; [Inbox.Run] gives it to another Handler. Make one with [Open];
 // it is safe for concurrent use.
 type Inbox struct {
@@ -92,7 +92,7 @@ func openAlone(path string, fullCheck bool) (s *store, err error) {
 // stored all the same.
 //
 // A delivery with Err set cannot be decoded: it is stored among the dead letters.
-func (b *Inbox) HandleDelivery(ctx context.Context, d *nylas.Delivery) error {
+func (b *Inbox) HandleDelivery(ctx context.Context, d *receive.Delivery) error {
 	if d == nil || d.ID == "" {
 		return storeError(errNoID)
 	}
@@ -141,7 +141,7 @@ func nanoseconds(t, now time.Time) int64 {
 }
 
 // key is the key of the order; empty without one.
-func (b *Inbox) key(d *nylas.Delivery) (key string) {
+func (b *Inbox) key(d *receive.Delivery) (key string) {
 	if b.config.order == nil {
 		return ""
 	}
@@ -198,7 +198,7 @@ func (b *Inbox) storeWorks() {
 }
 
 // buried tells of a dead letter.
-func (b *Inbox) buried(d *nylas.Delivery, attempts int, err error) {
+func (b *Inbox) buried(d *receive.Delivery, attempts int, err error) {
 	b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: delivery given up",
 		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Int("attempts", attempts), slog.String("error", errorText(err)))
 	if b.config.hooks.Died != nil {

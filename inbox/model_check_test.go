@@ -8,12 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	nylas "github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // begin notes that a handler runs, and checks that it may. It returns nil for a
 // life that is over.
-func (w *world) begin(l *life, d *nylas.Delivery) (*item, outcome) {
+func (w *world) begin(l *life, d *receive.Delivery) (*item, outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if l.over() {
@@ -42,7 +42,7 @@ func (w *world) begin(l *life, d *nylas.Delivery) (*item, outcome) {
 }
 
 // checkBody checks that an id has one body for ever, the first that came.
-func (w *world) checkBody(i *item, d *nylas.Delivery) {
+func (w *world) checkBody(i *item, d *receive.Delivery) {
 	if !i.bodies[string(d.Body)] {
 		w.fail("%s has a body that is not its first one", i.id)
 	}
@@ -91,7 +91,7 @@ func (i *item) mustBeDead() bool { return i.given || i.fewest >= modelAttempts }
 func (i *item) mayBeDead() bool  { return i.given || i.most >= modelAttempts }
 
 // handled is the hook: from now on the item is done.
-func (w *world) handled(l *life, d *nylas.Delivery) {
+func (w *world) handled(l *life, d *receive.Delivery) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if l.over() {

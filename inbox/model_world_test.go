@@ -13,8 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // world is the inbox with its model: what must be in it, from what was seen from
@@ -79,7 +79,7 @@ func newWorld(t *testing.T, s schedule) (*world, error) {
 	w := &world{t: t, schedule: s, dir: dir, byID: make(map[string]*item)}
 	for number, script := range s.Scripts {
 		i := &item{number: number, script: script, bodies: make(map[string]bool), undecoded: number < s.Broken}
-		i.id = nylas.NewDelivery(i.body(), "").ID
+		i.id = receive.NewDelivery(i.body(), "").ID
 		w.items = append(w.items, i)
 		w.byID[i.id] = i
 	}
@@ -102,10 +102,10 @@ func (w *world) open(path string) error {
 		inbox.WithWorkers(w.schedule.Workers), inbox.WithMaxAttempts(modelAttempts),
 		inbox.WithBackoff(time.Second, modelMaxWait), inbox.WithHandlerTimeout(modelTimeout),
 		inbox.WithGrace(modelGrace), inbox.WithRetention(modelRetention),
-		inbox.WithHooks(inbox.Hooks{Handled: func(d *nylas.Delivery, _ int, _ time.Duration) { w.handled(l, d) }}),
+		inbox.WithHooks(inbox.Hooks{Handled: func(d *receive.Delivery, _ int, _ time.Duration) { w.handled(l, d) }}),
 	}
 	if w.schedule.Ordered {
-		options = append(options, inbox.WithOrder(nylas.MessageOrder))
+		options = append(options, inbox.WithOrder(receive.MessageOrder))
 	}
 	var err error
 	if l.box, err = inbox.Open(path, options...); err != nil {
@@ -168,7 +168,7 @@ func (w *world) deliver(which []int) {
 		}
 		w.mu.Unlock()
 		delivering.Go(func() {
-			if err := w.now.box.HandleDelivery(context.Background(), nylas.NewDelivery(body, "")); err != nil {
+			if err := w.now.box.HandleDelivery(context.Background(), receive.NewDelivery(body, "")); err != nil {
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				w.fail("%s was not accepted: %w", i.id, err)
@@ -222,7 +222,7 @@ func (w *world) restart() error {
 	if err := old.box.Close(); err != nil {
 		return err
 	}
-	d := nylas.NewDelivery(w.items[0].body(), "")
+	d := receive.NewDelivery(w.items[0].body(), "")
 	if err := old.box.HandleDelivery(context.Background(), d); !errors.Is(err, inbox.ErrClosed) {
 		return fmt.Errorf("a closed inbox says %w", err)
 	}
@@ -268,7 +268,7 @@ func (w *world) resume() {
 	w.mu.Unlock()
 	ran := l.ran
 	go func() {
-		ran <- l.box.Run(ctx, nylas.HandlerFunc(func(ctx context.Context, d *nylas.Delivery) error {
+		ran <- l.box.Run(ctx, receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
 			return w.handle(ctx, l, d)
 		}))
 	}()
@@ -293,7 +293,7 @@ func (w *world) requeue(which []int) error {
 }
 
 // handle is the handler of all.
-func (w *world) handle(ctx context.Context, l *life, d *nylas.Delivery) error {
+func (w *world) handle(ctx context.Context, l *life, d *receive.Delivery) error {
 	i, end := w.begin(l, d)
 	if i == nil {
 		return errors.New("nobody looks at this any more")
@@ -324,7 +324,7 @@ func (w *world) handle(ctx context.Context, l *life, d *nylas.Delivery) error {
 		i.given = true
 		w.mu.Unlock()
 		w.failed(l, i, err.Error(), true)
-		return nylas.Permanent(err)
+		return receive.Permanent(err)
 	case panics:
 		w.failed(l, i, "", true)
 		panic("as the schedule says")

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	nylas "github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // An Option sets up an [Inbox].
@@ -26,7 +26,7 @@ type config struct {
 	maxBackoff     time.Duration
 	handlerTimeout time.Duration
 	grace          time.Duration
-	order          func(*nylas.Delivery) string
+	order          func(*receive.Delivery) string
 	logger         *slog.Logger
 	hooks          Hooks
 	fullCheck      bool
@@ -37,7 +37,7 @@ const (
 	defaultWorkers   = 8
 	defaultRetention = 7 * 24 * time.Hour // Nylas sends again for 72 hours
 	// With these a delivery is given up after about 63 hours: a weekend, after which
-	// somebody notices and mends what it needs. They are those of sinks/river.
+	// somebody notices and mends what it needs. They are those of sinks/riversink.
 	defaultMaxAttempts    = 25
 	defaultFirstBackoff   = time.Second
 	defaultMaxBackoff     = 6 * time.Hour
@@ -146,14 +146,14 @@ func WithGrace(d time.Duration) Option {
 }
 
 // WithOrder handles deliveries with the same key one after the other, in the
-// order of their acceptance; [nylas.MessageOrder] is such a key. One that failed holds
+// order of their acceptance; [receive.MessageOrder] is such a key. One that failed holds
 // back the later ones of its key until it succeeds or is dead. Deliveries whose
 // key is empty have no order.
 //
 // key is called once when a delivery is accepted and again when it is read from
 // the file, by several goroutines; it must give the same result each time. A key
 // that panics counts as empty. Nylas itself does not keep an order.
-func WithOrder(key func(d *nylas.Delivery) string) Option {
+func WithOrder(key func(d *receive.Delivery) string) Option {
 	return option(func(c *config) error {
 		if key == nil {
 			return errors.New("the key of the order is nil")
@@ -201,18 +201,18 @@ func WithHooks(hooks Hooks) Option {
 type Hooks struct {
 	// Accepted is called when a delivery is on the disk. took is how long its caller
 	// waited.
-	Accepted func(d *nylas.Delivery, took time.Duration)
+	Accepted func(d *receive.Delivery, took time.Duration)
 	// Duplicate is called for a delivery whose id is known already.
-	Duplicate func(d *nylas.Delivery)
+	Duplicate func(d *receive.Delivery)
 	// Handled is called when a handler has returned nil and that is on the disk. took
 	// is how long the handler ran; time.Since(d.ReceivedAt) is the whole delay.
-	Handled func(d *nylas.Delivery, attempt int, took time.Duration)
+	Handled func(d *receive.Delivery, attempt int, took time.Duration)
 	// Failed is called when a handler has failed. attempt counts from 1; the next one
 	// is at retryAt, or never if that is zero: then Died follows.
-	Failed func(d *nylas.Delivery, attempt int, err error, retryAt time.Time)
+	Failed func(d *receive.Delivery, attempt int, err error, retryAt time.Time)
 	// Died is called when a delivery has become a dead letter. attempts is 0 if it
 	// could not be decoded and was never given to a handler.
-	Died func(d *nylas.Delivery, attempts int, err error)
+	Died func(d *receive.Delivery, attempts int, err error)
 	// Expired is called when dead letters over their retention were removed.
 	Expired func(count int)
 	// StoreFailed is called when the file could not be written. The Inbox tries again

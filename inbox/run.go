@@ -12,8 +12,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/internal/guard"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // lastWait is for handlers whose contexts Run has ended, and for their marks.
@@ -43,11 +43,11 @@ func (r *running) wait() {
 // A delivery is done when handler returns nil. Any other error, a panic, or
 // runtime.Goexit is a failure: the delivery is handled again after a wait (see
 // [WithBackoff]), and becomes a dead letter after [WithMaxAttempts] or at once if
-// the error is marked by [nylas.Permanent].
+// the error is marked by [receive.Permanent].
 //
 // handler gets each delivery at least once, and must be idempotent: a crash can
 // come between its return and the mark in the file.
-func (b *Inbox) Run(ctx context.Context, handler nylas.Handler) error {
+func (b *Inbox) Run(ctx context.Context, handler receive.Handler) error {
 	if guard.IsNil(handler) {
 		return errors.New("inbox: run: handler is nil")
 	}
@@ -105,7 +105,7 @@ func (b *Inbox) endRun() {
 // run is one call of Run.
 type run struct {
 	*Inbox
-	handler nylas.Handler
+	handler receive.Handler
 	base    context.Context //nolint:containedctx // of all its handlers
 	workers sync.WaitGroup
 	stopped bool // under schedule.mu
@@ -210,13 +210,13 @@ func (r *run) handle(e *entry) {
 	d := e.delivery
 	if d == nil {
 		var err error
-		if d, err = ask(context.Background(), &r.queue, func(s *store) (*nylas.Delivery, error) { return s.read(e.seq) }); err != nil || d == nil {
+		if d, err = ask(context.Background(), &r.queue, func(s *store) (*receive.Delivery, error) { return s.read(e.seq) }); err != nil || d == nil {
 			r.unreadable(e, err)
 			return
 		}
 	}
 	e.delivery = nil
-	known := nylas.Delivery{ID: d.ID, Type: d.Type, Body: d.Body, ReceivedAt: d.ReceivedAt, Err: d.Err} // whatever the handler does to d
+	known := receive.Delivery{ID: d.ID, Type: d.Type, Body: d.Body, ReceivedAt: d.ReceivedAt, Err: d.Err} // whatever the handler does to d
 	ctx, cancel := r.base, context.CancelFunc(func() {})
 	if r.config.handlerTimeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(r.base, r.config.handlerTimeout, ErrHandlerTimeout)
@@ -244,7 +244,7 @@ func (r *run) unreadable(e *entry, err error) {
 }
 
 // settle has the file say what became of a delivery.
-func (r *run) settle(e *entry, d *nylas.Delivery, err, cause error, took time.Duration) {
+func (r *run) settle(e *entry, d *receive.Delivery, err, cause error, took time.Duration) {
 	hooks := &r.config.hooks
 	v := &verdict{entry: e, attempts: e.attempts + 1}
 	switch {
@@ -253,7 +253,7 @@ func (r *run) settle(e *entry, d *nylas.Delivery, err, cause error, took time.Du
 		if hooks.Handled != nil {
 			v.told = func() { hooks.Handled(d, v.attempts, took) }
 		}
-	case errors.Is(cause, errStopped) && !nylas.IsPermanent(err):
+	case errors.Is(cause, errStopped) && !receive.IsPermanent(err):
 		// Run ended it, so it is not its fault.
 		r.schedule.mu.Lock()
 		defer r.schedule.mu.Unlock()
@@ -265,7 +265,7 @@ func (r *run) settle(e *entry, d *nylas.Delivery, err, cause error, took time.Du
 		}
 		v.text = errorText(err)
 		v.kind = failed
-		if v.attempts >= r.config.maxAttempts || nylas.IsPermanent(err) {
+		if v.attempts >= r.config.maxAttempts || receive.IsPermanent(err) {
 			v.kind = died
 		} else {
 			v.due = time.Now().Add(r.config.wait(v.attempts))
@@ -276,7 +276,7 @@ func (r *run) settle(e *entry, d *nylas.Delivery, err, cause error, took time.Du
 }
 
 // fell tells of a failure.
-func (r *run) fell(v *verdict, d *nylas.Delivery, err error) {
+func (r *run) fell(v *verdict, d *receive.Delivery, err error) {
 	if r.config.hooks.Failed != nil {
 		r.config.hooks.Failed(d, v.attempts, err, v.due)
 	}
@@ -304,7 +304,7 @@ func (c *config) wait(failures int) time.Duration {
 }
 
 // panicked logs a panic.
-func (r *run) panicked(d *nylas.Delivery, value any) error {
+func (r *run) panicked(d *receive.Delivery, value any) error {
 	what := guard.PanicText(value)
 	r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: handler panicked",
 		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.String("panic", what), slog.String("stack", string(debug.Stack())))

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // calls notes when a handler was called for which id.
@@ -30,7 +30,7 @@ type calls struct {
 
 func newCalls() *calls { return &calls{at: make(map[string][]time.Duration), start: time.Now()} }
 
-func (c *calls) note(d *nylas.Delivery) (n int) {
+func (c *calls) note(d *receive.Delivery) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.order = append(c.order, d.ID)
@@ -74,7 +74,7 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 		c := newCalls()
 		box := open(t, path, inbox.WithBackoff(time.Second, time.Minute), inbox.WithMaxAttempts(4))
 		take(t, box, "bad", "good")
-		run(t, box, func(_ context.Context, d *nylas.Delivery) error {
+		run(t, box, func(_ context.Context, d *receive.Delivery) error {
 			c.note(d)
 			if d.ID == "bad" {
 				d.Body[0] = 'x' // its own affair
@@ -108,7 +108,7 @@ func TestAttemptsOutliveTheProcess(t *testing.T) {
 	path := newPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := newCalls()
-		fail := func(_ context.Context, d *nylas.Delivery) error {
+		fail := func(_ context.Context, d *receive.Delivery) error {
 			c.note(d)
 			return errors.New("no luck")
 		}
@@ -136,7 +136,7 @@ func TestFailuresOfAllKinds(t *testing.T) {
 		text     string
 	}{
 		"an error":           {func(context.Context) error { return errors.New("no luck") }, 2, "no luck"},
-		"a permanent error":  {func(context.Context) error { return nylas.Permanent(errors.New("never")) }, 1, "never"},
+		"a permanent error":  {func(context.Context) error { return receive.Permanent(errors.New("never")) }, 1, "never"},
 		"a panic":            {func(context.Context) error { panic("secret") }, 2, "inbox: handler panicked: string"},
 		"a runtime panic":    {func(context.Context) error { nilMap["a"] = 1; return nil }, 2, "inbox: handler panicked: assignment to entry in nil map"},
 		"the goroutine ends": {func(context.Context) error { runtime.Goexit(); return nil }, 2, "inbox: handler ended its goroutine"},
@@ -154,11 +154,11 @@ func TestFailuresOfAllKinds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var failures, handled []int
 				box := open(t, path, inbox.WithMaxAttempts(2), inbox.WithWorkers(1), inbox.WithHooks(inbox.Hooks{
-					Failed:  func(_ *nylas.Delivery, attempt int, _ error, _ time.Time) { failures = append(failures, attempt) },
-					Handled: func(_ *nylas.Delivery, attempt int, _ time.Duration) { handled = append(handled, attempt) },
+					Failed:  func(_ *receive.Delivery, attempt int, _ error, _ time.Time) { failures = append(failures, attempt) },
+					Handled: func(_ *receive.Delivery, attempt int, _ time.Duration) { handled = append(handled, attempt) },
 				}))
 				take(t, box, "bad", "good")
-				run(t, box, func(ctx context.Context, d *nylas.Delivery) error {
+				run(t, box, func(ctx context.Context, d *receive.Delivery) error {
 					if d.ID == "good" {
 						return nil
 					}
@@ -195,7 +195,7 @@ func TestALateHandlerIsNotRunBesideItself(t *testing.T) {
 		box := open(t, path, inbox.WithHandlerTimeout(time.Second), inbox.WithWorkers(2), inbox.WithBackoff(time.Second, time.Second))
 		take(t, box, "late", "good")
 		release := make(chan struct{})
-		run(t, box, func(_ context.Context, d *nylas.Delivery) error {
+		run(t, box, func(_ context.Context, d *receive.Delivery) error {
 			c.note(d)
 			if d.ID == "late" {
 				<-release // whatever its context says
@@ -220,7 +220,7 @@ func TestOrder(t *testing.T) {
 	path := newPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		c := newCalls()
-		opts := []inbox.Option{inbox.WithOrder(nylas.MessageOrder), inbox.WithBackoff(time.Minute, time.Minute)}
+		opts := []inbox.Option{inbox.WithOrder(receive.MessageOrder), inbox.WithBackoff(time.Minute, time.Minute)}
 		box := open(t, path, opts...)
 		add := func(message string, from, to int) {
 			for i := from; i < to; i++ {
@@ -229,12 +229,12 @@ func TestOrder(t *testing.T) {
 		}
 		add("a", 0, 5)
 		add("b", 0, 5)
-		require.NoError(t, box.HandleDelivery(t.Context(), nylas.NewDelivery([]byte(`{"id":"no-message","type":"grant.expired"}`), "")))
-		handler := func(_ context.Context, d *nylas.Delivery) error {
+		require.NoError(t, box.HandleDelivery(t.Context(), receive.NewDelivery([]byte(`{"id":"no-message","type":"grant.expired"}`), "")))
+		handler := func(_ context.Context, d *receive.Delivery) error {
 			if n := c.note(d); d.ID == "a-1" && n <= 2 {
 				return errors.New("not yet")
 			} else if d.ID == "b-2" {
-				return nylas.Permanent(errors.New("never"))
+				return receive.Permanent(errors.New("never"))
 			}
 			return nil
 		}
@@ -271,10 +271,10 @@ func TestOrder(t *testing.T) {
 
 func TestAKeyThatPanicsIsEmpty(t *testing.T) {
 	t.Parallel()
-	box := open(t, newPath(t), inbox.WithOrder(func(*nylas.Delivery) string { panic("no") }))
+	box := open(t, newPath(t), inbox.WithOrder(func(*receive.Delivery) string { panic("no") }))
 	take(t, box, "n-1")
 	done := make(chan struct{})
-	run(t, box, func(context.Context, *nylas.Delivery) error { close(done); return nil })
+	run(t, box, func(context.Context, *receive.Delivery) error { close(done); return nil })
 	<-done
 }
 
@@ -290,7 +290,7 @@ func TestRunEndsInGoodOrder(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() {
-			done <- box.Run(ctx, nylas.HandlerFunc(func(ctx context.Context, d *nylas.Delivery) error {
+			done <- box.Run(ctx, receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
 				c.note(d)
 				switch d.ID {
 				case "soon":
@@ -306,7 +306,7 @@ func TestRunEndsInGoodOrder(t *testing.T) {
 			}))
 		}()
 		time.Sleep(6 * time.Second) //nolint:forbidigo // the time of the bubble
-		require.ErrorIs(t, box.Run(t.Context(), nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error { return nil })), inbox.ErrRunning)
+		require.ErrorIs(t, box.Run(t.Context(), receive.HandlerFunc(func(context.Context, *receive.Delivery) error { return nil })), inbox.ErrRunning)
 		start := time.Now()
 		cancel()
 		require.NoError(t, <-done)
@@ -316,7 +316,7 @@ func TestRunEndsInGoodOrder(t *testing.T) {
 		// What was not finished is handled again, with no attempt lost, but not beside
 		// the one that still runs.
 		var attempts []string
-		run(t, box, func(_ context.Context, d *nylas.Delivery) error { attempts = append(attempts, d.ID); return nil })
+		run(t, box, func(_ context.Context, d *receive.Delivery) error { attempts = append(attempts, d.ID); return nil })
 		synctest.Wait()
 		assert.ElementsMatch(t, []string{"obeys", "next"}, attempts)
 		assert.EqualValues(t, 1, stats(t, box).Running)
@@ -333,7 +333,7 @@ func TestCloseEndsRun(t *testing.T) {
 	box := open(t, path)
 	started, done := make(chan struct{}), make(chan error, 1)
 	take(t, box, "n-1")
-	handler := nylas.HandlerFunc(func(context.Context, *nylas.Delivery) error { close(started); return nil })
+	handler := receive.HandlerFunc(func(context.Context, *receive.Delivery) error { close(started); return nil })
 	go func() { done <- box.Run(context.Background(), handler) }()
 	<-started
 	require.NoError(t, box.Close())
@@ -355,8 +355,8 @@ func TestRunRefusesNoHandler(t *testing.T) {
 	t.Parallel()
 	box := open(t, newPath(t))
 	require.Error(t, box.Run(t.Context(), nil))
-	require.Error(t, box.Run(t.Context(), nylas.HandlerFunc(nil)))
-	require.Error(t, box.Run(t.Context(), (*nylas.Dispatcher)(nil)))
+	require.Error(t, box.Run(t.Context(), receive.HandlerFunc(nil)))
+	require.Error(t, box.Run(t.Context(), (*receive.Dispatcher)(nil)))
 }
 
 // What does not fit into memory comes from the file.
@@ -379,7 +379,7 @@ func TestABacklogIsHandledOnce(t *testing.T) {
 	store(0, n/2)
 	storing.Wait()
 	store(n/2, n)
-	handler := func(_ context.Context, d *nylas.Delivery) error { c.note(d); return nil }
+	handler := func(_ context.Context, d *receive.Delivery) error { c.note(d); return nil }
 	stop := run(t, box, handler)
 	storing.Wait()
 	require.Eventually(t, func() bool { return stats(t, box).Pending <= n/10 }, time.Minute, time.Millisecond)

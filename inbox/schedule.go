@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	nylas "github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 const (
@@ -22,8 +22,8 @@ const (
 type entry struct {
 	seq      int64
 	key      string
-	delivery *nylas.Delivery // nil: it is in the file only
-	attempts int             // failures so far
+	delivery *receive.Delivery // nil: it is in the file only
+	attempts int               // failures so far
 	due      time.Time
 }
 

@@ -8,12 +8,12 @@ import (
 
 	"github.com/google/uuid"
 
-	nylas "github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // intake is a delivery that is to be stored.
 type intake struct {
-	delivery *nylas.Delivery
+	delivery *receive.Delivery
 	received int64 // unix nanoseconds
 	key      string
 	fresh    bool  // its id was not known: told by add
@@ -187,7 +187,7 @@ func (s *store) load(after int64) (entries []*entry, more bool, err error) {
 }
 
 // read reads one delivery; it is nil if there is none.
-func (s *store) read(seq int64) (d *nylas.Delivery, err error) {
+func (s *store) read(seq int64) (d *receive.Delivery, err error) {
 	err = s.db.query(func(values []driver.Value) bool {
 		d = rebuild(values[0], values[1], values[2])
 		return false
@@ -224,7 +224,7 @@ func (s *store) lettersAfter(seq int64) (letters []*DeadLetter, last int64, err 
 }
 
 // deadLetter finds the dead letter with an id; its seq is 0 if there is none.
-func (s *store) deadLetter(id string) (seq int64, d *nylas.Delivery, err error) {
+func (s *store) deadLetter(id string) (seq int64, d *receive.Delivery, err error) {
 	known, err := s.seqOf(storedID(id))
 	if err != nil || known == 0 {
 		return 0, nil, explain(err)
@@ -262,9 +262,9 @@ func (s *store) revive(entries []*entry) error {
 
 // rebuild makes a delivery of what was stored. Its id stays the one under which it
 // was taken, whatever today's NewDelivery finds in the body.
-func rebuild(id, received, body driver.Value) *nylas.Delivery {
+func rebuild(id, received, body driver.Value) *receive.Delivery {
 	content, _ := body.([]byte)
-	d := nylas.NewDelivery(content, "")
+	d := receive.NewDelivery(content, "")
 	if key, ok := id.([]byte); ok {
 		d.ID = readID(key)
 	}
@@ -290,4 +290,4 @@ func errorText(err error) (text string) {
 	return bounded(err.Error())
 }
 
-var errNoID = errors.New("the delivery has no id: make it with nylas.NewDelivery")
+var errNoID = errors.New("the delivery has no id: make it with receive.NewDelivery")

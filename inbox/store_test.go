@@ -17,16 +17,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	nylas "github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 func TestTheFirstBodyOfAnIDIsKept(t *testing.T) {
 	t.Parallel()
 	var duplicates, accepted atomic.Int64
 	box := open(t, newPath(t), inbox.WithHooks(inbox.Hooks{
-		Accepted:  func(*nylas.Delivery, time.Duration) { accepted.Add(1) },
-		Duplicate: func(*nylas.Delivery) { duplicates.Add(1) },
+		Accepted:  func(*receive.Delivery, time.Duration) { accepted.Add(1) },
+		Duplicate: func(*receive.Delivery) { duplicates.Add(1) },
 	}))
 	var storing sync.WaitGroup
 	require.NoError(t, box.HandleDelivery(t.Context(), deliveryOf("n-1", "first")))
@@ -41,7 +41,7 @@ func TestTheFirstBodyOfAnIDIsKept(t *testing.T) {
 	assert.EqualValues(t, 190, duplicates.Load())
 	var mu sync.Mutex
 	bodies := map[string][]byte{}
-	run(t, box, func(_ context.Context, d *nylas.Delivery) error {
+	run(t, box, func(_ context.Context, d *receive.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
 		bodies[d.ID] = d.Body
@@ -63,7 +63,7 @@ func TestIDsOfAllKinds(t *testing.T) {
 		"urn:uuid:3f6c9c9a-0e7b-4a59-9c1b-0a1b2c3d4e5f", "3f6c9c9a0e7b4a599c1b0a1b2c3d4e5f", "x", "t", "u", "a\x00b", "a\x00c", "\xff\xfe", "sixteen-bytes-id",
 	}
 	for _, id := range ids {
-		d := nylas.NewDelivery([]byte("{}"), "")
+		d := receive.NewDelivery([]byte("{}"), "")
 		d.ID, d.Err = id, nil
 		require.NoError(t, box.HandleDelivery(t.Context(), d))
 		require.NoError(t, box.HandleDelivery(t.Context(), d))
@@ -71,7 +71,7 @@ func TestIDsOfAllKinds(t *testing.T) {
 	require.NoError(t, box.Close())
 	box = open(t, path)
 	c := newCalls()
-	run(t, box, func(_ context.Context, d *nylas.Delivery) error { c.note(d); return nil })
+	run(t, box, func(_ context.Context, d *receive.Delivery) error { c.note(d); return nil })
 	require.Eventually(t, func() bool { return stats(t, box).Pending == 0 }, time.Minute, time.Millisecond)
 	assert.ElementsMatch(t, ids, c.ids())
 }
@@ -80,7 +80,7 @@ func TestRefusesWhatIsNoDelivery(t *testing.T) {
 	t.Parallel()
 	box := open(t, newPath(t))
 	require.ErrorContains(t, box.HandleDelivery(t.Context(), nil), "NewDelivery")
-	require.ErrorContains(t, box.HandleDelivery(t.Context(), &nylas.Delivery{}), "NewDelivery")
+	require.ErrorContains(t, box.HandleDelivery(t.Context(), &receive.Delivery{}), "NewDelivery")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("gone")
 	cancel(gone)
@@ -93,14 +93,14 @@ func TestUndecodableDeliveriesAreDeadLetters(t *testing.T) {
 	var log bytes.Buffer
 	var died []error
 	box := open(t, newPath(t), inbox.WithLogger(slog.New(slog.NewTextHandler(&log, nil))), inbox.WithHooks(inbox.Hooks{
-		Died: func(_ *nylas.Delivery, attempts int, err error) {
+		Died: func(_ *receive.Delivery, attempts int, err error) {
 			assert.Zero(t, attempts)
 			died = append(died, err)
 		},
 	}))
 	bodies := [][]byte{[]byte("no JSON secret@example.org"), {}, {0x1f, 0x8b, 0, 1}}
 	for _, body := range bodies {
-		d := nylas.NewDelivery(body, "gzip")
+		d := receive.NewDelivery(body, "gzip")
 		require.Error(t, d.Err)
 		require.NoError(t, box.HandleDelivery(t.Context(), d))
 		require.NoError(t, box.HandleDelivery(t.Context(), d))
@@ -122,16 +122,16 @@ func TestUndecodableDeliveriesAreDeadLetters(t *testing.T) {
 func TestDeadAndRequeue(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
-	box := open(t, path, inbox.WithOrder(nylas.MessageOrder))
+	box := open(t, path, inbox.WithOrder(receive.MessageOrder))
 	const n = 600 // more than one step
 	var mended atomic.Bool
 	c := newCalls()
-	handler := func(_ context.Context, d *nylas.Delivery) error {
+	handler := func(_ context.Context, d *receive.Delivery) error {
 		c.note(d)
 		if mended.Load() {
 			return nil
 		}
-		return nylas.Permanent(errors.New("broken"))
+		return receive.Permanent(errors.New("broken"))
 	}
 	stop := run(t, box, handler)
 	var storing sync.WaitGroup
@@ -175,7 +175,7 @@ func TestDeliveriesDoNotWaitForRequeue(t *testing.T) {
 	var requeuing atomic.Bool
 	var keys atomic.Int64
 	begun := make(chan struct{})
-	box := open(t, newPath(t), inbox.WithOrder(func(d *nylas.Delivery) string {
+	box := open(t, newPath(t), inbox.WithOrder(func(d *receive.Delivery) string {
 		if requeuing.Load() && d.ID != "new" && keys.Add(1) == n/10 {
 			close(begun)
 		}
@@ -188,11 +188,11 @@ func TestDeliveriesDoNotWaitForRequeue(t *testing.T) {
 		storing.Go(func() { take(t, box, ids[i]) })
 	}
 	storing.Wait()
-	run(t, box, func(context.Context, *nylas.Delivery) error {
+	run(t, box, func(context.Context, *receive.Delivery) error {
 		if requeuing.Load() {
 			return nil
 		}
-		return nylas.Permanent(errors.New("broken"))
+		return receive.Permanent(errors.New("broken"))
 	})
 	require.Eventually(t, func() bool { return stats(t, box).Dead == n }, time.Minute, time.Millisecond)
 	requeuing.Store(true)
@@ -221,7 +221,7 @@ func TestOneBadRowDoesNotHarmOthers(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.ErrorContains(t, box.Close(), "sticky", "Close tells what it could not write") })
 	c := newCalls()
-	run(t, box, func(_ context.Context, d *nylas.Delivery) error { c.note(d); return nil })
+	run(t, box, func(_ context.Context, d *receive.Delivery) error { c.note(d); return nil })
 	var storing sync.WaitGroup
 	for i := range 60 {
 		storing.Go(func() {
@@ -289,7 +289,7 @@ func TestStats(t *testing.T) {
 		assert.InDelta(t, 1, s.AcceptedPerSecond, 0.001)
 		assert.Zero(t, s.HandledPerSecond)
 		assert.Positive(t, s.Bytes)
-		run(t, box, func(_ context.Context, d *nylas.Delivery) error {
+		run(t, box, func(_ context.Context, d *receive.Delivery) error {
 			if d.ID == "n-30" {
 				return errors.New("no luck")
 			}
@@ -313,12 +313,12 @@ func TestRetention(t *testing.T) {
 		var expired, handled int
 		box := open(t, path, inbox.WithHooks(inbox.Hooks{
 			Expired: func(n int) { expired += n },
-			Handled: func(*nylas.Delivery, int, time.Duration) { handled++ },
+			Handled: func(*receive.Delivery, int, time.Duration) { handled++ },
 		}))
-		handler := func(_ context.Context, d *nylas.Delivery) error {
+		handler := func(_ context.Context, d *receive.Delivery) error {
 			switch d.ID {
 			case "dead":
-				return nylas.Permanent(errors.New("never"))
+				return receive.Permanent(errors.New("never"))
 			case "waits":
 				return errors.New("no luck")
 			}
@@ -350,8 +350,8 @@ func TestTheFileDoesNotGrow(t *testing.T) {
 	path := newPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		box := open(t, path, inbox.WithRetention(time.Hour))
-		body := func(id string) *nylas.Delivery {
-			return nylas.NewDelivery(fmt.Appendf(nil, `{"id":%q,"type":"message.opened","data":%q}`, id, bytes.Repeat([]byte("x"), 20_000)), "")
+		body := func(id string) *receive.Delivery {
+			return receive.NewDelivery(fmt.Appendf(nil, `{"id":%q,"type":"message.opened","data":%q}`, id, bytes.Repeat([]byte("x"), 20_000)), "")
 		}
 		round := func(name string) {
 			var storing sync.WaitGroup
@@ -363,7 +363,7 @@ func TestTheFileDoesNotGrow(t *testing.T) {
 		round("a")
 		full := stats(t, box).Bytes
 		assert.Greater(t, full, int64(25<<20))
-		run(t, box, func(context.Context, *nylas.Delivery) error { return nil })
+		run(t, box, func(context.Context, *receive.Delivery) error { return nil })
 		synctest.Wait()
 		time.Sleep(2 * time.Hour) //nolint:forbidigo // the time of the bubble
 		synctest.Wait()
@@ -387,7 +387,7 @@ func TestManyIDs(t *testing.T) {
 			for worker := range 64 {
 				storing.Go(func() {
 					for i := from + worker; i < to; i += 64 {
-						d := nylas.NewDelivery(fmt.Appendf(nil, `{"id":"n-%d","type":"message.opened"}`, i), "")
+						d := receive.NewDelivery(fmt.Appendf(nil, `{"id":"n-%d","type":"message.opened"}`, i), "")
 						if err := box.HandleDelivery(context.Background(), d); err != nil {
 							t.Error(err)
 						}
@@ -396,7 +396,7 @@ func TestManyIDs(t *testing.T) {
 			}
 			storing.Wait()
 		}
-		handler := func(_ context.Context, d *nylas.Delivery) error { c.note(d); return nil }
+		handler := func(_ context.Context, d *receive.Delivery) error { c.note(d); return nil }
 		run(t, box, handler)
 		deliver(0, n)
 		deliver(0, n)

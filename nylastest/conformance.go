@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // An Engine keeps deliveries and hands them on later: an inbox, a queue, a log. Its
@@ -25,25 +25,25 @@ type Engine struct {
 	// ends the engine with tb, by [testing.TB.Cleanup].
 	//
 	// Waits between attempts should be short, and at least 5 attempts be made.
-	Open func(tb testing.TB, storage string) nylas.Handler
+	Open func(tb testing.TB, storage string) receive.Handler
 	// Crash ends the engine that Open returned as the end of its process would:
 	// nothing more is written, nothing is told to anybody. Open is called with the
 	// same name next.
-	Crash func(tb testing.TB, storage string, engine nylas.Handler)
+	Crash func(tb testing.TB, storage string, engine receive.Handler)
 	// Drain gives to handler what the engine holds. It returns when each delivery
 	// was handled or given up, and nothing of the engine calls handler any more.
-	Drain func(tb testing.TB, engine, handler nylas.Handler)
+	Drain func(tb testing.TB, engine, handler receive.Handler)
 	// Dead returns what the engine has given up and keeps: deliveries that cannot be
 	// decoded, or whose handler returned an error that is permanent. It is nil for an
 	// engine that hands over what cannot be decoded, and keeps nothing.
-	Dead func(tb testing.TB, engine nylas.Handler) []*nylas.Delivery
+	Dead func(tb testing.TB, engine receive.Handler) []*receive.Delivery
 	// AtLeastOnce is for an engine that may hand a delivery over more often than
 	// once although nothing crashed. Its users remove the duplicates.
 	AtLeastOnce bool
 }
 
-// TestHandler tests whether an engine keeps the promise of a [nylas.Handler], so
-// that a [nylas.Receiver] may answer 200 for it: what it returned nil for survives
+// TestHandler tests whether an engine keeps the promise of a [receive.Handler], so
+// that a [receive.Receiver] may answer 200 for it: what it returned nil for survives
 // a crash, is handed over until it was handled, and as long as its id is kept not
 // again; any bytes are kept as they are. Each promise is a test of its own; they
 // run in parallel, each on a storage of its own.
@@ -69,7 +69,7 @@ func TestHandler(t *testing.T, engine Engine) {
 	for _, name := range slices.Sorted(maps.Keys(promises)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &conformance{TB: t, Engine: engine, storage: "t" + randomHex(8), handled: make(map[string][]*nylas.Delivery)}
+			c := &conformance{TB: t, Engine: engine, storage: "t" + randomHex(8), handled: make(map[string][]*receive.Delivery)}
 			c.open()
 			promises[name](c)
 		})
@@ -85,10 +85,10 @@ type conformance struct {
 	testing.TB
 	Engine
 	storage string
-	current nylas.Handler
+	current receive.Handler
 
 	mu      sync.Mutex
-	handled map[string][]*nylas.Delivery // by id, with each call of the handler
+	handled map[string][]*receive.Delivery // by id, with each call of the handler
 }
 
 func (c *conformance) open() {
@@ -105,14 +105,14 @@ func (c *conformance) crash() {
 }
 
 // take delivers to the engine, which has to take it.
-func (c *conformance) take(d *nylas.Delivery) {
+func (c *conformance) take(d *receive.Delivery) {
 	c.Helper()
 	if err := c.deliver(d); err != nil {
 		c.Errorf("HandleDelivery(%s): %v", d.ID, err)
 	}
 }
 
-func (c *conformance) deliver(d *nylas.Delivery) error {
+func (c *conformance) deliver(d *receive.Delivery) error {
 	ctx, cancel := context.WithTimeout(c.Context(), custodyLimit)
 	defer cancel()
 	return c.current.HandleDelivery(ctx, d)
@@ -120,9 +120,9 @@ func (c *conformance) deliver(d *nylas.Delivery) error {
 
 // drain works the engine off. respond, if not nil, is called after a delivery was
 // noted, with how often its id was handled by then.
-func (c *conformance) drain(respond func(d *nylas.Delivery, calls int) error) {
+func (c *conformance) drain(respond func(d *receive.Delivery, calls int) error) {
 	c.Helper()
-	c.Drain(c, c.current, nylas.HandlerFunc(func(_ context.Context, d *nylas.Delivery) error {
+	c.Drain(c, c.current, receive.HandlerFunc(func(_ context.Context, d *receive.Delivery) error {
 		c.mu.Lock()
 		noted := *d
 		noted.Body = bytes.Clone(d.Body)
@@ -145,7 +145,7 @@ func (c *conformance) calls(id string) int {
 
 // wantHandled checks that a delivery was handled as often as said, or at least
 // once if the engine promises no more.
-func (c *conformance) wantHandled(d *nylas.Delivery, times int) {
+func (c *conformance) wantHandled(d *receive.Delivery, times int) {
 	c.Helper()
 	calls := c.calls(d.ID)
 	if calls == times || c.AtLeastOnce && calls >= 1 {
@@ -155,7 +155,7 @@ func (c *conformance) wantHandled(d *nylas.Delivery, times int) {
 }
 
 // wantSame checks that what was handled, or given up, is what was delivered.
-func (c *conformance) wantSame(want, got *nylas.Delivery) {
+func (c *conformance) wantSame(want, got *receive.Delivery) {
 	c.Helper()
 	if got.ID != want.ID || got.Type != want.Type {
 		c.Errorf("delivery %s of type %q came as %s of type %q", want.ID, want.Type, got.ID, got.Type)
@@ -173,15 +173,15 @@ func (c *conformance) wantSame(want, got *nylas.Delivery) {
 
 // notification is a delivery with an id of its own; two of the same number differ
 // in their bytes, as the attempts of Nylas do.
-func (c *conformance) notification(number, attempt int, padding string) *nylas.Delivery {
-	return nylas.NewDelivery(fmt.Appendf(nil,
+func (c *conformance) notification(number, attempt int, padding string) *receive.Delivery {
+	return receive.NewDelivery(fmt.Appendf(nil,
 		`{"specversion":"1.0","type":"message.opened","source":"/com/nylas/tracking","id":"%s-%d","time":1695480567,`+
 			`"webhook_delivery_attempt":%d,"data":{"object":{"message_id":"18ac281f237c934b","label":"%s"}}}`,
 		c.storage, number, attempt, padding), "")
 }
 
-func (c *conformance) notifications(n int) []*nylas.Delivery {
-	deliveries := make([]*nylas.Delivery, n)
+func (c *conformance) notifications(n int) []*receive.Delivery {
+	deliveries := make([]*receive.Delivery, n)
 	for i := range deliveries {
 		deliveries[i] = c.notification(i, 1, "")
 	}
@@ -232,7 +232,7 @@ func (c *conformance) duplicates() {
 }
 
 // withTime is a delivery received at another time.
-func withTime(d *nylas.Delivery, at time.Time) *nylas.Delivery {
+func withTime(d *receive.Delivery, at time.Time) *receive.Delivery {
 	moved := *d
 	moved.ReceivedAt = at
 	return &moved
@@ -303,25 +303,25 @@ func (c *conformance) anyBytes() {
 	for i := range every {
 		every[i] = byte(i)
 	}
-	deliveries := []*nylas.Delivery{
+	deliveries := []*receive.Delivery{
 		c.notification(1, 1, "\xff\xfe invalid UTF-8"),
 		c.notification(2, 1, `\u0000 and \ud800, a surrogate alone`),
 		c.notification(3, 1, "' \\\" -- %s $1 ?"),
-		nylas.NewDelivery(nil, ""),
-		nylas.NewDelivery([]byte{0}, ""),
-		nylas.NewDelivery(every, ""),
-		nylas.NewDelivery([]byte("null"), ""),
-		nylas.NewDelivery([]byte(`{"id":"","type":"message.opened"}`), ""),
-		nylas.NewDelivery([]byte(`{"id":"`+c.storage+`-no-end","type":"message.opened"`), ""),
-		nylas.NewDelivery([]byte("this is not gzip"), "gzip"),
-		nylas.NewDelivery([]byte(strings.Repeat("[", 20_000)), ""),
+		receive.NewDelivery(nil, ""),
+		receive.NewDelivery([]byte{0}, ""),
+		receive.NewDelivery(every, ""),
+		receive.NewDelivery([]byte("null"), ""),
+		receive.NewDelivery([]byte(`{"id":"","type":"message.opened"}`), ""),
+		receive.NewDelivery([]byte(`{"id":"`+c.storage+`-no-end","type":"message.opened"`), ""),
+		receive.NewDelivery([]byte("this is not gzip"), "gzip"),
+		receive.NewDelivery([]byte(strings.Repeat("[", 20_000)), ""),
 	}
 	for _, d := range deliveries {
 		c.take(d)
 	}
 	c.crash()
 	c.drain(nil)
-	kept := make(map[string][]*nylas.Delivery)
+	kept := make(map[string][]*receive.Delivery)
 	maps.Copy(kept, c.handled)
 	if c.Dead != nil {
 		for _, d := range c.Dead(c, c.current) {
@@ -353,7 +353,7 @@ func (c *conformance) panicIsRepeated() {
 func (c *conformance) repeated(fail func() error) {
 	d := c.notification(1, 1, "")
 	c.take(d)
-	c.drain(func(_ *nylas.Delivery, calls int) error {
+	c.drain(func(_ *receive.Delivery, calls int) error {
 		if calls < 3 {
 			return fail()
 		}
@@ -368,7 +368,7 @@ func (c *conformance) repeated(fail func() error) {
 func (c *conformance) permanentIsNotRepeated() {
 	d := c.notification(1, 1, "")
 	c.take(d)
-	fail := func(*nylas.Delivery, int) error { return nylas.Permanent(errConformance) }
+	fail := func(*receive.Delivery, int) error { return receive.Permanent(errConformance) }
 	c.drain(fail)
 	c.drain(fail)
 	c.wantHandled(d, 1)
@@ -388,7 +388,7 @@ func (c *conformance) failingDoesNotStopOthers() {
 		c.take(d)
 	}
 	failing := deliveries[0].ID
-	c.drain(func(d *nylas.Delivery, calls int) error {
+	c.drain(func(d *receive.Delivery, calls int) error {
 		if d.ID == failing && calls < 3 {
 			return errConformance
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // memory is an engine as small as one can be, with the storage of all engines in
@@ -44,7 +44,7 @@ const memoryAttempts = 5
 
 func (m *memory) engine() nylastest.Engine {
 	engine := nylastest.Engine{
-		Open: func(_ testing.TB, storage string) nylas.Handler {
+		Open: func(_ testing.TB, storage string) receive.Handler {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if m.stored[storage] == nil {
@@ -52,7 +52,7 @@ func (m *memory) engine() nylastest.Engine {
 			}
 			return &memoryEngine{memory: m, memoryStorage: m.stored[storage]}
 		},
-		Crash: func(_ testing.TB, storage string, _ nylas.Handler) {
+		Crash: func(_ testing.TB, storage string, _ receive.Handler) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			switch m.broken {
@@ -63,8 +63,8 @@ func (m *memory) engine() nylastest.Engine {
 				maps.DeleteFunc(s.rows, func(_ string, row *memoryRow) bool { return row.state == "done" })
 			}
 		},
-		Drain: func(_ testing.TB, engine, handler nylas.Handler) { engine.(*memoryEngine).drain(handler) },
-		Dead: func(_ testing.TB, engine nylas.Handler) (dead []*nylas.Delivery) {
+		Drain: func(_ testing.TB, engine, handler receive.Handler) { engine.(*memoryEngine).drain(handler) },
+		Dead: func(_ testing.TB, engine receive.Handler) (dead []*receive.Delivery) {
 			e := engine.(*memoryEngine)
 			for _, id := range e.order {
 				if row := e.rows[id]; row != nil && row.state == "dead" {
@@ -86,13 +86,13 @@ type memoryEngine struct {
 	*memoryStorage
 }
 
-func (r *memoryRow) delivery() *nylas.Delivery {
-	d := nylas.NewDelivery(r.body, "")
+func (r *memoryRow) delivery() *receive.Delivery {
+	d := receive.NewDelivery(r.body, "")
 	d.ReceivedAt = r.at
 	return d
 }
 
-func (e *memoryEngine) HandleDelivery(ctx context.Context, d *nylas.Delivery) error {
+func (e *memoryEngine) HandleDelivery(ctx context.Context, d *receive.Delivery) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (e *memoryEngine) HandleDelivery(ctx context.Context, d *nylas.Delivery) er
 	return nil
 }
 
-func (e *memoryEngine) drain(handler nylas.Handler) {
+func (e *memoryEngine) drain(handler receive.Handler) {
 	for again := true; again; {
 		again = false
 		for _, id := range e.order {
@@ -144,7 +144,7 @@ func (e *memoryEngine) drain(handler nylas.Handler) {
 				row.state = "done"
 			case e.broken == "gives up at once":
 				row.state = "dead"
-			case errors.Is(err, nylas.ErrPermanent) && e.broken != "repeats what is permanent", row.attempts == memoryAttempts:
+			case errors.Is(err, receive.ErrPermanent) && e.broken != "repeats what is permanent", row.attempts == memoryAttempts:
 				row.state = "dead"
 			case e.broken == "stops at a failure":
 				return
@@ -155,7 +155,7 @@ func (e *memoryEngine) drain(handler nylas.Handler) {
 	}
 }
 
-func call(handler nylas.Handler, d *nylas.Delivery) (err error) {
+func call(handler receive.Handler, d *receive.Delivery) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			err = errors.New("panic")

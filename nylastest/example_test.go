@@ -32,7 +32,7 @@ func track(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = server.Close() }()
-	hooks := httptest.NewServer(http.HandlerFunc(receive))
+	hooks := httptest.NewServer(http.HandlerFunc(webhook))
 	defer hooks.Close()
 
 	if err := post(server, "/v3/webhooks", map[string]any{
@@ -66,8 +66,8 @@ func track(ctx context.Context) error {
 	return server.Wait(ctx) // until the receiver has been told of it all
 }
 
-// receive is a webhook: it answers the challenge and takes notifications.
-func receive(w http.ResponseWriter, r *http.Request) {
+// webhook answers the challenge and takes notifications.
+func webhook(w http.ResponseWriter, r *http.Request) {
 	if challenge := r.URL.Query().Get("challenge"); challenge != "" {
 		_, _ = io.WriteString(w, challenge)
 		return

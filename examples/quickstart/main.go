@@ -24,6 +24,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 func main() {
@@ -214,7 +215,7 @@ func (q *quickstart) summary() {
 
 // webhookServer is the endpoint that Nylas posts to.
 type webhookServer struct {
-	receiver *nylas.Receiver
+	receiver *receive.Receiver
 	server   *http.Server
 	served   chan error
 	url      string
@@ -223,7 +224,7 @@ type webhookServer struct {
 // serve starts the endpoint. It has no secret yet: Nylas makes one when the
 // webhook is created, and asks the endpoint for a challenge before.
 func (q *quickstart) serve(ctx context.Context, addr string) (*webhookServer, error) {
-	receiver, err := nylas.NewReceiver(nylas.DropDuplicates(0)(q.dispatcher()), nylas.WithSecretsLater())
+	receiver, err := receive.New(receive.DropDuplicates(0)(q.dispatcher()), receive.WithSecretsLater())
 	if err != nil {
 		return nil, err
 	}
@@ -266,8 +267,8 @@ func (s *webhookServer) close() error {
 
 // dispatcher describes each event in one line. It holds a delivery until the
 // line is printed: what the receiver answers 200 for has been seen.
-func (q *quickstart) dispatcher() *nylas.Dispatcher {
-	return &nylas.Dispatcher{
+func (q *quickstart) dispatcher() *receive.Dispatcher {
+	return &receive.Dispatcher{
 		MessageOpened: func(ctx context.Context, n *events.Notification, data *events.MessageOpened) error {
 			latest, _ := data.Latest()
 			return q.tell(ctx, n, latest.Timestamp, fmt.Sprintf("from %s by %q, %d recents, count %d",

@@ -34,6 +34,7 @@ import (
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // Nylas gives up on a delivery after 10 s, of which the header may take 2 and the
@@ -73,15 +74,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	options := []nylas.ReceiverOption{nylas.WithLogger(logger), nylas.WithSecretsLater()}
+	options := []receive.Option{receive.WithLogger(logger), receive.WithSecretsLater()}
 	if len(secrets) > 0 {
-		options[1] = nylas.WithSecrets(secrets...)
+		options[1] = receive.WithSecrets(secrets...)
 	} else if getenv("NYLAS_WEBHOOK_URL") == "" || *secretFile == "" {
 		return errors.New("receiver: set NYLAS_WEBHOOK_SECRET, or NYLAS_WEBHOOK_URL and -secret-file to create a webhook")
 	}
 	// The duplicates are dropped in memory here. A program that must not lose an
 	// event to a crash puts a durable handler in the dispatcher's place.
-	receiver, err := nylas.NewReceiver(nylas.DropDuplicates(0)(newDispatcher(logger)), options...)
+	receiver, err := receive.New(receive.DropDuplicates(0)(newDispatcher(logger)), options...)
 	if err != nil {
 		return err
 	}
@@ -131,9 +132,9 @@ func newServer(handler http.Handler) *http.Server {
 }
 
 // newDispatcher says what to do with each kind of event. A function that returns
-// an error gets the event again; one that cannot be mended is nylas.Permanent.
-func newDispatcher(logger *slog.Logger) *nylas.Dispatcher {
-	return &nylas.Dispatcher{
+// an error gets the event again; one that cannot be mended is receive.Permanent.
+func newDispatcher(logger *slog.Logger) *receive.Dispatcher {
+	return &receive.Dispatcher{
 		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
 			logger.Info("opened", slog.String("message", opened.MessageID), slog.String("label", opened.Label),
 				slog.Int64("count", int64(opened.MessageData.Count)), slog.Int("recents", len(opened.Recents)))
@@ -177,7 +178,7 @@ func readSecrets(env, file string) ([]string, error) {
 
 // subscribe creates the webhook, which this server must already be able to
 // answer for, and gives its secret to the receiver.
-func subscribe(ctx context.Context, getenv func(string) string, receiver *nylas.Receiver, secretFile string) error {
+func subscribe(ctx context.Context, getenv func(string) string, receiver *receive.Receiver, secretFile string) error {
 	var opts []nylas.ClientOption
 	if region := getenv("NYLAS_REGION"); region != "" {
 		opts = append(opts, nylas.WithRegion(nylas.Region(region)))

@@ -24,9 +24,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // Nylas gives up on a delivery after 10 s, of which the receiver takes at most 8.
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	logger := slog.New(slog.NewTextHandler(stdout, nil))
 
 	// The events of one message come in the order in which they were received.
-	box, err := inbox.Open(*file, inbox.WithLogger(logger), inbox.WithOrder(nylas.MessageOrder))
+	box, err := inbox.Open(*file, inbox.WithLogger(logger), inbox.WithOrder(receive.MessageOrder))
 	if err != nil {
 		return err
 	}
@@ -73,8 +73,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if *listDead || *requeue {
 		return visitDead(ctx, box, *requeue, stdout)
 	}
-	receiver, err := nylas.NewReceiver(box, nylas.WithLogger(logger),
-		nylas.WithSecrets(strings.Split(getenv("NYLAS_WEBHOOK_SECRET"), ",")...))
+	receiver, err := receive.New(box, receive.WithLogger(logger),
+		receive.WithSecrets(strings.Split(getenv("NYLAS_WEBHOOK_SECRET"), ",")...))
 	if err != nil {
 		return err
 	}
@@ -154,9 +154,9 @@ func visitDead(ctx context.Context, box *inbox.Inbox, requeue bool, stdout io.Wr
 
 // newDispatcher says what to do with each kind of event. A function that returns
 // an error gets the event again, later each time; one that cannot be mended is
-// nylas.Permanent.
-func newDispatcher(logger *slog.Logger) *nylas.Dispatcher {
-	return &nylas.Dispatcher{
+// receive.Permanent.
+func newDispatcher(logger *slog.Logger) *receive.Dispatcher {
+	return &receive.Dispatcher{
 		MessageOpened: func(_ context.Context, n *events.Notification, opened *events.MessageOpened) error {
 			logger.Info("opened", slog.String("id", n.ID), slog.String("message", opened.MessageID), slog.String("label", opened.Label))
 			return nil

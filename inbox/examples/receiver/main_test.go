@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 const secret = "a-secret-of-the-test"
@@ -47,7 +47,7 @@ func post(t *testing.T, url, body string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	require.NoError(t, err)
-	req.Header.Set(nylas.SignatureHeader, nylastest.Sign(secret, []byte(body)))
+	req.Header.Set(receive.SignatureHeader, nylastest.Sign(secret, []byte(body)))
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())

@@ -1,0 +1,90 @@
+package receive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+)
+
+const (
+	// maxChallengeBytes bounds the value that a challenge asks back; Nylas' is a UUID.
+	maxChallengeBytes = 1 << 10
+	// retryAfterSeconds goes with each 503. Nylas documents to honour it for 429.
+	retryAfterSeconds = 10
+)
+
+// respondToChallenge gives back the value that Nylas asks for when a webhook is
+// created or activated.
+func respondToChallenge(w http.ResponseWriter, req *http.Request) {
+	// A query that is malformed elsewhere can still hold one challenge.
+	query, _ := url.ParseQuery(req.URL.RawQuery)
+	challenge := query["challenge"]
+	if len(challenge) != 1 || challenge[0] == "" || len(challenge[0]) > maxChallengeBytes {
+		respond(w, http.StatusBadRequest)
+		return
+	}
+	writeText(w, http.StatusOK, challenge[0])
+}
+
+func respondUnavailable(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))
+	respond(w, http.StatusServiceUnavailable)
+}
+
+// respondTaken answers that a delivery is safe. There is no text, and so nothing
+// to say about it: net/http writes the length.
+func respondTaken(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }
+
+// respond writes a status that is not 200; what was wrong is for the log, not for the sender.
+func respond(w http.ResponseWriter, status int) {
+	writeText(w, status, http.StatusText(status)+"\n")
+}
+
+// writeText sets the length itself: Nylas does not accept a chunked answer to
+// its challenge.
+func writeText(w http.ResponseWriter, status int, text string) {
+	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	// An error means that the sender is gone; the next attempt tells it more.
+	_, _ = io.WriteString(w, text)
+}
+
+// refuse answers a request that does not reach the handler.
+func (r *Receiver) refuse(w http.ResponseWriter, req *http.Request, status int, reason string, err error) {
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", reason)}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", readError(err)))
+	}
+	level := slog.LevelWarn
+	if errors.Is(err, ErrInvalidSignature) {
+		level = slog.LevelDebug // a scanner; what Nylas sends has the right form
+	}
+	r.logger.LogAttrs(req.Context(), level, "receive: request refused", attrs...)
+	if status == http.StatusServiceUnavailable {
+		respondUnavailable(w)
+		return
+	}
+	respond(w, status)
+}
+
+// readError names an error of a connection without the addresses in its text.
+func readError(err error) string {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "it did not arrive in time"
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return "it was cut off"
+	}
+	if errors.Is(err, ErrInvalidSignature) || errors.Is(err, errOverload) || errors.Is(err, errTooLarge) {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", err)
+}

@@ -1,0 +1,123 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/guard"
+)
+
+var (
+	errCustodyLimit  = errors.New("receive: handler did not return in time")
+	errHandlerExited = errors.New("receive: handler ended its goroutine")
+	errPanic         = errors.New("receive: handler panicked")
+)
+
+// handOver gives a delivery to the handler and answers for the outcome.
+func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Delivery, held share, start time.Time) {
+	end := start.Add(deliveryLimit)
+	if limit := d.ReceivedAt.Add(r.limits.custody); limit.Before(end) {
+		end = limit
+	}
+	ctx := &custodyContext{request: req.Context(), end: end}
+	// From here on the delivery is the handler's, and may change or never be let
+	// go of.
+	named := naming{d.ID, d.Type}
+	outcomes := make(chan outcome, 2) // of the handler and of the timer, whoever is first
+	timer := time.AfterFunc(time.Until(end), func() { outcomes <- outcome{errCustodyLimit, true} })
+	defer timer.Stop()
+	// A goroutine of its own, so that a handler that does not return, or that ends
+	// its goroutine, cannot keep the answer from Nylas.
+	go r.handle(ctx, d, named, held, outcomes)
+	first := <-outcomes
+	if !first.late { // else it ends by itself, and its cause is to say why
+		defer ctx.cancel()
+	}
+	switch err := first.err; {
+	case err == nil:
+		respondTaken(w)
+	case IsPermanent(err):
+		r.logger.LogAttrs(ctx, slog.LevelError, "receive: delivery given up", named.attrs(slog.Any("error", err))...)
+		respondTaken(w)
+	default:
+		r.logger.LogAttrs(ctx, slog.LevelWarn, "receive: delivery not taken", named.attrs(slog.Any("error", err))...)
+		respondUnavailable(w)
+	}
+}
+
+// outcome is what became of a delivery.
+type outcome struct {
+	err  error
+	late bool // the handler has not returned
+}
+
+// handle calls the handler and sends what became of it.
+func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, outcomes chan<- outcome) {
+	err := errHandlerExited
+	defer func() {
+		if value := recover(); value != nil {
+			r.logger.LogAttrs(ctx, slog.LevelError, "receive: handler panicked", named.attrs(
+				slog.String("panic", guard.PanicText(value)), slog.String("stack", string(debug.Stack())))...)
+			err = errPanic
+		}
+		held.free()
+		outcomes <- outcome{err: err}
+	}()
+	err = r.handler.HandleDelivery(ctx, d)
+}
+
+// custodyContext is the context of a handler: it has the values of the request,
+// does not end with the request, and ends with the custody. Most of what a context
+// takes is made when a handler asks for it, because many do not.
+type custodyContext struct {
+	request context.Context //nolint:containedctx // it is one itself
+	end     time.Time
+
+	mu    sync.Mutex
+	made  context.Context //nolint:containedctx // it is one itself
+	close context.CancelFunc
+	over  bool
+}
+
+// full makes the context that does it all.
+func (c *custodyContext) full() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.made == nil {
+		c.made, c.close = context.WithDeadlineCause(context.WithoutCancel(c.request), c.end, errCustodyLimit)
+		if c.over {
+			c.close()
+		}
+	}
+	return c.made
+}
+
+func (c *custodyContext) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	if c.close != nil {
+		c.close()
+	}
+}
+
+func (c *custodyContext) Deadline() (time.Time, bool) { return c.end, true }
+func (c *custodyContext) Done() <-chan struct{}       { return c.full().Done() }
+func (c *custodyContext) Err() error                  { return c.full().Err() }
+func (c *custodyContext) Value(key any) any           { return c.full().Value(key) }
+
+// naming is what a log may say of a delivery.
+type naming struct {
+	id  string
+	typ events.Type
+}
+
+func (n naming) attrs(more ...slog.Attr) []slog.Attr {
+	return append([]slog.Attr{slog.String("id", n.id), slog.String("type", string(n.typ))}, more...)
+}

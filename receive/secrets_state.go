@@ -1,0 +1,107 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// A SecretSource knows the secrets of one webhook. [Secret] makes one of fixed values;
+// a [SecretStore] is one whose secrets change.
+type SecretSource interface {
+	// Load returns what is stored now. It sees every Swap that returned before it
+	// began, in any process. A source without a secret yet returns the zero SecretState.
+	Load(ctx context.Context) (SecretState, error)
+}
+
+// A SecretStore keeps the secrets of one webhook, for all processes that create it,
+// rotate its secret or receive its deliveries. The nylastest package has a test for
+// stores of your own, TestSecretStore.
+type SecretStore interface {
+	SecretSource
+	// Swap replaces old by new. It returns ErrChanged, and changes nothing, if the
+	// stored state is not Equal to old. Of two concurrent calls with the same old at
+	// most one succeeds. After any other error either state may be stored.
+	Swap(ctx context.Context, old, new SecretState) error
+}
+
+// ErrChanged is the error of [SecretStore].Swap if the stored state is not the old one
+// any more: load it and decide again.
+var ErrChanged = errors.New("receive: the stored secrets were changed by someone else")
+
+// SecretState is what a [SecretStore] holds: one webhook, its secrets, and what is being
+// done to it. The zero value means that there is none yet. The Subscribe and Rotate
+// methods of a Client write it; a [Receiver] reads it.
+//
+// It can be encoded as JSON. Printing or logging one shows no secret.
+type SecretState struct {
+	WebhookID string `json:"webhook_id,omitzero"`
+	URL       string `json:"url,omitzero"`
+	// Secrets has the newest first.
+	Secrets []StoredSecret `json:"secrets,omitzero"`
+
+	// Busy is what a process is about to do at Nylas, BusyCreate or BusyRotate, and
+	// empty if the rest is settled. While it is not empty, Nylas may sign with a secret
+	// that is not here yet.
+	Busy string `json:"busy,omitzero"`
+	// Owner names the call that is busy. It is random and different for each call.
+	Owner string `json:"owner,omitzero"`
+	// BusyUntil is when another process may take over, because the owner has crashed.
+	BusyUntil time.Time `json:"busy_until,omitzero"`
+	// UnsureUntil is until when Nylas may still deliver what it signed with a secret
+	// that never arrived here, after a rotation.
+	UnsureUntil time.Time `json:"unsure_until,omitzero"`
+}
+
+// The values of [SecretState].Busy.
+const (
+	BusyCreate = "create"
+	BusyRotate = "rotate"
+)
+
+// StoredSecret is one secret of a webhook.
+type StoredSecret struct {
+	Value string `json:"value"`
+	// Until is when it stops being accepted; zero means never.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Equal reports whether two states are the same. Times are compared as instants, so that
+// a store may keep them in any location.
+func (s SecretState) Equal(other SecretState) bool {
+	return s.WebhookID == other.WebhookID && s.URL == other.URL && s.Busy == other.Busy && s.Owner == other.Owner &&
+		s.BusyUntil.Equal(other.BusyUntil) && s.UnsureUntil.Equal(other.UnsureUntil) &&
+		slices.EqualFunc(s.Secrets, other.Secrets, func(a, b StoredSecret) bool {
+			return a.Value == b.Value && a.Until.Equal(b.Until)
+		})
+}
+
+// IsZero reports whether there is no webhook yet.
+func (s SecretState) IsZero() bool { return s.Equal(SecretState{}) }
+
+// String describes the state without its secrets.
+func (s SecretState) String() string {
+	text := "webhook " + strconv.Quote(s.WebhookID) + " with " + strconv.Itoa(len(s.Secrets)) + " secrets"
+	if s.Busy != "" {
+		text += ", busy: " + s.Busy
+	}
+	return text
+}
+
+// GoString is String, for %#v.
+func (s SecretState) GoString() string { return s.String() }
+
+// LogValue is String, for log/slog.
+func (s SecretState) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// String hides the value.
+func (s StoredSecret) String() string { return "[secret]" }
+
+// GoString hides the value.
+func (s StoredSecret) GoString() string { return "[secret]" }
+
+// LogValue hides the value.
+func (s StoredSecret) LogValue() slog.Value { return slog.StringValue("[secret]") }

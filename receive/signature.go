@@ -1,0 +1,144 @@
+package receive
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// SignatureHeader is the header in which Nylas signs a notification.
+const SignatureHeader = "X-Nylas-Signature"
+
+// TestEventSecret is the secret with which Nylas signs the test events that a Client's
+// Webhooks.SendTestEvent asks for.
+const TestEventSecret = "mock-webhook-secret"
+
+// ErrInvalidSignature means that a signature has the wrong form or was not made
+// with the secret over these bytes.
+var ErrInvalidSignature = errors.New("receive: invalid signature")
+
+// VerifySignature checks the value of an X-Nylas-Signature header against the
+// body exactly as it was received, compressed if it came compressed. The
+// signature is the HMAC-SHA256 of the body in 64 hexadecimal digits; upper-case
+// digits are accepted. It returns nil, an error that matches
+// [ErrInvalidSignature], or another error if secret is blank or has white
+// space around it.
+//
+// A [Receiver] does this itself. The comparison takes the same time wherever
+// the signatures differ.
+//
+// https://developer.nylas.com/docs/v3/notifications/#verify-webhook-signatures
+func VerifySignature(secret string, body []byte, header string) error {
+	s, err := newSecrets([]string{secret})
+	if err != nil {
+		return fmt.Errorf("receive: verify signature: %w", err)
+	}
+	sum, err := parseSignature(header)
+	if err != nil {
+		return err
+	}
+	if !s.verify(body, sum) {
+		return fmt.Errorf("%w: it was not made with this secret over these bytes", ErrInvalidSignature)
+	}
+	return nil
+}
+
+// signature is that of a delivery in bytes.
+type signature [sha256.Size]byte
+
+// signatureDigits is the length of a signature on the wire.
+const signatureDigits = 2 * sha256.Size
+
+// signatureHeader reads the one signature of a request.
+func signatureHeader(header http.Header) (signature, error) {
+	values := header[SignatureHeader]
+	if len(values) != 1 {
+		return signature{}, fmt.Errorf("%w: want one %s header, got %d", ErrInvalidSignature, SignatureHeader, len(values))
+	}
+	return parseSignature(values[0])
+}
+
+func parseSignature(header string) (sum signature, err error) {
+	if len(header) == signatureDigits {
+		var digits [signatureDigits]byte
+		copy(digits[:], header)
+		if _, err := hex.Decode(sum[:], digits[:]); err == nil {
+			return sum, nil
+		}
+	}
+	return sum, fmt.Errorf("%w: want %d hexadecimal digits and nothing else", ErrInvalidSignature, signatureDigits)
+}
+
+// secrets are webhook secrets, the newest first, none of them blank or with white
+// space around it. The list never changes.
+type secrets []*secret
+
+type secret struct {
+	value string
+	until time.Time // zero unless it was replaced
+	macs  *sync.Pool
+}
+
+// mac is an HMAC that is used again, with the room for its sum: making one takes
+// as long as it takes for a notification of 500 bytes.
+type mac struct {
+	hash.Hash
+	sum signature
+}
+
+var (
+	errBlankSecret = errors.New("secret is empty or blank: " +
+		"use the webhook_secret that creating the webhook or rotating its secret returned")
+	// errSpacedSecret: with the line end of its file a secret would verify nothing, and
+	// each notification would be answered 401 and lost.
+	errSpacedSecret = errors.New("secret has white space around it, such as the line end of a file: remove it")
+)
+
+func newSecrets(values []string) (secrets, error) {
+	if len(values) == 0 {
+		return nil, errors.New("no secret given")
+	}
+	var list secrets
+	for _, value := range values {
+		switch trimmed := strings.TrimSpace(value); trimmed {
+		case "":
+			return nil, errBlankSecret
+		case value:
+		default:
+			return nil, errSpacedSecret
+		}
+		list = append(list, newSecret(value))
+	}
+	return list, nil
+}
+
+func newSecret(value string) *secret {
+	return &secret{value: value, macs: &sync.Pool{New: func() any {
+		return &mac{Hash: hmac.New(sha256.New, []byte(value))}
+	}}}
+}
+
+// verify reports whether sum was made with one of the secrets.
+func (s secrets) verify(body []byte, sum signature) bool {
+	for _, secret := range s {
+		if secret.signed(body, sum) && (secret.until.IsZero() || time.Now().Before(secret.until)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *secret) signed(body []byte, sum signature) bool {
+	m := s.macs.Get().(*mac)
+	defer s.macs.Put(m)
+	m.Reset()
+	m.Write(body)
+	return hmac.Equal(m.Sum(m.sum[:0]), sum[:])
+}

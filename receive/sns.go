@@ -1,0 +1,76 @@
+package receive
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
+)
+
+// maxSNSBytes bounds an envelope. SNS takes 256 KB in a message, JSON makes at most
+// six bytes of one of them, and the rest is short:
+// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html.
+const maxSNSBytes = 2 << 20
+
+var (
+	// ErrSNSEnvelope is the [Delivery.Err] of what is not in the envelope of Amazon
+	// SNS. It comes where a subscription has raw message delivery enabled: the
+	// notification then has no envelope, and is for [NewDelivery].
+	ErrSNSEnvelope = errors.New("receive: not the envelope of an SNS notification: " +
+		"if raw message delivery is enabled, use NewDelivery")
+	// ErrSNSConfirmation means that SNS asks to confirm the beginning or the end of a
+	// subscription. That is no notification, and goes to no [Handler].
+	ErrSNSConfirmation = errors.New("receive: SNS asks for a confirmation: " +
+		"verify its signature, then visit its SubscribeURL to be subscribed")
+)
+
+// NewSNSDelivery makes a Delivery from a message of Amazon SNS in its envelope, as
+// an SQS queue and an HTTPS endpoint get it: JSON with the notification in Message,
+// and in MessageAttributes what says whether it is compressed. ReceivedAt is when
+// SNS took the message.
+//
+// The error is ErrSNSConfirmation, for what is no notification. What is wrong
+// otherwise is in [Delivery.Err], as with [NewDelivery]: ErrSNSEnvelope, or
+// ErrDeliveryTooLarge above 2 MiB, and then Body is the message as received. Take
+// custody of it too, or it is lost.
+//
+// Where a subscription has raw message delivery, give the text of the message and
+// the value of its attribute content_encoding to NewDelivery.
+//
+// It does not check the signature by which SNS proves itself to an HTTPS endpoint.
+// Do that before, as the second page says. A queue needs no signature: its policy says
+// who may write to it.
+//
+// https://developer.nylas.com/docs/v3/notifications/sns-channel/,
+// https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html,
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+func NewSNSDelivery(message []byte) (*Delivery, error) {
+	if len(message) > maxSNSBytes {
+		return unreadable(message, fmt.Errorf("%w: an SNS message of over %d bytes", ErrDeliveryTooLarge, maxSNSBytes)), nil
+	}
+	envelope := loose.Parse(message)
+	switch envelope.Text("Type") {
+	case "Notification":
+	case "SubscriptionConfirmation", "UnsubscribeConfirmation":
+		return nil, ErrSNSConfirmation
+	default:
+		return unreadable(message, ErrSNSEnvelope), nil
+	}
+	if envelope["Message"].Kind() != '"' {
+		return unreadable(message, fmt.Errorf("%w: it has no Message", ErrSNSEnvelope)), nil
+	}
+	encoding := loose.Parse(loose.Parse(envelope["MessageAttributes"])["content_encoding"]).Text("Value")
+	d := NewDelivery([]byte(envelope.Text("Message")), encoding)
+	if at, err := time.Parse(time.RFC3339, envelope.Text("Timestamp")); err == nil {
+		d.ReceivedAt = at
+	}
+	return d, nil
+}
+
+// unreadable makes a Delivery of an envelope that holds none.
+func unreadable(message []byte, err error) *Delivery {
+	d := NewDelivery(message, "")
+	d.Err = err
+	return d
+}
