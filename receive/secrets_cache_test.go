@@ -21,23 +21,23 @@ import (
 
 // secretStore is what several processes share.
 type secretStore struct {
-	mu      sync.Mutex
-	secrets []string
-	err     error
-	calls   int
+	mu    sync.Mutex
+	state receive.SecretState
+	err   error
+	calls int
 }
 
-func (s *secretStore) set(err error, secrets ...string) {
+func (s *secretStore) set(state receive.SecretState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.secrets, s.err = secrets, err
+	s.state, s.err = state, err
 }
 
-func (s *secretStore) read(context.Context) ([]string, error) {
+func (s *secretStore) Load(context.Context) (receive.SecretState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
-	return slices.Clone(s.secrets), s.err
+	return s.state, s.err
 }
 
 // asked tells how often it was read since the last time.
@@ -48,9 +48,9 @@ func (s *secretStore) asked() int {
 	return s.calls
 }
 
-func newSourced(tb testing.TB, source func(context.Context) ([]string, error), opts ...receive.Option) *receive.Receiver {
+func newSourced(tb testing.TB, source receive.SecretSource, opts ...receive.Option) *receive.Receiver {
 	tb.Helper()
-	receiver, err := receive.New(outcome(nil), append(opts, receive.WithSecretSource(source))...)
+	receiver, err := receive.New(outcome(nil), source, opts...)
 	require.NoError(tb, err)
 	return receiver
 }
@@ -58,8 +58,8 @@ func newSourced(tb testing.TB, source func(context.Context) ([]string, error), o
 func TestSecretSourceIsCached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &secretStore{secrets: []string{"new", "old"}}
-		receiver := newSourced(t, store.read)
+		store := &secretStore{state: stateOf("new", "old")}
+		receiver := newSourced(t, store)
 		assert.Zero(t, store.asked(), "nothing came yet")
 		assert.Equal(t, http.StatusOK, recorded(receiver, asked(http.MethodGet, "challenge=abc")).status)
 		assert.Equal(t, 401, recorded(receiver, posted(openedBody("n-1"))).status)
@@ -71,7 +71,7 @@ func TestSecretSourceIsCached(t *testing.T) {
 		assert.Equal(t, 1, store.asked())
 
 		// A secret that was taken back is refused once the answer is a minute old.
-		store.set(nil, "new")
+		store.set(stateOf("new"), nil)
 		<-time.After(receive.SecretCachePeriod - time.Nanosecond)
 		require.Equal(t, 200, signedBy(receiver, "old"))
 		assert.Zero(t, store.asked())
@@ -87,8 +87,8 @@ func TestSecretSourceIsCached(t *testing.T) {
 func TestSecretSourceAfterAMismatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &secretStore{secrets: []string{"first"}}
-		receiver := newSourced(t, store.read)
+		store := &secretStore{state: stateOf("first")}
+		receiver := newSourced(t, store)
 		require.Equal(t, 401, signedBy(receiver, "forged"), "it was asked for this one")
 		require.Equal(t, 503, signedBy(receiver, "forged"), "the answer is from before")
 		require.Equal(t, 1, store.asked())
@@ -96,7 +96,7 @@ func TestSecretSourceAfterAMismatch(t *testing.T) {
 		require.Equal(t, 503, signedBy(receiver, "forged"))
 		require.Equal(t, 0, store.asked())
 		<-time.After(time.Nanosecond)
-		store.set(nil, "second", "first")
+		store.set(stateOf("second", "first"), nil)
 		require.Equal(t, 200, signedBy(receiver, "second"))
 		require.Equal(t, 1, store.asked())
 		require.Equal(t, 200, signedBy(receiver, "first"))
@@ -108,17 +108,17 @@ func TestSecretSourceAfterAMismatch(t *testing.T) {
 func TestSecretSourceUnderForgery(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &secretStore{secrets: []string{"first"}}
-		receiver := newSourced(t, store.read)
+		store := &secretStore{state: stateOf("first")}
+		receiver := newSourced(t, store)
 		body := openedBody("n-1")
 		genuine := map[int]int{}
 		forged := map[int]int{}
 		for i := range 1000 { // each 100 ms, so 100 s
 			switch i {
 			case 300:
-				store.set(receive.ErrRotating, "first")
+				store.set(rotating("first"), nil)
 			case 400:
-				store.set(nil, "second", "first")
+				store.set(stateOf("second", "first"), nil)
 			}
 			for range 3 {
 				forged[signedBy(receiver, "forged")]++
@@ -145,14 +145,14 @@ func TestSecretSourceIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
 		answer := make(chan struct{})
-		receiver := newSourced(t, func(ctx context.Context) ([]string, error) {
+		receiver := newSourced(t, sourceFunc(func(ctx context.Context) (receive.SecretState, error) {
 			calls.Add(1)
 			deadline, ok := ctx.Deadline()
 			assert.True(t, ok)
 			assert.Equal(t, 2*time.Second, time.Until(deadline))
 			<-answer
-			return []string{"known"}, nil
-		})
+			return stateOf("known"), nil
+		}))
 		statuses := make([]int, 20)
 		var all sync.WaitGroup
 		for i := range statuses {
@@ -171,32 +171,30 @@ func TestSecretSourceIsAskedOnce(t *testing.T) {
 }
 
 // badSources are sources that give no certain answer.
-func badSources(known ...string) map[string]func(context.Context) ([]string, error) {
+func badSources(known ...string) map[string]sourceFunc {
 	secret := "whsec-in-the-error"
-	return map[string]func(context.Context) ([]string, error){
-		"error":        func(context.Context) ([]string, error) { return nil, errors.New("no database") },
-		"rotating":     func(context.Context) ([]string, error) { return known, receive.ErrRotating },
-		"known, error": func(context.Context) ([]string, error) { return known, errors.New("one of two failed") },
-		"secret in the error": func(context.Context) ([]string, error) {
-			return append(slices.Clone(known), secret), fmt.Errorf("cannot decrypt %q, kept %q", secret, known)
-		},
-		"nothing":   func(context.Context) ([]string, error) { return nil, nil },
-		"empty":     func(context.Context) ([]string, error) { return []string{""}, nil },
-		"blank":     func(context.Context) ([]string, error) { return []string{" \n"}, nil },
-		"line end":  func(context.Context) ([]string, error) { return []string{receiverSecret + "\n"}, nil },
-		"one blank": func(context.Context) ([]string, error) { return append([]string{""}, known...), nil },
-		"hangs": func(ctx context.Context) ([]string, error) {
+	give := func(state receive.SecretState, err error) sourceFunc {
+		return func(context.Context) (receive.SecretState, error) { return state, err }
+	}
+	return map[string]sourceFunc{
+		"error":               give(receive.SecretState{}, errors.New("no database")),
+		"state and error":     give(stateOf("of an error"), errors.New("one of two failed")),
+		"secret in the error": give(stateOf(append(slices.Clone(known), secret)...), fmt.Errorf("cannot decrypt %q, kept %q", secret, known)),
+		"blank":               give(stateOf(" \n"), nil),
+		"line end":            give(stateOf(receiverSecret+"\n"), nil),
+		"one blank":           give(stateOf(append([]string{""}, known...)...), nil),
+		"hangs": func(ctx context.Context) (receive.SecretState, error) {
 			<-ctx.Done()
-			return nil, ctx.Err()
+			return receive.SecretState{}, ctx.Err()
 		},
-		"panics": func(context.Context) ([]string, error) { panic(secret) },
-		"nil map": func(context.Context) ([]string, error) {
+		"panics": func(context.Context) (receive.SecretState, error) { panic(secret) },
+		"nil map": func(context.Context) (receive.SecretState, error) {
 			seen(nil)["secret"] = true
-			return nil, nil
+			return receive.SecretState{}, nil
 		},
-		"exits": func(context.Context) ([]string, error) {
+		"exits": func(context.Context) (receive.SecretState, error) {
 			runtime.Goexit()
-			return nil, nil
+			return receive.SecretState{}, nil
 		},
 	}
 }
@@ -210,9 +208,11 @@ func TestSecretSourceFails(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var logged receiverLog
-				var source atomic.Pointer[func(context.Context) ([]string, error)]
+				var source atomic.Pointer[sourceFunc]
 				source.Store(&bad)
-				receiver := newSourced(t, func(ctx context.Context) ([]string, error) { return (*source.Load())(ctx) }, logged.option())
+				receiver := newSourced(t, sourceFunc(func(ctx context.Context) (receive.SecretState, error) {
+					return (*source.Load())(ctx)
+				}), logged.option())
 				start := time.Now()
 				for range 3 {
 					require.Equal(t, 503, signedBy(receiver, "unknown"))
@@ -221,7 +221,7 @@ func TestSecretSourceFails(t *testing.T) {
 				assert.NotEmpty(t, logged.String())
 				<-time.After(5 * time.Second)
 
-				good := func(context.Context) ([]string, error) { return []string{receiverSecret}, nil }
+				good := sourceFunc(func(context.Context) (receive.SecretState, error) { return stateOf(receiverSecret), nil })
 				source.Store(&good)
 				require.Equal(t, 401, signedBy(receiver, "unknown"))
 				require.Equal(t, 200, signedBy(receiver, receiverSecret))
@@ -246,27 +246,81 @@ func TestSecretSourceFails(t *testing.T) {
 	}
 }
 
-// What it gives beside its error is verified with.
-func TestSecretSourceGivesSecretsAndAnError(t *testing.T) {
+// What can be used of a state is used, and takes the place of what was there before.
+func TestSecretSourceWithAnUnusableSecret(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"rotating", "known, error", "one blank", "secret in the error"} {
-		synctest.Test(t, func(t *testing.T) {
-			receiver := newSourced(t, badSources("given")[name])
-			require.Equal(t, 200, signedBy(receiver, "given"), name)
-			<-time.After(5 * time.Second)
-			require.Equal(t, 503, signedBy(receiver, "unknown"), name)
-		})
-	}
-	// They take the place of those before.
 	synctest.Test(t, func(t *testing.T) {
-		store := &secretStore{secrets: []string{"first"}}
-		receiver := newSourced(t, store.read)
+		store := &secretStore{state: stateOf("first")}
+		receiver := newSourced(t, store)
 		require.Equal(t, 200, signedBy(receiver, "first"))
-		store.set(receive.ErrRotating, "second")
+		store.set(stateOf("", "second"), nil)
 		<-time.After(5 * time.Second)
 		require.Equal(t, 503, signedBy(receiver, "third"))
 		require.Equal(t, 503, signedBy(receiver, "first"))
 		require.Equal(t, 200, signedBy(receiver, "second"))
+	})
+}
+
+// While a webhook is created or its secret rotated, however long, and for a while after a
+// rotation, Nylas may sign with a secret that is not stored.
+func TestUnknownSignatureIsNotFinal(t *testing.T) {
+	t.Parallel()
+	busy := func(what string, state receive.SecretState) receive.SecretState {
+		state.Busy, state.Owner, state.BusyUntil = what, "owner-1", time.Now().Add(time.Minute)
+		return state
+	}
+	for name, test := range map[string]struct {
+		state func() receive.SecretState
+		after time.Duration // until it is final, 0 for never
+	}{
+		"none yet":           {func() receive.SecretState { return receive.SecretState{} }, 0},
+		"creating":           {func() receive.SecretState { return busy(receive.BusyCreate, receive.SecretState{}) }, 0},
+		"rotating":           {func() receive.SecretState { return busy(receive.BusyRotate, stateOf("known")) }, 0},
+		"a word of tomorrow": {func() receive.SecretState { return busy("repair", stateOf("known")) }, 0},
+		"unsure":             {func() receive.SecretState { return unsure("known") }, 30 * time.Minute},
+		"settled":            {func() receive.SecretState { return stateOf("known") }, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &secretStore{state: test.state()}
+				receiver := newSourced(t, store)
+				if test.after < 0 {
+					require.Equal(t, 401, signedBy(receiver, "unknown"))
+					return
+				}
+				require.Equal(t, 503, signedBy(receiver, "unknown"))
+				if test.after == 0 {
+					<-time.After(time.Hour) // long after the lease
+					require.Equal(t, 503, signedBy(receiver, "unknown"))
+					<-time.After(5 * time.Second)
+					store.set(stateOf("unknown"), nil)
+					require.Equal(t, 200, signedBy(receiver, "unknown"))
+					return
+				}
+				<-time.After(test.after - 1)
+				require.Equal(t, 503, signedBy(receiver, "unknown"))
+				<-time.After(5 * time.Second)
+				require.Equal(t, 401, signedBy(receiver, "unknown"))
+			})
+		})
+	}
+}
+
+// A secret stops being accepted at its end.
+func TestStoredSecretEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		state := stateOf("new", "old")
+		state.Secrets[1].Until = time.Now().Add(30 * time.Minute)
+		receiver := newSourced(t, &secretStore{state: state})
+		<-time.After(30*time.Minute - 1)
+		require.Equal(t, 200, signedBy(receiver, "old"))
+		<-time.After(1)
+		require.Equal(t, 503, signedBy(receiver, "old"), "the store was asked a moment ago")
+		<-time.After(5 * time.Second)
+		require.Equal(t, 401, signedBy(receiver, "old"))
+		require.Equal(t, 200, signedBy(receiver, "new"))
 	})
 }
 
@@ -277,11 +331,11 @@ func TestSecretSourceThatNeverReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
 		release := make(chan struct{})
-		receiver := newSourced(t, func(context.Context) ([]string, error) {
+		receiver := newSourced(t, sourceFunc(func(context.Context) (receive.SecretState, error) {
 			calls.Add(1)
 			<-release
-			return []string{"known"}, nil
-		})
+			return stateOf("known"), nil
+		}))
 		for range 10 {
 			start := time.Now()
 			require.Equal(t, 503, signedBy(receiver, "known"))
@@ -299,9 +353,9 @@ func TestSecretSourceThatNeverReturns(t *testing.T) {
 func TestSecretSourceTakesOfTheTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		receiver, err := receive.New(receive.HandlerFunc(untilEnd), receive.WithSecretSource(func(context.Context) ([]string, error) {
+		receiver, err := receive.New(receive.HandlerFunc(untilEnd), sourceFunc(func(context.Context) (receive.SecretState, error) {
 			<-time.After(2*time.Second - 1)
-			return []string{receiverSecret}, nil
+			return stateOf(receiverSecret), nil
 		}))
 		require.NoError(t, err)
 		start := time.Now()
@@ -325,13 +379,13 @@ func TestSecretSourceWaitingIsCounted(t *testing.T) {
 	})
 }
 
-// The recipe of WithSecretSource for two processes, under deliveries signed with
-// whatever Nylas uses: none is lost, and no forgery is taken.
+// A rotation with two processes, under deliveries signed with whatever Nylas uses: none is
+// lost, and no forgery is taken.
 func TestRotationWithTwoReceiversOnOneSource(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &secretStore{secrets: []string{"old"}}
-		receivers := []http.Handler{newSourced(t, store.read), newSourced(t, store.read)}
+		store := &secretStore{state: stateOf("old")}
+		receivers := []http.Handler{newSourced(t, store), newSourced(t, store)}
 		var current atomic.Value // what Nylas signs with
 		current.Store("old")
 		var lost, taken, again atomic.Int64
@@ -358,19 +412,17 @@ func TestRotationWithTwoReceiversOnOneSource(t *testing.T) {
 			})
 		}
 		<-time.After(time.Minute)
-		store.set(receive.ErrRotating, "old") // 1
-		<-time.After(receive.SecretCachePeriod)
-		current.Store("new") // 3
+		store.set(rotating("old"), nil)
+		current.Store("new") // at once: nobody waits for the caches
 		<-time.After(20 * time.Second)
-		store.set(receive.ErrRotating, "new", "old") // 4
-		<-time.After(10 * time.Second)
 		assert.Zero(t, lost.Load())
+		store.set(unsure("new", "old"), nil)
+		<-time.After(10 * time.Second)
 		again.Store(0)
-		store.set(nil, "new", "old") // 5
-		<-time.After(time.Minute)
+		<-time.After(time.Hour)
 		assert.Zero(t, lost.Load())
 		assert.Zero(t, again.Load(), "all of them know it")
-		store.set(nil, "new")
+		store.set(stateOf("new"), nil)
 		<-time.After(receive.SecretCachePeriod)
 		for _, receiver := range receivers {
 			assert.NotEqual(t, 200, signedBy(receiver, "old"))
