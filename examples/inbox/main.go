@@ -1,12 +1,13 @@
-// Command receiver is a server that loses no notification: it answers Nylas when
-// a notification is on the disk, and handles it after that, again if it must.
+// Command inbox receives Nylas' notifications without losing one. It answers
+// Nylas once a notification is on the disk, and handles it afterwards: again and
+// again if the handler fails, and after a restart too.
 //
 //	export NYLAS_WEBHOOK_SECRET=…
-//	go run ./examples/receiver -addr :8080 -file nylas.db
+//	go run ./examples/inbox -addr :8080 -file nylas.db
 //
-// Several secrets are separated by commas, the newest first. With -dead it lists
-// what was given up, with -requeue it has all of that handled again; both need the
-// file for themselves.
+// Separate several secrets by commas, the newest first. -dead lists the
+// notifications that were given up, and -requeue has them handled again. Both need
+// the file for themselves, so stop the server first.
 package main
 
 import (
@@ -50,7 +51,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
-	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
+	flags := flag.NewFlagSet("inbox", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on")
 	path := flags.String("path", "/webhooks/nylas", "path of the webhook URL")
 	file := flags.String("file", "nylas.db", "file of the inbox")
