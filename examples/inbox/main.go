@@ -37,7 +37,6 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 16 << 10
 	shutdownTimeout   = 10 * time.Second
-	statsInterval     = time.Minute
 )
 
 func main() {
@@ -100,40 +99,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	worked := make(chan error, 1)
 	go func() { worked <- box.Run(working, newDispatcher(logger)) }()
 
-	ticker := time.NewTicker(statsInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case err := <-served:
-			return err
-		case <-ticker.C:
-			logStats(ctx, logger, box)
-			continue
-		case <-ctx.Done():
-		}
-		break
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
 	}
-	// First the intake, which waits for what is being stored; then the handlers. What
-	// is not handled by then stays in the file.
+	// First stop receiving, which waits for what is being stored, then the handlers.
+	// What is not handled by then stays in the file.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err = server.Shutdown(ctx)
 	stopWorking()
 	return errors.Join(err, <-worked)
-}
-
-// logStats tells what to watch: how long the oldest waits, and what is dead.
-func logStats(ctx context.Context, logger *slog.Logger, box *inbox.Inbox) {
-	stats, err := box.Stats(ctx)
-	if err != nil {
-		return
-	}
-	var lag time.Duration
-	if !stats.Oldest.IsZero() {
-		lag = time.Since(stats.Oldest)
-	}
-	logger.Info("inbox", slog.Int64("pending", stats.Pending), slog.Duration("lag", lag), slog.Int64("dead", stats.Dead),
-		slog.Float64("accepted_per_second", stats.AcceptedPerSecond), slog.Int64("bytes", stats.Bytes))
 }
 
 // visitDead lists the dead letters, or puts them back.

@@ -62,3 +62,16 @@ func TestReadmeShowsTheCodeThatRuns(t *testing.T) {
 		}
 	}
 }
+
+func TestTheIndexHasEachProgram(t *testing.T) {
+	t.Parallel()
+	index, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	programs, err := filepath.Glob("../*/main.go")
+	require.NoError(t, err)
+	assert.NotEmpty(t, programs)
+	for _, program := range programs {
+		name := filepath.ToSlash(strings.TrimPrefix(program, ".."+string(filepath.Separator)))
+		assert.Contains(t, string(index), "("+name+")")
+	}
+}
