@@ -336,7 +336,7 @@ func TestResponseOfACallThatIsRefused(t *testing.T) {
 			return failed(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{Limit: -1}, o))
 		},
 		func(o nylas.RequestOption) error {
-			_, err := client.Webhooks.Ensure(t.Context(), nil, o)
+			_, err := client.Subscribe(t.Context(), nil, o)
 			return err
 		},
 		func(o nylas.RequestOption) error {

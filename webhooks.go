@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/nylastrack/nylas-go/events"
 )
@@ -28,9 +31,6 @@ const (
 	// what was missed is not sent again.
 	WebhookFailed WebhookStatus = "failed"
 )
-
-// isPaused knows the words for it in all pages of Nylas.
-func (s WebhookStatus) isPaused() bool { return s == WebhookPause || s == "paused" || s == "inactive" }
 
 // Webhook is a destination: a URL to which Nylas posts the notifications of its
 // triggers.
@@ -92,10 +92,12 @@ type secretAnswer struct{ dataAnswer[Webhook] }
 
 func (a *secretAnswer) isNamed() bool { return a.Data.isNamed() && a.Data.WebhookSecret != "" }
 
-// Create creates a destination. While it runs, Nylas asks the URL for its
-// challenge, which a [Receiver] answers, and refuses the request if that fails.
-// The secret in the result is shown only now: give it to
-// Receiver.SetSecrets and keep it.
+// Create creates a destination. Programs call [Client.Subscribe] instead, which
+// creates one destination however many processes call it, and keeps its secret.
+//
+// While Create runs, Nylas asks the URL for its challenge and refuses the request if
+// that fails; a receive.Receiver answers it. The result has the secret, which Nylas
+// shows only now.
 //
 // If there was no answer the destination may exist all the same: the error then
 // matches [ErrOutcomeUnknown], and List tells.
@@ -187,17 +189,19 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 }
 
 // RotateSecret replaces the secret of a destination and returns the destination
-// with the new one, which Nylas shows only now. The old secret stops at once, so
-// until a [Receiver] has the new one it answers 401 to genuine notifications,
-// and Nylas does not repeat those: call it within [Receiver.RotateSecret], or as
-// [WithSecretSource] tells. An unknown id is [ErrNotFound].
+// with the new one, which Nylas shows only now. Programs call [Client.Rotate]
+// instead: the old secret stops at once, and until a receiver knows the new one it
+// answers 401 to genuine notifications, which Nylas never sends again.
+//
+// An unknown id is [ErrNotFound]. If the error matches [ErrOutcomeUnknown], Nylas may
+// sign with a secret that nobody knows: call RotateSecret again.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-new-secret/
 func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
 	var answer secretAnswer
 	err := s.client.do(ctx, call{
 		op: "rotate webhook secret", method: http.MethodPost, path: "/v3/webhooks/rotate-secret/{webhook_id}",
-		ids: []string{webhookID}, limit: callTimeout,
+		ids: []string{webhookID}, limit: callTimeout, repeat: repeatTold,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err
@@ -279,4 +283,56 @@ func (s *WebhookService) IPAddresses(ctx context.Context, opts ...RequestOption)
 		return nil, err
 	}
 	return &answer.Data, nil
+}
+
+// update returns how the request differs from a webhook.
+func (r *SubscribeRequest) update(webhook *Webhook) (update *UpdateWebhookRequest, needed bool) {
+	update = &UpdateWebhookRequest{}
+	if !sameSet(webhook.TriggerTypes, r.Types) {
+		update.TriggerTypes, needed = r.Types, true
+	}
+	if !sameURL(webhook.WebhookURL, r.URL) {
+		update.WebhookURL, needed = r.URL, true
+	}
+	if r.Description != "" && webhook.Description != r.Description {
+		update.Description, needed = r.Description, true
+	}
+	if emails := r.NotificationEmailAddresses; len(emails) > 0 && !sameSet(webhook.NotificationEmailAddresses, emails) {
+		update.NotificationEmailAddresses, needed = emails, true
+	}
+	if want := r.CompressedDelivery; want != nil && (webhook.CompressedDelivery == nil || *webhook.CompressedDelivery != *want) {
+		update.CompressedDelivery, needed = want, true
+	}
+	if webhook.Status == WebhookFailed {
+		update.Status, needed = WebhookActive, true
+	}
+	return update, needed
+}
+
+func sameSet[S ~string](a, b []S) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
+
+// sameURL reports whether two URLs are the same after the normalisation that
+// every server may do: RFC 3986, sections 6.2.2.1 and 6.2.3.
+func sameURL(a, b string) bool { return a == b || normalURL(a) == normalURL(b) }
+
+func normalURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return text
+	}
+	u.Scheme = strings.ToLower(u.Scheme)
+	u.Host = strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		u.Host = strings.TrimSuffix(u.Host, ":443")
+	case "http":
+		u.Host = strings.TrimSuffix(u.Host, ":80")
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u.String()
 }

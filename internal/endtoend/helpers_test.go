@@ -23,6 +23,7 @@ type loop struct {
 	network *nylastest.Network
 	nylas   *nylastest.Server
 	client  *nylas.Client
+	secrets *receive.MemorySecrets // of receive
 }
 
 // inLoop runs a test in a bubble, in which waiting takes no time.
@@ -32,7 +33,7 @@ func inLoop(t *testing.T, test func(*testing.T, *loop), opts ...nylastest.Option
 	synctest.Test(t, func(t *testing.T) {
 		network := nylastest.NewNetwork()
 		server := nylastest.NewServer(t, append(opts, nylastest.WithNetwork(network))...)
-		l := &loop{t: t, network: network, nylas: server}
+		l := &loop{t: t, network: network, nylas: server, secrets: new(receive.MemorySecrets)}
 		l.client = l.newClient(server.APIKey())
 		test(t, l)
 	})
@@ -66,7 +67,7 @@ func (l *loop) sendBy(client *nylas.Client, opts []nylas.RequestOption, change .
 // receive puts a receiver on the network and subscribes it.
 func (l *loop) receive(handler receive.Handler, change ...func(*nylas.CreateWebhookRequest)) *receive.Receiver {
 	l.t.Helper()
-	receiver, err := receive.New(handler, receive.WithSecretsLater())
+	receiver, err := receive.New(handler, l.secrets)
 	require.NoError(l.t, err)
 	listener, err := l.network.Listen("app.test")
 	require.NoError(l.t, err)
@@ -79,8 +80,18 @@ func (l *loop) receive(handler receive.Handler, change ...func(*nylas.CreateWebh
 	}
 	webhook, err := l.client.Webhooks.Create(l.t.Context(), req)
 	require.NoError(l.t, err)
-	require.NoError(l.t, receiver.SetSecrets(webhook.WebhookSecret))
+	l.keep(webhook.WebhookSecret)
 	return receiver
+}
+
+// keep stores the only secret that receivers accept.
+func (l *loop) keep(secret string) {
+	l.t.Helper()
+	state, err := l.secrets.Load(l.t.Context())
+	require.NoError(l.t, err)
+	require.NoError(l.t, l.secrets.Swap(l.t.Context(), state, receive.SecretState{
+		Secrets: []receive.StoredSecret{{Value: secret}},
+	}))
 }
 
 func (l *loop) recipient(message *nylas.Message) *nylastest.Recipient {
