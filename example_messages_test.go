@@ -41,9 +41,7 @@ func lookAtReply(ctx context.Context) error {
 		return err
 	}
 
-	reply, err := client.Messages.Get(ctx, server.GrantID(), replyID, &nylas.GetMessageRequest{
-		Fields: nylas.FieldsIncludeHeaders, // without them nobody knows
-	})
+	reply, err := client.Messages.Get(ctx, server.GrantID(), replyID, nylas.WithFields(nylas.FieldsIncludeHeaders))
 	if err != nil {
 		return err
 	}

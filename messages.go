@@ -2,12 +2,18 @@ package nylas
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/nylastrack/nylas-go/events"
 )
@@ -28,7 +34,7 @@ type Header struct {
 //
 // https://developer.nylas.com/docs/reference/api/messages/send-message/
 type SendMessageRequest struct {
-	To  []Participant `json:"to"` // at least one
+	To  []Participant `json:"to,omitzero"` // at least one
 	CC  []Participant `json:"cc,omitzero"`
 	BCC []Participant `json:"bcc,omitzero"`
 	// From is one participant; left out, the grant's own address and name are used.
@@ -49,10 +55,11 @@ type SendMessageRequest struct {
 	// ReplyToMessageID is the message that this one answers: the provider's id, or
 	// for IMAP the Message-ID header.
 	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
-	// SendAt, made by events.At, schedules the message, at most 30 days ahead unless UseDraft is set.
-	// The shortest time ahead is 1 or 2 minutes, depending on which page of Nylas
-	// one reads.
-	SendAt events.Timestamp `json:"send_at,omitzero"`
+	// SendAt schedules the message. It must be in the future, and at most 30 days
+	// ahead unless UseDraft is set. Nylas counts in whole seconds: a fraction of a
+	// second is cut off. Nylas' pages disagree on the shortest time ahead: they say 1
+	// minute and 2 minutes.
+	SendAt time.Time `json:"send_at,omitzero"`
 	// UseDraft keeps a scheduled message as a draft at the provider (Google,
 	// Microsoft). It needs SendAt.
 	UseDraft bool `json:"use_draft,omitzero"`
@@ -64,10 +71,43 @@ type SendMessageRequest struct {
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
 
 	// Attachments are files to send with the message, and images for its body.
-	Attachments []Attachment `json:"-"`
+	Attachments []Attachment `json:"attachments,omitzero"`
 	// Fields asks for the headers of the sent message. It has no effect on
 	// scheduled messages.
-	Fields MessageFields `json:"-"`
+	Fields MessageFields `json:"fields,omitzero"`
+}
+
+// MarshalJSON encodes the request so that a program can store it and send it later.
+// Decoding gives an equal request; see [Attachment] and [Template] for what they
+// hold. It is not the form that Nylas takes. A request that JSON cannot hold is
+// refused with an error that matches [ErrInvalidRequest].
+func (r SendMessageRequest) MarshalJSON() ([]byte, error) { return storedRequest(storedMessage(r)) }
+
+// storedMessage is a SendMessageRequest without MarshalJSON.
+type storedMessage SendMessageRequest
+
+// wire returns the request as Nylas takes it, without attachments.
+func (r *SendMessageRequest) wire() any {
+	body := storedMessage(*r)
+	body.Attachments, body.Fields = nil, ""
+	return struct {
+		storedMessage
+		SendAt events.Timestamp `json:"send_at,omitzero"`
+	}{body, events.At(r.SendAt)}
+}
+
+// storedRequest encodes a request of a type without MarshalJSON. Unlike package
+// encoding/json it refuses text that is not UTF-8.
+func storedRequest(req any) ([]byte, error) {
+	data, err := jsonv2.Marshal(req, jsonv2.Deterministic(true))
+	if err == nil {
+		return data, nil
+	}
+	reason := encodeError(err)
+	if unfit, ok := errors.AsType[contentError](err); ok {
+		reason += ": " + string(unfit)
+	}
+	return nil, refuse("encode request", reason)
 }
 
 // Template is a template that is stored at Nylas.
@@ -75,6 +115,40 @@ type Template struct {
 	ID        string         `json:"id"`
 	Strict    *bool          `json:"strict,omitzero"` // nil means true: missing variables are errors
 	Variables map[string]any `json:"variables,omitzero"`
+}
+
+// UnmarshalJSON decodes a template. Numbers in Variables keep their value: they are
+// int64, uint64 or float64, and [json.RawMessage] if none of these is exact.
+func (t *Template) UnmarshalJSON(data []byte) error {
+	type plain Template // without this method
+	return jsonv2.Unmarshal(data, (*plain)(t), jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(exactNumber)))
+}
+
+func exactNumber(dec *jsontext.Decoder, into *any) error {
+	if dec.PeekKind() != '0' {
+		return errors.ErrUnsupported // decode it as usual
+	}
+	number, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	text := string(number)
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		*into = n
+		return nil
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		*into = n
+		return nil
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil {
+		if again, err := jsonv2.Marshal(f); err == nil && string(again) == text {
+			*into = f
+			return nil
+		}
+	}
+	*into = json.RawMessage(text)
+	return nil
 }
 
 // MessageFields is how much of a message Nylas returns.
@@ -211,7 +285,7 @@ func (s *MessageService) Send(
 		path:   "/v3/grants/{grant_id}/messages/send",
 		ids:    []string{grantID},
 		query:  sendQuery{req.Fields},
-		body:   &allowed,
+		body:   allowed.wire(),
 		limit:  sendTimeout,
 		repeat: repeatWithKey,
 
@@ -283,15 +357,15 @@ func checkParticipants(op string, lists []participantList) error {
 	return nil
 }
 
-func checkSendAt(op string, sendAt events.Timestamp) error {
+func checkSendAt(op string, sendAt time.Time) error {
 	if !sendAt.IsZero() && !sendAt.After(time.Now()) {
 		return refuse(op, "SendAt is not in the future")
 	}
 	return nil
 }
 
-func tooFarAhead(sendAt events.Timestamp) bool {
-	return !sendAt.IsZero() && time.Until(sendAt.Time) > maxScheduleAhead
+func tooFarAhead(sendAt time.Time) bool {
+	return !sendAt.IsZero() && time.Until(sendAt) > maxScheduleAhead
 }
 
 func checkMetadata(op string, metadata map[string]string) error {

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // Attachment is a file that goes out with a message.
@@ -54,6 +56,63 @@ type Attachment struct {
 	// Content is what is in the file: a [BytesContent], [FileContent], [FSContent],
 	// [StreamContent] or [ReaderContent].
 	Content AttachmentContent
+}
+
+// attachmentJSON is an Attachment as JSON.
+type attachmentJSON struct {
+	Filename    string  `json:"filename,omitzero"`
+	ContentType string  `json:"content_type,omitzero"`
+	ContentID   string  `json:"content_id,omitzero"`
+	Content     []byte  `json:"content,omitzero"` // in base64
+	Path        *string `json:"path,omitzero"`
+}
+
+// contentError says why a content cannot be encoded.
+type contentError string
+
+func (e contentError) Error() string { return "nylas: encode attachment: " + string(e) }
+
+// MarshalJSON encodes the attachment; see [Attachment].
+func (a Attachment) MarshalJSON() ([]byte, error) {
+	encoded := attachmentJSON{Filename: a.Filename, ContentType: a.ContentType, ContentID: a.ContentID}
+	switch content := a.Content.(type) {
+	case nil:
+	case bytesContent:
+		encoded.Content = append([]byte{}, content...)
+	case fileContent:
+		encoded.Path = new(string(content))
+	case *fsContent:
+		return nil, contentError("an FSContent belongs to a file system of this program: use FileContent or BytesContent")
+	case *streamContent:
+		return nil, contentError("a StreamContent is a function: use FileContent or BytesContent")
+	case *readerContent:
+		return nil, contentError("a ReaderContent can be read only once: use FileContent or BytesContent")
+	default:
+		return nil, contentError("the content is of an unknown kind")
+	}
+	data, err := jsonv2.Marshal(encoded)
+	if err != nil {
+		return nil, contentError(encodeError(err))
+	}
+	return data, nil
+}
+
+// UnmarshalJSON decodes what MarshalJSON wrote.
+func (a *Attachment) UnmarshalJSON(data []byte) error {
+	var encoded attachmentJSON
+	if err := jsonv2.Unmarshal(data, &encoded); err != nil {
+		return errors.New("nylas: decode attachment: " + encodeError(err))
+	}
+	*a = Attachment{Filename: encoded.Filename, ContentType: encoded.ContentType, ContentID: encoded.ContentID}
+	switch {
+	case encoded.Content != nil && encoded.Path != nil:
+		return errors.New("nylas: decode attachment: it has both content and path")
+	case encoded.Content != nil:
+		a.Content = BytesContent(encoded.Content)
+	case encoded.Path != nil:
+		a.Content = FileContent(*encoded.Path)
+	}
+	return nil
 }
 
 // AttachmentContent is what is in an [Attachment]. The functions that return one
@@ -305,7 +364,7 @@ func (a Attachment) check() (attachedFile, *payloadError) {
 	case !isMediaType(file.ContentType):
 		return file, &payloadError{text: "has a ContentType that is not a media type"}
 	case strings.ContainsFunc(a.ContentID, unfitForContentID):
-		return file, &payloadError{text: "has a ContentID with other characters than ASCII letters, digits and . _ - + @"}
+		return file, &payloadError{text: "has a ContentID with other characters than ASCII letters, digits and " + contentIDChars}
 	case isPartName(a.ContentID):
 		return file, &payloadError{text: "has a ContentID that is the name of another part"}
 	}
@@ -319,8 +378,17 @@ func unfitForFilename(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '/' || r == '\\'
 }
 
+// contentIDChars are the characters that a ContentID may have beside ASCII letters
+// and digits, which are all that Nylas documents. A content id has the form of an
+// address, and these need no escaping in a cid: URL.
+//
+// https://developer.nylas.com/docs/v3/email/attachments/
+// https://www.rfc-editor.org/rfc/rfc2392#section-2
+const contentIDChars = ". _ - + @"
+
 func unfitForContentID(r rune) bool {
-	return unfitForHost(r) && !strings.ContainsRune("._+@", r)
+	isLetterOrDigit := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	return !isLetterOrDigit && (r == ' ' || !strings.ContainsRune(contentIDChars, r))
 }
 
 // isMediaType reports whether a value is one type with its parameters, on one line.

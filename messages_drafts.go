@@ -78,7 +78,21 @@ type CreateDraftRequest struct {
 	// sent; nil creates it without.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
 	// Attachments go with the draft; see SendMessageRequest.
-	Attachments []Attachment `json:"-"`
+	Attachments []Attachment `json:"attachments,omitzero"`
+}
+
+// MarshalJSON encodes the request so that a program can store it and create the
+// draft later; see [SendMessageRequest.MarshalJSON].
+func (r CreateDraftRequest) MarshalJSON() ([]byte, error) { return storedRequest(storedDraft(r)) }
+
+// storedDraft is a CreateDraftRequest without MarshalJSON.
+type storedDraft CreateDraftRequest
+
+// wire returns the request as Nylas takes it, without attachments.
+func (r *CreateDraftRequest) wire() any {
+	body := storedDraft(*r)
+	body.Attachments = nil
+	return body
 }
 
 // UpdateDraftRequest changes a draft. What is nil is left out; a list or map that
@@ -106,7 +120,21 @@ type UpdateDraftRequest struct {
 	TrackingOptions *UpdateTrackingOptions `json:"tracking_options,omitzero"`
 	// Attachments go with the draft; see SendMessageRequest. What becomes of those
 	// that it had is not documented.
-	Attachments []Attachment `json:"-"`
+	Attachments []Attachment `json:"attachments,omitzero"`
+}
+
+// MarshalJSON encodes the request so that a program can store it and update the
+// draft later; see [SendMessageRequest.MarshalJSON].
+func (r UpdateDraftRequest) MarshalJSON() ([]byte, error) { return storedRequest(storedUpdate(r)) }
+
+// storedUpdate is an UpdateDraftRequest without MarshalJSON.
+type storedUpdate UpdateDraftRequest
+
+// wire returns the request as Nylas takes it, without attachments.
+func (r *UpdateDraftRequest) wire() any {
+	body := storedUpdate(*r)
+	body.Attachments = nil
+	return body
 }
 
 // UpdateTrackingOptions changes the tracking of a draft. What is not set keeps its
@@ -129,9 +157,11 @@ type UpdateTrackingOptions struct {
 //
 // https://developer.nylas.com/docs/reference/api/drafts/get-drafts/
 type ListDraftsRequest struct {
-	// Limit is how many drafts one page has, 1 to 200; 0 means Nylas' default, 50. It
-	// does not limit how many are listed: leave the loop for that.
-	Limit int `url:"limit,omitempty"`
+	// PageSize is how many drafts Nylas returns in one page: 1 to 200, and 0 means
+	// Nylas' default, 50. List goes on over all pages: to read ten drafts, leave the
+	// loop after ten.
+	// https://developer.nylas.com/docs/reference/api/#pagination
+	PageSize int `url:"limit,omitempty"`
 	// PageToken is where to begin; empty means at the beginning.
 	PageToken string `url:"page_token,omitempty"`
 	// Select names the fields to return, such as "id" and "subject"; nil returns all.
@@ -199,7 +229,7 @@ func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDr
 	var answer draftAnswer
 	err = s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID},
-		body: &allowed, limit: mailboxTimeout, repeat: repeatUnsent,
+		body: allowed.wire(), limit: mailboxTimeout, repeat: repeatUnsent,
 		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {
@@ -245,7 +275,7 @@ func (s *DraftService) List(
 		call: call{
 			op: op, method: http.MethodGet, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID}, limit: mailboxTimeout,
 		},
-		refusal: checkList(op, query.Limit, query.AnyEmail),
+		refusal: checkList(op, query.PageSize, query.AnyEmail),
 		first:   query.PageToken,
 		query: func(token string) any {
 			page := query
@@ -285,7 +315,7 @@ func (s *DraftService) Update(
 	var answer draftAnswer
 	err = s.client.do(ctx, call{
 		op: op, method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
-		body: &allowed, limit: mailboxTimeout,
+		body: allowed.wire(), limit: mailboxTimeout,
 		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {

@@ -76,7 +76,7 @@ func (s *DraftService) settleTracking(
 		var answer draftAnswer
 		err = s.client.do(ctx, call{
 			op: "update draft", method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
-			body: &UpdateDraftRequest{TrackingOptions: off}, limit: mailboxTimeout, multipart: true, tracking: decisions,
+			body: (&UpdateDraftRequest{TrackingOptions: off}).wire(), limit: mailboxTimeout, multipart: true, tracking: decisions,
 		}, &answer, opts)
 	}
 	return decisions, err

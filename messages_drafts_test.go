@@ -134,7 +134,7 @@ func TestListDrafts(t *testing.T) {
 	list(nil, "http/drafts.list.request.json")
 	list(&nylas.ListDraftsRequest{}, "http/drafts.list.request.json")
 	list(&nylas.ListDraftsRequest{
-		Limit: 200, PageToken: "p-1", Select: []string{"id", "subject"}, ThreadID: "t-1", To: "kim@example.org", CC: "cc@example.org",
+		PageSize: 200, PageToken: "p-1", Select: []string{"id", "subject"}, ThreadID: "t-1", To: "kim@example.org", CC: "cc@example.org",
 		BCC: "bcc@example.org", AnyEmail: []string{"a@example.org", "b@example.org"}, Subject: "follow up",
 		HasAttachment: new(true), Starred: new(false), MetadataPair: "key1:trial",
 	}, "http/drafts.list-all.request.json")
@@ -145,10 +145,10 @@ func TestListDraftsCopiesTheRequest(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, answersFile(t, 200, "http/drafts.list.response.json"))
 	req := &nylas.ListDraftsRequest{
-		Limit: 1, Select: []string{"id"}, AnyEmail: []string{"a@b.c"}, Starred: new(true), HasAttachment: new(true),
+		PageSize: 1, Select: []string{"id"}, AnyEmail: []string{"a@b.c"}, Starred: new(true), HasAttachment: new(true),
 	}
 	list := w.client(t).Drafts.List(t.Context(), testGrant, req)
-	req.Limit, req.Select[0], req.AnyEmail[0], *req.Starred, *req.HasAttachment = 2, "x", "x", false, false
+	req.PageSize, req.Select[0], req.AnyEmail[0], *req.Starred, *req.HasAttachment = 2, "x", "x", false, false
 	require.NoError(t, onlyError(list))
 	assert.Equal(t, "/v3/grants/"+testGrant+"/drafts?any_email=a%40b.c&has_attachment=true&limit=1&select=id&starred=true", w.requests()[0].target)
 }

@@ -2,6 +2,8 @@ package nylas
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"slices"
@@ -14,17 +16,49 @@ import (
 // and tracking options need two calls.
 const FieldsIncludeTrackingOptions MessageFields = "include_tracking_options"
 
-// GetMessageRequest says what of a message to read.
-type GetMessageRequest struct {
-	// Fields asks for more than the standard fields; [Message.AutoSubmitted] needs
-	// FieldsIncludeHeaders.
-	Fields MessageFields `url:"fields,omitempty"`
-	// Select names the fields to return, such as "id" and "from"; nil returns all.
-	Select []string `url:"select,comma,omitempty"`
-	// QueryIMAP asks the mail server in place of Nylas' copy (IMAP, Yahoo, iCloud).
-	QueryIMAP bool `url:"query_imap,omitempty"`
-	// SharedFrom is who shared the message: an address or a grant id (Microsoft).
-	SharedFrom string `url:"shared_from,omitempty"`
+// getMessageQuery is the query of [MessageService.Get].
+type getMessageQuery struct {
+	Fields     MessageFields `url:"fields,omitempty"`
+	Select     []string      `url:"select,comma,omitempty"`
+	QueryIMAP  bool          `url:"query_imap,omitempty"`
+	SharedFrom string        `url:"shared_from,omitempty"`
+}
+
+// getMessageOption changes the query of [MessageService.Get], which takes it out of
+// its options: every other call refuses it.
+type getMessageOption struct {
+	name string
+	set  func(*getMessageQuery)
+}
+
+func (o getMessageOption) applyRequest(*requestConfig) error {
+	return errors.New(o.name + ": only Messages.Get takes this option")
+}
+
+// WithFields makes [MessageService.Get] return more than the standard fields.
+// [Message.AutoSubmitted] needs [FieldsIncludeHeaders]. Other calls refuse the
+// option.
+func WithFields(fields MessageFields) RequestOption {
+	return getMessageOption{"WithFields", func(q *getMessageQuery) { q.Fields = fields }}
+}
+
+// WithSelect makes [MessageService.Get] return only the named fields, such as "id"
+// and "from". Other calls refuse the option.
+func WithSelect(names ...string) RequestOption {
+	return getMessageOption{"WithSelect", func(q *getMessageQuery) { q.Select = names }}
+}
+
+// WithQueryIMAP makes [MessageService.Get] ask the mail server instead of Nylas'
+// copy (IMAP, Yahoo, iCloud). Other calls refuse the option.
+func WithQueryIMAP() RequestOption {
+	return getMessageOption{"WithQueryIMAP", func(q *getMessageQuery) { q.QueryIMAP = true }}
+}
+
+// WithSharedFrom makes [MessageService.Get] read a message that somebody else
+// shared: owner is an address or a grant id (Microsoft). Other calls refuse the
+// option.
+func WithSharedFrom(owner string) RequestOption {
+	return getMessageOption{"WithSharedFrom", func(q *getMessageQuery) { q.SharedFrom = owner }}
 }
 
 // ListMessagesRequest selects messages of a mailbox. The zero value selects all.
@@ -33,9 +67,11 @@ type GetMessageRequest struct {
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages/
 type ListMessagesRequest struct {
-	// Limit is how many messages one page has, 1 to 200; 0 means Nylas' default, 50.
-	// It does not limit how many are listed: leave the loop for that.
-	Limit int `url:"limit,omitempty"`
+	// PageSize is how many messages Nylas returns in one page: 1 to 200, and 0 means
+	// Nylas' default, 50. List goes on over all pages: to read ten messages, leave
+	// the loop after ten.
+	// https://developer.nylas.com/docs/reference/api/#pagination
+	PageSize int `url:"limit,omitempty"`
 	// PageToken is where to begin; empty means at the newest message.
 	PageToken string `url:"page_token,omitempty"`
 	// Fields asks for more than the standard fields; [Message.AutoSubmitted] needs
@@ -60,14 +96,15 @@ type ListMessagesRequest struct {
 	HasAttachment *bool  `url:"has_attachment,omitempty"`
 	Starred       *bool  `url:"starred,omitempty"`
 	Unread        *bool  `url:"unread,omitempty"`
-	// ReceivedAfter and ReceivedBefore count in whole seconds.
+	// ReceivedAfter and ReceivedBefore count in whole seconds: a fraction of a second
+	// is cut off. The zero time means no limit; times before 1970 are refused.
 	ReceivedAfter  time.Time `url:"received_after,unix,omitempty"`
 	ReceivedBefore time.Time `url:"received_before,unix,omitempty"`
 	// MetadataPair is a key and a value, such as "key1:trial". Only key1 to key5 can
 	// be searched for.
 	MetadataPair string `url:"metadata_pair,omitempty"`
 	// SearchQueryNative is a search in the language of the provider, not escaped.
-	// Google and Microsoft take only In, Limit and PageToken beside it.
+	// Google and Microsoft take only In, PageSize and PageToken beside it.
 	SearchQueryNative string `url:"search_query_native,omitempty"`
 	// QueryIMAP asks the mail server in place of Nylas' copy (IMAP, Yahoo, iCloud).
 	QueryIMAP bool `url:"query_imap,omitempty"`
@@ -80,31 +117,37 @@ type ListMessagesRequest struct {
 // The limits of lists.
 const (
 	// https://developer.nylas.com/docs/reference/api/#pagination
-	maxPageLimit = 200
+	maxPageSize = 200
 	// https://developer.nylas.com/docs/reference/api/messages/get-messages/
 	maxAnyEmail = 25
 )
 
 // Get returns a message of a mailbox: one that was sent, or one that came, such
-// as the reply that a thread.replied notification names by its message_id. req
-// may be nil. An unknown id is [ErrNotFound]. It needs a scope to read mail.
+// as the reply that a thread.replied notification names by its message_id.
+// [WithFields], [WithSelect], [WithQueryIMAP] and [WithSharedFrom] say what to read.
+// An unknown id is [ErrNotFound]. It needs a scope to read mail.
 //
 // The body of a sent message is the one in the mailbox, which has the tracked
 // links and the image in it: showing it with its images counts as an open.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages-id/
 func (s *MessageService) Get(
-	ctx context.Context, grantID, messageID string, req *GetMessageRequest, opts ...RequestOption,
+	ctx context.Context, grantID, messageID string, opts ...RequestOption,
 ) (*Message, error) {
-	var query GetMessageRequest
-	if req != nil {
-		query = *req
+	var query getMessageQuery
+	var others []RequestOption
+	for _, opt := range opts {
+		if own, ok := opt.(getMessageOption); ok {
+			own.set(&query)
+		} else {
+			others = append(others, opt)
+		}
 	}
 	var answer messageAnswer
 	err := s.client.do(ctx, call{
 		op: "get message", method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/{message_id}",
 		ids: []string{grantID, messageID}, query: query, limit: mailboxTimeout, partial: len(query.Select) > 0,
-	}, &answer, opts)
+	}, &answer, others)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +161,7 @@ func (s *MessageService) Get(
 // scope to read mail.
 //
 // Nylas asks the provider for each page, and many messages with long bodies come
-// slowly: with errors that match [ErrRateLimited] it recommends a Limit of 20 and
+// slowly: with errors that match [ErrRateLimited] it recommends a PageSize of 20 and
 // more filters.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages/
@@ -138,7 +181,7 @@ func (s *MessageService) List(
 			op: op, method: http.MethodGet, path: "/v3/grants/{grant_id}/messages", ids: []string{grantID},
 			limit: mailboxTimeout,
 		},
-		refusal: checkList(op, query.Limit, query.AnyEmail),
+		refusal: query.check(op),
 		first:   query.PageToken,
 		query: func(token string) any {
 			page := query
@@ -149,12 +192,36 @@ func (s *MessageService) List(
 	}.all(ctx)
 }
 
-func checkList(op string, limit int, anyEmail []string) error {
+func (r *ListMessagesRequest) check(op string) error {
+	if err := checkTimes(op, timeFilter{"ReceivedAfter", r.ReceivedAfter}, timeFilter{"ReceivedBefore", r.ReceivedBefore}); err != nil {
+		return err
+	}
+	return checkList(op, r.PageSize, r.AnyEmail)
+}
+
+func checkList(op string, pageSize int, anyEmail []string) error {
 	switch {
-	case limit < 0 || limit > maxPageLimit:
-		return refuse(op, "Limit is not between 1 and 200")
+	case pageSize < 0 || pageSize > maxPageSize:
+		return refuse(op, fmt.Sprintf("PageSize is not between 1 and %d", maxPageSize))
 	case len(anyEmail) > maxAnyEmail:
-		return refuse(op, "AnyEmail has more than 25 addresses")
+		return refuse(op, fmt.Sprintf("AnyEmail has more than %d addresses", maxAnyEmail))
+	}
+	return nil
+}
+
+// timeFilter is a time of a query, with its name for errors.
+type timeFilter struct {
+	name string
+	time time.Time
+}
+
+// checkTimes refuses times that Nylas, which counts in seconds since 1970, has no
+// number for. The zero time is none.
+func checkTimes(op string, filters ...timeFilter) error {
+	for _, filter := range filters {
+		if !filter.time.IsZero() && filter.time.Unix() < 0 {
+			return refuse(op, filter.name+" is before 1970")
+		}
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func TestSendOnTheWire(t *testing.T) {
 	}{
 		{"minimal", nylas.SendMessageRequest{To: toKim()}},
 		{"minimal", nylas.SendMessageRequest{
-			To: toKim(), Fields: "", SendAt: events.At(time.Time{}), Template: nil, TrackingOptions: nil,
+			To: toKim(), Fields: "", SendAt: time.Time{}, Template: nil, TrackingOptions: nil,
 		}},
 		{"cookbook", nylas.SendMessageRequest{
 			To:      []nylas.Participant{{Name: "Kim Townsend", Email: "kim@example.com"}},
@@ -50,7 +50,7 @@ func TestSendOnTheWire(t *testing.T) {
 			CustomHeaders:    []nylas.Header{{Name: "X-Campaign", Value: "q2"}, {Name: "X-Campaign", Value: "again"}},
 			Metadata:         map[string]string{"key1": "v1", "key2": ""},
 			ReplyToMessageID: "<CAF=x@mail.example.org>",
-			SendAt:           events.Timestamp{Time: time.Date(2000, 1, 1, 1, 0, 0, 999, time.FixedZone("", 0))},
+			SendAt:           time.Date(2000, 1, 1, 3, 0, 0, 999, time.FixedZone("", 2*60*60)),
 			UseDraft:         true,
 			SignatureID:      "sig-1",
 			Template: &nylas.Template{ID: "tpl-1", Strict: new(false), Variables: map[string]any{
@@ -161,7 +161,7 @@ func TestStrangeBytesInTheAnswer(t *testing.T) {
 func TestSendRefuses(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	in := func(d time.Duration) events.Timestamp { return events.Timestamp{Time: time.Now().Add(d)} }
+	in := func(d time.Duration) time.Time { return time.Now().Add(d) }
 	pairs := func(n int) map[string]string {
 		m := map[string]string{}
 		for i := range n {

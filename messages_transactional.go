@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nylastrack/nylas-go/events"
 )
@@ -17,7 +18,7 @@ type TransactionalService struct{ client *Client }
 //
 // https://developer.nylas.com/docs/reference/api/transactional-send/send-transactional-email/
 type SendTransactionalRequest struct {
-	To []Participant `json:"to"` // at least one
+	To []Participant `json:"to,omitzero"` // at least one
 	// From is the sender. The address must be of a domain that is verified with Nylas.
 	From    Participant   `json:"from"`
 	CC      []Participant `json:"cc,omitzero"`
@@ -37,13 +38,32 @@ type SendTransactionalRequest struct {
 	// transactional send, or the Message-ID header of another message.
 	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
 	// SendAt schedules the message, at least a minute and at most 30 days ahead.
-	SendAt events.Timestamp `json:"send_at,omitzero"`
+	SendAt time.Time `json:"send_at,omitzero"`
 	// Template makes subject and body; those given here come before it.
 	Template *Template `json:"template,omitzero"`
 	// TrackingOptions switches tracking on; nil sends without it.
 	TrackingOptions *TransactionalTrackingOptions `json:"tracking_options,omitzero"`
 	// Attachments go with the message; see SendMessageRequest.
-	Attachments []Attachment `json:"-"`
+	Attachments []Attachment `json:"attachments,omitzero"`
+}
+
+// MarshalJSON encodes the request so that a program can store it and send it later;
+// see [SendMessageRequest.MarshalJSON].
+func (r SendTransactionalRequest) MarshalJSON() ([]byte, error) {
+	return storedRequest(storedTransactional(r))
+}
+
+// storedTransactional is a SendTransactionalRequest without MarshalJSON.
+type storedTransactional SendTransactionalRequest
+
+// wire returns the request as Nylas takes it, without attachments.
+func (r *SendTransactionalRequest) wire() any {
+	body := storedTransactional(*r)
+	body.Attachments = nil
+	return struct {
+		storedTransactional
+		SendAt events.Timestamp `json:"send_at,omitzero"`
+	}{body, events.At(r.SendAt)}
 }
 
 // TransactionalTrackingOptions switches the tracking of a transactional message
@@ -122,7 +142,7 @@ func (s *TransactionalService) Send(
 	var answer transactionalAnswer
 	err = s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/domains/{domain}/messages/send", ids: []string{domain},
-		body: &allowed, limit: sendTimeout, repeat: repeatWithKey,
+		body: allowed.wire(), limit: sendTimeout, repeat: repeatWithKey,
 		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {

@@ -43,9 +43,8 @@ func (o *TrackingOptions) check(op string) error {
 	if o == nil {
 		return nil
 	}
-	if chars := utf8.RuneCountInString(o.Label); chars > maxLabelChars {
-		reason := fmt.Sprintf("TrackingOptions.Label has %d characters, Nylas takes at most %d", chars, maxLabelChars)
-		return refuse(op, reason, ErrTrackingDataTooLarge)
+	if err := checkChars(op, "TrackingOptions.Label", o.Label, maxLabelChars, ErrTrackingDataTooLarge); err != nil {
+		return err
 	}
 	if o.DomainName == "" {
 		return nil
@@ -55,6 +54,14 @@ func (o *TrackingOptions) check(op string) error {
 	}
 	if err := checkDomainName(o.DomainName); err != nil {
 		return refuse(op, "TrackingOptions.DomainName "+err.Error(), ErrTrackingDomain)
+	}
+	return nil
+}
+
+// checkChars refuses a value with more characters than Nylas takes.
+func checkChars(op, name, value string, limit int, matches ...error) error {
+	if chars := utf8.RuneCountInString(value); chars > limit {
+		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit), matches...)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/nylastrack/nylas-go/events"
 )
@@ -75,21 +74,25 @@ func (e *TrackingEvent) UnmarshalJSON(data []byte) error {
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/list-tracking-events/
 type ListTrackingRequest struct {
-	EventTypes    []TrackingEventType `url:"event_type,omitempty"`     // empty means both
-	Label         string              `url:"label,omitempty"`          // at most 2048 characters
-	SendingDomain string              `url:"sending_domain,omitempty"` // at most 255 characters
-	From          string              `url:"from,omitempty"`           // the sender's address, at most 320 characters
-	GrantID       string              `url:"grant_id,omitempty"`       // an Agent Account, at most 36 characters
-	MessageID     string              `url:"message_id,omitempty"`     // see TrackingEvent.MessageID
-	ThreadID      string              `url:"thread_id,omitempty"`      // of an Agent Account
-	// Start is the time of the first events, itself included, in whole seconds. The
-	// zero value means 7 days ago; Nylas has 90 days.
+	EventType     TrackingEventType `url:"event_type,omitempty"`     // empty means both kinds
+	Label         string            `url:"label,omitempty"`          // at most 2048 characters
+	SendingDomain string            `url:"sending_domain,omitempty"` // at most 255 characters
+	From          string            `url:"from,omitempty"`           // the sender's address, at most 320 characters
+	GrantID       string            `url:"grant_id,omitempty"`       // an Agent Account, at most 36 characters
+	MessageID     string            `url:"message_id,omitempty"`     // see TrackingEvent.MessageID
+	ThreadID      string            `url:"thread_id,omitempty"`      // of an Agent Account
+	// Start selects events at this time and later. The zero time means 7 days ago;
+	// Nylas keeps 90 days. Start and End count in whole seconds: a fraction of a second
+	// is cut off. Times before 1970 are refused.
 	Start time.Time `url:"start,omitempty,unix"`
-	// End is the time of the last events. The zero value means now.
+	// End is the time of the last events. The zero time means now.
 	End time.Time `url:"end,omitempty,unix"`
-	// Limit is how many events Nylas sends in one page; the list has them all. 0
-	// leaves it to Nylas. Its other lists have 50, and at most 200.
-	Limit int `url:"limit,omitempty"`
+	// PageSize is how many events Nylas returns in one page; 0 means Nylas' default.
+	// ListTracking goes on over all pages: to read ten events, leave the loop after
+	// ten. Default and maximum are not documented for this list; those of Nylas' other
+	// lists are 50 and 200.
+	// https://developer.nylas.com/docs/reference/api/#pagination
+	PageSize int `url:"limit,omitempty"`
 }
 
 // The limits of the filters.
@@ -121,24 +124,12 @@ func (r *ListTrackingRequest) check(op string) error {
 		}
 	}
 	switch {
-	case r.Limit < 0:
-		return refuse(op, "Limit is negative")
+	case r.PageSize < 0:
+		return refuse(op, "PageSize is negative")
 	case !r.Start.IsZero() && !r.End.IsZero() && r.End.Before(r.Start):
 		return refuse(op, "End is before Start")
 	}
-	for i, typ := range r.EventTypes {
-		if typ == "" {
-			return refuse(op, fmt.Sprintf("EventTypes[%d] is empty", i))
-		}
-	}
-	return nil
-}
-
-func checkChars(op, name, value string, limit int) error {
-	if chars := utf8.RuneCountInString(value); chars > limit {
-		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit))
-	}
-	return nil
+	return checkTimes(op, timeFilter{"Start", r.Start}, timeFilter{"End", r.End})
 }
 
 // ListTracking covers mail of Agent Accounts and Transactional sends only, never
@@ -158,7 +149,6 @@ func (s *ActivityService) ListTracking(
 	var query listTrackingQuery
 	if req != nil {
 		query.ListTrackingRequest = *req // what the caller does to it later changes nothing
-		query.EventTypes = append([]TrackingEventType(nil), req.EventTypes...)
 	}
 	return pages[TrackingEvent]{
 		client:  s.client,

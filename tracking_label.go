@@ -2,7 +2,6 @@ package nylas
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -45,9 +44,8 @@ func EncodeLabel(values map[string]string) (string, error) {
 		escapeLabel(&b, values[key])
 	}
 	label := b.String()
-	if chars := utf8.RuneCountInString(label); chars > maxLabelChars {
-		return "", refuse(op, fmt.Sprintf("the label has %d characters, Nylas takes at most %d", chars, maxLabelChars),
-			ErrTrackingDataTooLarge)
+	if err := checkChars(op, "the label", label, maxLabelChars, ErrTrackingDataTooLarge); err != nil {
+		return "", err
 	}
 	return label, nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -25,102 +24,51 @@ import (
 // label; for that count what [ActivityService.ListTracking] has.
 type MetricsService struct{ client *Client }
 
-// Date is a day in UTC, as the metrics count it: a day and not a time.
-type Date struct {
-	Year  int
-	Month time.Month
-	Day   int
-}
-
-// DateOf returns the day in UTC that a time is on. The zero time gives the zero
-// Date.
-func DateOf(t time.Time) Date {
-	if t.IsZero() {
-		return Date{}
-	}
-	year, month, day := t.UTC().Date()
-	return Date{year, month, day}
-}
-
-// ParseDate reads a date of the form YYYY-MM-DD.
-func ParseDate(text string) (Date, error) {
-	t, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		return Date{}, fmt.Errorf("nylas: parse date: want YYYY-MM-DD, got %.20q", text)
-	}
-	return DateOf(t), nil
-}
-
-// Time returns the beginning of the day. The zero Date gives the zero time.
-func (d Date) Time() time.Time {
-	if d.IsZero() {
-		return time.Time{}
-	}
-	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
-}
-
-// AddDays returns the date so many days later, or earlier if days is negative.
-func (d Date) AddDays(days int) Date { return DateOf(d.Time().AddDate(0, 0, days)) }
-
-// IsZero reports whether no date is given.
-func (d Date) IsZero() bool { return d == Date{} }
-
-// String returns the date in the form YYYY-MM-DD.
-func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day) }
-
-// EncodeValues writes the date into a query, for package go-querystring.
-func (d Date) EncodeValues(key string, values *url.Values) error {
-	values.Set(key, d.String())
-	return nil
-}
-
-// isValid reports whether the calendar has the day, and four digits the year.
-func (d Date) isValid() bool {
-	return d.Year >= 1 && d.Year <= 9999 && DateOf(d.Time()) == d
-}
-
 // TrackingSummaryRequest chooses what [MetricsService.TrackingSummary] counts.
 type TrackingSummaryRequest struct {
-	// Start is the first day. The zero value means six days before End.
-	Start Date `url:"start,omitempty"`
-	// End is the last day. The zero value means today, which counts as far as it has
-	// come. From Start to End are at most 365 days.
-	End Date `url:"end,omitempty"`
-	// SendingDomain leaves out the mail of other domains; at most 255 characters.
-	SendingDomain string `url:"sending_domain,omitempty"`
+	// Start and End are the first and the last day, at most 365 days in all. The day
+	// is the one in UTC that the time is on, and the time of day has no effect. The
+	// zero Start means six days before End. The zero End means today, which is not
+	// over yet.
+	Start, End time.Time
+	// SendingDomain leaves out the mail of other domains. It has at most 255
+	// characters; empty means all domains.
+	SendingDomain string
 }
 
 // TrackingMetricsRequest chooses what [MetricsService.Tracking] counts.
 type TrackingMetricsRequest struct {
-	// Start is the first day. The zero value means six days before End.
-	Start Date `url:"start,omitempty"`
-	// End is the last day. The zero value means today, which counts as far as it has
-	// come. From Start to End are at most 365 days.
-	End Date `url:"end,omitempty"`
-	// SendingDomain leaves out the mail of other domains; at most 255 characters.
-	SendingDomain string `url:"sending_domain,omitempty"`
+	// Start and End are the first and the last day, at most 365 days in all. The day
+	// is the one in UTC that the time is on, and the time of day has no effect. The
+	// zero Start means six days before End. The zero End means today, which is not
+	// over yet.
+	Start, End time.Time
+	// SendingDomain leaves out the mail of other domains. It has at most 255
+	// characters; empty means all domains.
+	SendingDomain string
 	// GroupBy is what a row is for. Empty means GroupBySendingDomain.
-	GroupBy MetricsGroupBy `url:"group_by,omitempty"`
+	GroupBy MetricsGroupBy
 	// Sort is a key, a colon and asc or desc, such as "open_rate:desc". The keys are
 	// key, tracked_opens, tracked_links, open_rate and click_rate. Empty means
 	// "tracked_opens:desc".
-	Sort string `url:"sort,omitempty"`
+	Sort string
 	// Limit is how many groups get a row of their own, 1 to 100; 0 means 25. The others
 	// are put together into a last row.
-	Limit int `url:"limit,omitempty"`
+	Limit int
 }
 
 // TrackingTimeseriesRequest chooses what [MetricsService.TrackingTimeseries] counts.
 type TrackingTimeseriesRequest struct {
-	// Start is the first day. The zero value means six days before End.
-	Start Date `url:"start,omitempty"`
-	// End is the last day. The zero value means today, which counts as far as it has
-	// come. From Start to End are at most 365 days.
-	End Date `url:"end,omitempty"`
-	// SendingDomain leaves out the mail of other domains; at most 255 characters.
-	SendingDomain string `url:"sending_domain,omitempty"`
+	// Start and End are the first and the last day, at most 365 days in all. The day
+	// is the one in UTC that the time is on, and the time of day has no effect. The
+	// zero Start means six days before End. The zero End means today, which is not
+	// over yet.
+	Start, End time.Time
+	// SendingDomain leaves out the mail of other domains. It has at most 255
+	// characters; empty means all domains.
+	SendingDomain string
 	// Granularity is the length of a period. Empty means GranularityAuto.
-	Granularity MetricsGranularity `url:"granularity,omitempty"`
+	Granularity MetricsGranularity
 }
 
 // MetricsGroupBy is what a row of a breakdown is for. It is an open string.
@@ -143,6 +91,18 @@ const (
 	GranularityWeek  MetricsGranularity = "week" // from Monday
 	GranularityMonth MetricsGranularity = "month"
 )
+
+// metricsQuery is the query of the metrics: what one of them does not take is
+// empty.
+type metricsQuery struct {
+	Start         string             `url:"start,omitempty"`
+	End           string             `url:"end,omitempty"`
+	SendingDomain string             `url:"sending_domain,omitempty"`
+	GroupBy       MetricsGroupBy     `url:"group_by,omitempty"`
+	Sort          string             `url:"sort,omitempty"`
+	Limit         int                `url:"limit,omitempty"`
+	Granularity   MetricsGranularity `url:"granularity,omitempty"`
+}
 
 // OthersKey is the key of the row that has all groups beyond the limit.
 const OthersKey = "(others)"
@@ -317,11 +277,12 @@ func (s *MetricsService) TrackingSummary(
 	if req == nil {
 		req = &TrackingSummaryRequest{}
 	}
-	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+	query, err := windowQuery(op, req.Start, req.End, req.SendingDomain)
+	if err != nil {
 		return nil, err
 	}
 	var answer dataAnswer[TrackingSummary]
-	if err := s.get(ctx, op, "/v3/metrics/tracking/summary", req, &answer, opts); err != nil {
+	if err := s.get(ctx, op, "/v3/metrics/tracking/summary", query, &answer, opts); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
@@ -340,7 +301,8 @@ func (s *MetricsService) Tracking(
 	if req == nil {
 		req = &TrackingMetricsRequest{}
 	}
-	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+	query, err := windowQuery(op, req.Start, req.End, req.SendingDomain)
+	if err != nil {
 		return nil, err
 	}
 	if req.Limit < 0 || req.Limit > maxMetricsGroups {
@@ -349,8 +311,9 @@ func (s *MetricsService) Tracking(
 	if key, order, _ := strings.Cut(req.Sort, ":"); req.Sort != "" && (key == "" || order != "asc" && order != "desc") {
 		return nil, refuse(op, `Sort is not a key, a colon and asc or desc, such as "open_rate:desc"`)
 	}
+	query.GroupBy, query.Sort, query.Limit = req.GroupBy, req.Sort, req.Limit
 	var answer dataAnswer[TrackingMetrics]
-	if err := s.get(ctx, op, "/v3/metrics/tracking", req, &answer, opts); err != nil {
+	if err := s.get(ctx, op, "/v3/metrics/tracking", query, &answer, opts); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
@@ -369,11 +332,13 @@ func (s *MetricsService) TrackingTimeseries(
 	if req == nil {
 		req = &TrackingTimeseriesRequest{}
 	}
-	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+	query, err := windowQuery(op, req.Start, req.End, req.SendingDomain)
+	if err != nil {
 		return nil, err
 	}
+	query.Granularity = req.Granularity
 	var answer dataAnswer[TrackingTimeseries]
-	if err := s.get(ctx, op, "/v3/metrics/tracking/timeseries", req, &answer, opts); err != nil {
+	if err := s.get(ctx, op, "/v3/metrics/tracking/timeseries", query, &answer, opts); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
@@ -383,23 +348,30 @@ func (s *MetricsService) get(ctx context.Context, op, path string, query, answer
 	return s.client.do(ctx, call{op: op, method: http.MethodGet, path: path, query: query, limit: callTimeout}, answer, opts)
 }
 
-// checkWindow refuses a window that Nylas is documented not to have.
-func checkWindow(op string, start, end Date, sendingDomain string) error {
-	for _, date := range []struct {
+// windowQuery refuses a window that Nylas is documented not to have.
+func windowQuery(op string, start, end time.Time, sendingDomain string) (metricsQuery, error) {
+	query := metricsQuery{SendingDomain: sendingDomain}
+	for _, day := range []struct {
 		name string
-		Date
-	}{{"Start", start}, {"End", end}} {
-		if !date.IsZero() && !date.isValid() {
-			return refuse(op, date.name+" is not a day of the calendar")
+		time time.Time
+		into *string
+	}{{"Start", start, &query.Start}, {"End", end, &query.End}} {
+		if day.time.IsZero() {
+			continue
 		}
+		if year := day.time.UTC().Year(); year < 1 || year > 9999 { // more than YYYY
+			return query, refuse(op, day.name+" is not in the years 1 to 9999")
+		}
+		*day.into = day.time.UTC().Format(time.DateOnly)
 	}
 	if !start.IsZero() && !end.IsZero() {
-		switch days := int(end.Time().Sub(start.Time())/(24*time.Hour)) + 1; {
+		const day = 24 * time.Hour // all days of UTC
+		switch days := int(end.Truncate(day).Sub(start.Truncate(day))/day) + 1; {
 		case days < 1:
-			return refuse(op, "End is before Start")
+			return query, refuse(op, "End is before Start")
 		case days > maxMetricsDays:
-			return refuse(op, fmt.Sprintf("from Start to End are %d days, Nylas takes at most %d", days, maxMetricsDays))
+			return query, refuse(op, fmt.Sprintf("from Start to End are %d days, Nylas takes at most %d", days, maxMetricsDays))
 		}
 	}
-	return checkChars(op, "SendingDomain", sendingDomain, maxSendingDomainChars)
+	return query, checkChars(op, "SendingDomain", sendingDomain, maxSendingDomainChars)
 }
