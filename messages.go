@@ -24,36 +24,38 @@ type MessageService struct{ client *Client }
 // Participant is a name and an e-mail address.
 type Participant = events.Participant
 
-// Header is a header of a message.
+// Header is one header of a message.
 type Header struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// SendMessageRequest is a message to send.
+// SendMessageRequest is a message to send. Only To is required.
 //
 // https://developer.nylas.com/docs/reference/api/messages/send-message/
 type SendMessageRequest struct {
 	To  []Participant `json:"to,omitzero"` // at least one
 	CC  []Participant `json:"cc,omitzero"`
 	BCC []Participant `json:"bcc,omitzero"`
-	// From is one participant; left out, the grant's own address and name are used.
+	// From has at most one participant. It defaults to the address and name of the
+	// grant.
 	From    []Participant `json:"from,omitzero"`
 	ReplyTo []Participant `json:"reply_to,omitzero"`
 	Subject string        `json:"subject,omitzero"`
-	// Body is HTML, or plain text with IsPlaintext.
+	// Body is HTML, unless IsPlaintext is set.
 	Body string `json:"body,omitzero"`
-	// IsPlaintext sends the body as plain text. Opens and links cannot be tracked then.
+	// IsPlaintext sends Body as plain text. Nylas cannot track opens and links in
+	// plain text.
 	IsPlaintext bool `json:"is_plaintext,omitzero"`
-	// CustomHeaders are further headers, each in one line, and none that names
-	// recipients. List-Unsubscribe does not work with Microsoft Graph and iCloud.
+	// CustomHeaders are more headers. A value must be one line, and To, CC and BCC are
+	// refused. List-Unsubscribe does not work with Microsoft Graph and iCloud.
 	CustomHeaders []Header `json:"custom_headers,omitzero"`
-	// Metadata is kept with the message: at most 50 pairs, keys of at most 40 and
-	// values of at most 500 characters. It does not come back in tracking
-	// notifications; TrackingOptions.Label does.
+	// Metadata is stored with the message: at most 50 pairs, with keys of at most 40
+	// and values of at most 500 characters. Tracking notifications do not contain it;
+	// they contain TrackingOptions.Label.
 	Metadata map[string]string `json:"metadata,omitzero"`
-	// ReplyToMessageID is the message that this one answers: the provider's id, or
-	// for IMAP the Message-ID header.
+	// ReplyToMessageID is the id of the message that this one replies to. For IMAP it
+	// is the Message-ID header.
 	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
 	// SendAt schedules the message. It must be in the future, and at most 30 days
 	// ahead unless UseDraft is set. Nylas counts in whole seconds: a fraction of a
@@ -63,30 +65,30 @@ type SendMessageRequest struct {
 	// UseDraft keeps a scheduled message as a draft at the provider (Google,
 	// Microsoft). It needs SendAt.
 	UseDraft bool `json:"use_draft,omitzero"`
-	// SignatureID is a signature that is put at the end of the body.
+	// SignatureID is the id of a signature that Nylas adds to the end of the body.
 	SignatureID string `json:"signature_id,omitzero"`
-	// Template makes subject and body; those given here come before it.
+	// Template fills in the subject and the body. Subject and Body take precedence.
 	Template *Template `json:"template,omitzero"`
-	// TrackingOptions switches tracking on; nil sends without it.
+	// TrackingOptions turns tracking on. Nil sends the message without tracking.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
 
 	// Attachments are files to send with the message, and images for its body.
 	Attachments []Attachment `json:"attachments,omitzero"`
-	// Fields asks for the headers of the sent message. It has no effect on
-	// scheduled messages.
+	// Fields asks Nylas to return the headers of the sent message. It has no effect on
+	// a scheduled message.
 	Fields MessageFields `json:"fields,omitzero"`
 }
 
-// MarshalJSON encodes the request so that a program can store it and send it later.
-// Decoding gives an equal request; see [Attachment] and [Template] for what they
-// hold. It is not the form that Nylas takes. A request that JSON cannot hold is
-// refused with an error that matches [ErrInvalidRequest].
+// MarshalJSON encodes the request, so that a program can store it and send it later.
+// Decoding returns an equal request; [Attachment] and [Template] say what they keep.
+// This is not the JSON that Nylas receives. If JSON cannot hold the request, the
+// error says why and matches [ErrInvalidRequest].
 func (r SendMessageRequest) MarshalJSON() ([]byte, error) { return storedRequest(storedMessage(r)) }
 
 // storedMessage is a SendMessageRequest without MarshalJSON.
 type storedMessage SendMessageRequest
 
-// wire returns the request as Nylas takes it, without attachments.
+// wire returns the request as Nylas receives it, without its attachments.
 func (r *SendMessageRequest) wire() any {
 	body := storedMessage(*r)
 	body.Attachments, body.Fields = nil, ""
@@ -96,8 +98,8 @@ func (r *SendMessageRequest) wire() any {
 	}{body, events.At(r.SendAt)}
 }
 
-// storedRequest encodes a request of a type without MarshalJSON. Unlike package
-// encoding/json it refuses text that is not UTF-8.
+// storedRequest encodes a request whose type has no MarshalJSON. Unlike package
+// encoding/json it refuses text that is not UTF-8: it would come back changed.
 func storedRequest(req any) ([]byte, error) {
 	data, err := jsonv2.Marshal(req, jsonv2.Deterministic(true))
 	if err == nil {
@@ -110,15 +112,15 @@ func storedRequest(req any) ([]byte, error) {
 	return nil, refuse("encode request", reason)
 }
 
-// Template is a template that is stored at Nylas.
+// Template names a template that is stored at Nylas.
 type Template struct {
 	ID        string         `json:"id"`
-	Strict    *bool          `json:"strict,omitzero"` // nil means true: missing variables are errors
+	Strict    *bool          `json:"strict,omitzero"` // nil means true: a missing variable is an error
 	Variables map[string]any `json:"variables,omitzero"`
 }
 
-// UnmarshalJSON decodes a template. Numbers in Variables keep their value: they are
-// int64, uint64 or float64, and [json.RawMessage] if none of these is exact.
+// UnmarshalJSON decodes a template. Numbers in Variables keep their exact value: they
+// become int64, uint64 or float64, or [json.RawMessage] if none of these is exact.
 func (t *Template) UnmarshalJSON(data []byte) error {
 	type plain Template // without this method
 	return jsonv2.Unmarshal(data, (*plain)(t), jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(exactNumber)))
@@ -151,10 +153,10 @@ func exactNumber(dec *jsontext.Decoder, into *any) error {
 	return nil
 }
 
-// MessageFields is how much of a message Nylas returns.
+// MessageFields says how much of a message Nylas returns.
 type MessageFields string
 
-// What a send can return.
+// The values of MessageFields that a send accepts.
 const (
 	FieldsStandard MessageFields = "standard" // the default
 	// FieldsIncludeHeaders returns all headers.
@@ -163,13 +165,13 @@ const (
 	FieldsIncludeBasicHeaders MessageFields = "include_basic_headers"
 )
 
-// Message is a message as Nylas returns it. All fields but those of a schedule
-// may be missing.
+// Message is a message as Nylas returns it. Any field can be missing; a scheduled
+// message has a ScheduleID.
 //
 // https://developer.nylas.com/docs/reference/api/messages/
 type Message struct {
-	// ID is what tracking notifications call message_id. Empty for a message that
-	// is scheduled.
+	// ID is the message_id of tracking notifications. It is empty for a scheduled
+	// message.
 	ID               string           `json:"id,omitzero"`
 	Object           string           `json:"object,omitzero"` // "message"
 	GrantID          string           `json:"grant_id,omitzero"`
@@ -189,11 +191,13 @@ type Message struct {
 	Folders          []string         `json:"folders,omitzero"`
 	Starred          bool             `json:"starred,omitzero"`
 	Unread           bool             `json:"unread,omitzero"`
-	// Headers are there only if Fields asked for them; names may repeat.
+	// Headers is set only if the request asked for it with Fields. A name can occur
+	// more than once.
 	Headers []Header `json:"headers,omitzero"`
-	// TrackingOptions may be returned; that it is not says nothing.
+	// TrackingOptions is not always returned: nil does not mean that the message is
+	// not tracked.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
-	// ScheduleID names the schedule of a message with SendAt, empty otherwise.
+	// ScheduleID is the id of the schedule, for a message that was sent with SendAt.
 	ScheduleID string           `json:"schedule_id,omitzero"`
 	SendAt     events.Timestamp `json:"send_at,omitzero"`
 	UseDraft   bool             `json:"use_draft,omitzero"`
@@ -247,17 +251,19 @@ func (a *messageAnswer) message() *Message {
 	return m
 }
 
-// Send sends a message from a grant, now or at SendAt. grantID is the grant's
-// id, its e-mail address, or one of the forms grant:…, email:… and external:….
+// Send sends a message from a grant, now or at SendAt. grantID is the id of the
+// grant, its e-mail address, or one of the forms grant:…, email:… and external:….
 //
-// Sending is synchronous and usually takes about 2 s; one attempt may take 150 s.
-// Every send carries an Idempotency-Key, made by the SDK unless
-// [WithIdempotencyKey] gives one, and is repeated only with the same key and the
-// same bytes, so repeating never sends a second mail. If it stays open whether
-// the message was sent, the error matches [ErrOutcomeUnknown].
+// Nylas answers when the message is sent, which usually takes about 2 s. One attempt
+// can take up to 150 s.
 //
-// What Nylas is documented to refuse is refused before any I/O, with an error
-// that matches [ErrInvalidRequest]. Links are not checked.
+// Every send has an Idempotency-Key. The SDK makes one unless [WithIdempotencyKey]
+// gives one, and retries only with the same key and the same bytes, so a retry never
+// sends a second mail. If it is not known whether the message was sent, the error
+// matches [ErrOutcomeUnknown].
+//
+// Send refuses what Nylas documents as invalid before any I/O, with an error that
+// matches [ErrInvalidRequest]. It does not check the links of the body.
 //
 // https://developer.nylas.com/docs/reference/api/messages/send-message/
 func (s *MessageService) Send(

@@ -5,36 +5,34 @@ import (
 	"strings"
 )
 
-// AutoSubmitted is what a message says of its origin in the header of that name.
-// It is an open string: RFC 5436 adds auto-notified, and others may follow. All
-// but AutoSubmittedUnknown and AutoSubmittedNo mean that a machine wrote the
-// message.
+// AutoSubmitted is the value of a message's Auto-Submitted header. Every value but
+// AutoSubmittedUnknown and AutoSubmittedNo means that a program wrote the message.
+// Other values than these constants are possible: RFC 5436 adds auto-notified.
 //
 // https://datatracker.ietf.org/doc/html/rfc3834#section-5
 type AutoSubmitted string
 
-// What a message can say of its origin.
+// The values of AutoSubmitted.
 const (
 	// AutoSubmittedUnknown means that the headers were not read.
 	AutoSubmittedUnknown AutoSubmitted = ""
-	// AutoSubmittedNo means that the message does not say that a machine wrote it:
-	// the header is missing, or is "no". Not every machine says so.
+	// AutoSubmittedNo means that the header is missing or says "no". Not every program
+	// that writes mail sets the header.
 	AutoSubmittedNo AutoSubmitted = "no"
-	// AutoSubmittedGenerated means that a machine wrote the message by itself.
+	// AutoSubmittedGenerated means that a program wrote the message by itself.
 	AutoSubmittedGenerated AutoSubmitted = "auto-generated"
-	// AutoSubmittedReplied means that a machine wrote the message as an answer to
-	// another one, such as an out-of-office reply.
+	// AutoSubmittedReplied means that a program wrote the message as a reply to another
+	// one, such as an out-of-office reply.
 	AutoSubmittedReplied AutoSubmitted = "auto-replied"
 )
 
-// AutoSubmitted returns what the message says of its origin: thread.replied is
-// notified for the answers of machines, too, and this tells which ones admit it.
-// A reply that did not come from a person should neither stop a sequence nor
-// count as interest.
+// AutoSubmitted returns the value of the message's Auto-Submitted header. Nylas sends
+// thread.replied for automatic replies too, and this method finds those that say so.
+// An automatic reply should neither stop a sequence nor count as interest.
 //
-// It needs all headers of the message, from [MessageService.Get] or
-// [MessageService.List] with [FieldsIncludeHeaders]. Without headers, or with none
-// but those of [FieldsIncludeBasicHeaders], the result is AutoSubmittedUnknown.
+// It needs all headers of the message: get it with [MessageService.Get] or
+// [MessageService.List] and [FieldsIncludeHeaders]. Without headers, or with only those
+// of [FieldsIncludeBasicHeaders], it returns AutoSubmittedUnknown.
 func (m *Message) AutoSubmitted() AutoSubmitted {
 	result := AutoSubmittedUnknown
 	for _, header := range m.Headers {

@@ -7,12 +7,11 @@ import (
 )
 
 // recipientHeaders have fields of their own, which the checks and a
-// [TrackingPolicy] look at.
+// [TrackingPolicy] read.
 var recipientHeaders = []string{"to", "cc", "bcc"}
 
-// checkHeaders refuses headers that would not be what they say: a line break in a
-// name or a value begins another header, with a recipient perhaps whom no policy
-// was asked about.
+// checkHeaders refuses a name or a value with a line break: it would begin another
+// header, which could name a recipient whom no policy was asked about.
 //
 // https://www.rfc-editor.org/rfc/rfc5322#section-2.2
 func checkHeaders(op string, headers []Header) error {

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// FieldsIncludeTrackingOptions returns the message with the TrackingOptions that
-// it was sent with, without DomainName. [MessageService.Get] and
-// [MessageService.List] take it, a send does not. Fields has one value: headers
-// and tracking options need two calls.
+// FieldsIncludeTrackingOptions returns the TrackingOptions that the message was sent
+// with, without DomainName. [MessageService.Get] and [MessageService.List] accept it, a
+// send does not. A call has one value for its fields, so headers and tracking options
+// need two calls.
 const FieldsIncludeTrackingOptions MessageFields = "include_tracking_options"
 
 // getMessageQuery is the query of [MessageService.Get].
@@ -61,9 +61,9 @@ func WithSharedFrom(owner string) RequestOption {
 	return getMessageOption{"WithSharedFrom", func(q *getMessageQuery) { q.SharedFrom = owner }}
 }
 
-// ListMessagesRequest selects messages of a mailbox. The zero value selects all.
-// Filters that a provider does not support are refused by Nylas, or, with
-// Microsoft, sometimes do not find what they should: ThreadID is the safe one.
+// ListMessagesRequest selects messages of a mailbox. The zero value selects all of
+// them. Nylas refuses filters that the provider does not support. With Microsoft some
+// filters miss messages; ThreadID is reliable with every provider.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages/
 type ListMessagesRequest struct {
@@ -72,24 +72,24 @@ type ListMessagesRequest struct {
 	// the loop after ten.
 	// https://developer.nylas.com/docs/reference/api/#pagination
 	PageSize int `url:"limit,omitempty"`
-	// PageToken is where to begin; empty means at the newest message.
+	// PageToken is where to begin. Empty means at the newest message.
 	PageToken string `url:"page_token,omitempty"`
-	// Fields asks for more than the standard fields; [Message.AutoSubmitted] needs
+	// Fields asks for more than the standard fields. [Message.AutoSubmitted] needs
 	// FieldsIncludeHeaders.
 	Fields MessageFields `url:"fields,omitempty"`
-	// Select names the fields to return, such as "id" and "from"; nil returns all.
+	// Select lists the fields to return, such as "id" and "from". Nil returns all.
 	Select []string `url:"select,comma,omitempty"`
 
 	ThreadID string `url:"thread_id,omitempty"`
-	// From, To, CC and BCC are one address each. Few servers keep BCC: it finds what
-	// this mailbox sent.
+	// From, To, CC and BCC are one address each. Few servers keep BCC, so BCC finds only
+	// what this mailbox sent.
 	From string `url:"from,omitempty"`
 	To   string `url:"to,omitempty"`
 	CC   string `url:"cc,omitempty"`
 	BCC  string `url:"bcc,omitempty"`
-	// AnyEmail finds what has one of at most 25 addresses in From, To, CC or BCC.
+	// AnyEmail selects messages with one of at most 25 addresses in From, To, CC or BCC.
 	AnyEmail []string `url:"any_email,comma,omitempty"`
-	// Subject finds parts of subjects; upper and lower case matter.
+	// Subject is a part of the subject. It is case-sensitive.
 	Subject string `url:"subject,omitempty"`
 	// In is the id of a folder or label. QueryIMAP and SharedFrom need it.
 	In            string `url:"in,omitempty"`
@@ -103,13 +103,13 @@ type ListMessagesRequest struct {
 	// MetadataPair is a key and a value, such as "key1:trial". Only key1 to key5 can
 	// be searched for.
 	MetadataPair string `url:"metadata_pair,omitempty"`
-	// SearchQueryNative is a search in the language of the provider, not escaped.
-	// Google and Microsoft take only In, PageSize and PageToken beside it.
+	// SearchQueryNative is a search in the provider's own language. Do not escape it.
+	// Google and Microsoft accept only In, PageSize and PageToken beside it.
 	SearchQueryNative string `url:"search_query_native,omitempty"`
-	// QueryIMAP asks the mail server in place of Nylas' copy (IMAP, Yahoo, iCloud).
+	// QueryIMAP asks the mail server instead of Nylas' copy (IMAP, Yahoo, iCloud).
 	QueryIMAP bool `url:"query_imap,omitempty"`
-	// SharedFrom is who shared a folder: an address or a grant id (Microsoft). It
-	// needs SharedFolderID and SearchQueryNative, too.
+	// SharedFrom is the owner of a shared folder: an address or a grant id (Microsoft).
+	// It also needs SharedFolderID and SearchQueryNative.
 	SharedFrom     string `url:"shared_from,omitempty"`
 	SharedFolderID string `url:"shared_folder_id,omitempty"`
 }
@@ -122,13 +122,13 @@ const (
 	maxAnyEmail = 25
 )
 
-// Get returns a message of a mailbox: one that was sent, or one that came, such
-// as the reply that a thread.replied notification names by its message_id.
-// [WithFields], [WithSelect], [WithQueryIMAP] and [WithSharedFrom] say what to read.
-// An unknown id is [ErrNotFound]. It needs a scope to read mail.
+// Get returns a message of a mailbox: one that was sent, or one that was received,
+// such as the reply whose id is the message_id of a thread.replied notification.
+// [WithFields], [WithSelect], [WithQueryIMAP] and [WithSharedFrom] change what Get
+// reads. An unknown id is [ErrNotFound]. Get needs a scope to read mail.
 //
-// The body of a sent message is the one in the mailbox, which has the tracked
-// links and the image in it: showing it with its images counts as an open.
+// The body of a sent message contains the tracked links and the tracking image.
+// Displaying it with its images counts as an open; see [StripPixel].
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages-id/
 func (s *MessageService) Get(
@@ -154,15 +154,15 @@ func (s *MessageService) Get(
 	return answer.message(), nil
 }
 
-// List returns the messages that req selects, the newest first, or all if it is
-// nil. It asks for a page when the loop comes to it, and each loop begins anew. A
-// later change of req has no effect. The sequence yields an error once, as its
-// last element; a [ListError] is about messages that could not be read. It needs a
-// scope to read mail.
+// List returns the messages that req selects, newest first. A nil req selects all of
+// them. List requests a page when the loop reaches it, and each loop starts again at
+// the beginning. Changing req later has no effect. The sequence yields an error at
+// most once, as its last element; a [ListError] means that some messages could not be
+// read. List needs a scope to read mail.
 //
-// Nylas asks the provider for each page, and many messages with long bodies come
-// slowly: with errors that match [ErrRateLimited] it recommends a PageSize of 20 and
-// more filters.
+// Nylas fetches each page from the provider, which is slow for messages with long
+// bodies. If errors match [ErrRateLimited], Nylas recommends a PageSize of 20 and more
+// filters.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages/
 func (s *MessageService) List(
