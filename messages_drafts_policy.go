@@ -5,9 +5,8 @@ import (
 	"net/http"
 )
 
-// allowed returns the options of an update as far as the client's policy allows
-// them. What it does not allow is written as false: leaving it out would keep
-// what the draft has.
+// allowed returns what the client's policy leaves of the options of an update. A kind
+// that is not allowed becomes false: leaving it out would keep the draft's value.
 func (s *DraftService) allowed(ctx context.Context, op string, req *UpdateDraftRequest) (*UpdateTrackingOptions, []TrackingDecision, error) {
 	kinds := req.TrackingOptions.kinds()
 	if s.client.policy == nil || len(kinds) == 0 {
@@ -40,7 +39,7 @@ func (o *UpdateTrackingOptions) clone() *UpdateTrackingOptions {
 
 func isFalse(flag *bool) bool { return flag != nil && !*flag }
 
-// kinds returns what the update switches on.
+// kinds returns the kinds that the update turns on.
 func (o *UpdateTrackingOptions) kinds() []TrackingKind {
 	if o == nil {
 		return nil
@@ -49,11 +48,11 @@ func (o *UpdateTrackingOptions) kinds() []TrackingKind {
 	return (&TrackingOptions{Opens: on(o.Opens), Links: on(o.Links), ThreadReplies: on(o.ThreadReplies)}).kinds()
 }
 
-// settleTracking asks the client's policy, if it has one, about the recipients and
-// the tracking that a draft has now, and switches off in the draft what is not
-// allowed. If Nylas does not return the options, any may be on. The options of the
-// call hold for these requests too: one that the send does not take is refused
-// before the draft is changed.
+// settleTracking asks the client's policy, if it has one, about the current recipients
+// and tracking of a draft, and turns off in the draft what is not allowed. If Nylas
+// does not return the tracking options, it takes every kind as on. The options of the
+// call apply to these requests too, so one that the send does not accept is refused
+// before the draft changes.
 func (s *DraftService) settleTracking(
 	ctx context.Context, op, grantID, draftID string, opts []RequestOption,
 ) ([]TrackingDecision, error) {
@@ -82,7 +81,7 @@ func (s *DraftService) settleTracking(
 	return decisions, err
 }
 
-// without returns the options with false for what was not allowed.
+// without returns the options with false for every kind that was not allowed.
 func (o *UpdateTrackingOptions) without(decisions []TrackingDecision) *UpdateTrackingOptions {
 	allowed := *o
 	for _, decision := range decisions {

@@ -7,11 +7,10 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 )
 
-// decodeMembers reads those members of an object for which into has a pointer,
-// and returns the others as they are. It is for answers of which nobody has read
-// the whole description: a member of another type than expected is one of the
-// others, so that it neither fails the call nor is lost. The map is nil if there
-// are none.
+// decodeMembers decodes the members of an object for which into has a pointer, and
+// returns the others as they are, nil if there are none. It is for answers that Nylas
+// does not document in full: a member of an unexpected type is returned with the
+// others, so that it neither fails the call nor is lost.
 func decodeMembers(data []byte, into map[string]any) (map[string]json.RawMessage, error) {
 	var members map[string]json.RawMessage
 	if err := jsonv2.Unmarshal(data, &members, answerOptions); err != nil {

@@ -14,17 +14,19 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// MetricsService covers mail of Agent Accounts and Transactional sends only,
-// never that of connected grants (Google, Microsoft, IMAP and others). It is
-// [Client.Metrics] and counts how many messages were opened and clicked.
+// MetricsService is experimental: it counts how many messages were opened and clicked,
+// in JSON that nobody has seen in full, and is always empty for connected grants
+// (Google, Microsoft, IMAP and others). It covers mail of Agent Accounts and
+// Transactional sends only. It is [Client.Metrics].
 //
-// Messages count on the day on which they were sent, so the numbers of recent
-// days keep rising. Images that machinery loads count as opens: Nylas says to take
-// the numbers as a trend. They reach back 365 days, and cannot be filtered by
-// label; for that count what [ActivityService.ListTracking] has.
+// A message counts on the day on which it was sent, so the numbers of recent days keep
+// rising. Images that a program loads count as opens: Nylas says to treat the numbers
+// as a trend. They reach back 365 days. There is no filter for labels; to count by
+// label use [ActivityService.ListTracking].
 type MetricsService struct{ client *Client }
 
-// TrackingSummaryRequest chooses what [MetricsService.TrackingSummary] counts.
+// TrackingSummaryRequest is experimental: it selects what
+// [MetricsService.TrackingSummary] counts, which is nothing for connected grants.
 type TrackingSummaryRequest struct {
 	// Start and End are the first and the last day, at most 365 days in all. The day
 	// is the one in UTC that the time is on, and the time of day has no effect. The
@@ -36,7 +38,8 @@ type TrackingSummaryRequest struct {
 	SendingDomain string
 }
 
-// TrackingMetricsRequest chooses what [MetricsService.Tracking] counts.
+// TrackingMetricsRequest is experimental: it selects what [MetricsService.Tracking]
+// counts, which is nothing for connected grants.
 type TrackingMetricsRequest struct {
 	// Start and End are the first and the last day, at most 365 days in all. The day
 	// is the one in UTC that the time is on, and the time of day has no effect. The
@@ -46,18 +49,19 @@ type TrackingMetricsRequest struct {
 	// SendingDomain leaves out the mail of other domains. It has at most 255
 	// characters; empty means all domains.
 	SendingDomain string
-	// GroupBy is what a row is for. Empty means GroupBySendingDomain.
+	// GroupBy says what one row counts. Empty means GroupBySendingDomain.
 	GroupBy MetricsGroupBy
 	// Sort is a key, a colon and asc or desc, such as "open_rate:desc". The keys are
 	// key, tracked_opens, tracked_links, open_rate and click_rate. Empty means
 	// "tracked_opens:desc".
 	Sort string
-	// Limit is how many groups get a row of their own, 1 to 100; 0 means 25. The others
-	// are put together into a last row.
+	// Limit is how many groups get a row of their own: 1 to 100, and 0 means 25. The last
+	// row, with the key [OthersKey], counts all other groups.
 	Limit int
 }
 
-// TrackingTimeseriesRequest chooses what [MetricsService.TrackingTimeseries] counts.
+// TrackingTimeseriesRequest is experimental: it selects what
+// [MetricsService.TrackingTimeseries] counts, which is nothing for connected grants.
 type TrackingTimeseriesRequest struct {
 	// Start and End are the first and the last day, at most 365 days in all. The day
 	// is the one in UTC that the time is on, and the time of day has no effect. The
@@ -71,7 +75,7 @@ type TrackingTimeseriesRequest struct {
 	Granularity MetricsGranularity
 }
 
-// MetricsGroupBy is what a row of a breakdown is for. It is an open string.
+// MetricsGroupBy says what one row of the metrics counts.
 type MetricsGroupBy string
 
 // What metrics can be grouped by.
@@ -80,20 +84,20 @@ const (
 	GroupByAgentAccount  MetricsGroupBy = "agent_account"  // the address of the sender
 )
 
-// MetricsGranularity is the length of a period. It is an open string.
+// MetricsGranularity is the length of a period.
 type MetricsGranularity string
 
 // The lengths of a period.
 const (
-	// GranularityAuto means days up to 21 days, weeks up to 92, and months beyond.
+	// GranularityAuto means days for a window of at most 21 days, weeks for at most 92
+	// days, and months for more.
 	GranularityAuto  MetricsGranularity = "auto"
 	GranularityDay   MetricsGranularity = "day"
 	GranularityWeek  MetricsGranularity = "week" // from Monday
 	GranularityMonth MetricsGranularity = "month"
 )
 
-// metricsQuery is the query of the metrics: what one of them does not take is
-// empty.
+// metricsQuery is the query of the metrics. Each of them leaves some fields empty.
 type metricsQuery struct {
 	Start         string             `url:"start,omitempty"`
 	End           string             `url:"end,omitempty"`
@@ -104,7 +108,7 @@ type metricsQuery struct {
 	Granularity   MetricsGranularity `url:"granularity,omitempty"`
 }
 
-// OthersKey is the key of the row that has all groups beyond the limit.
+// OthersKey is the key of the row that counts all groups beyond the limit.
 const OthersKey = "(others)"
 
 // The limits of metrics.
@@ -114,21 +118,21 @@ const (
 	maxMetricsGroups = 100
 )
 
-// TrackingSummary is the engagement of a window of days, for mail of Agent
-// Accounts and Transactional sends, compared with the window before it.
+// TrackingSummary is experimental: it is the engagement of a window of days, compared
+// with the window before it, and is empty for connected grants.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingSummary struct {
-	// Totals has the rates of the window and the counts behind them, as Nylas wrote
-	// them: the names of its members were not known when this was written. Nil if
-	// there was no such member.
+	// Totals has the rates of the window and the counts behind them as Nylas wrote them,
+	// because Nylas does not document the names of its members. Nil means that the
+	// answer has no totals.
 	Totals json.RawMessage
-	// Other has the other members, as Nylas wrote them. The window before is among
-	// them.
+	// Other has the remaining members of the JSON as Nylas wrote them. The window before
+	// is among them.
 	Other map[string]json.RawMessage
 }
 
-// UnmarshalJSON reads a summary.
+// UnmarshalJSON decodes a summary.
 func (s *TrackingSummary) UnmarshalJSON(data []byte) error {
 	*s = TrackingSummary{}
 	var err error
@@ -136,39 +140,40 @@ func (s *TrackingSummary) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// TrackingMetrics is the engagement by domain or sender, for mail of Agent
-// Accounts and Transactional sends.
+// TrackingMetrics is experimental: it is the engagement by domain or by sender, and is
+// empty for connected grants.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingMetrics struct {
-	// Rows are the groups in the order that was asked for. They are the array of the
-	// answer whose elements have a key, because its name was not known when this
-	// was written; nil if there is not exactly one such array.
+	// Rows are the groups in the requested order. Nylas does not document the name of the
+	// array: Rows is the one whose elements have a key. It is nil if there is not exactly
+	// one such array.
 	Rows []TrackingMetricsRow
-	// Other has all members but the rows, as Nylas wrote them.
+	// Other has the remaining members of the JSON as Nylas wrote them.
 	Other map[string]json.RawMessage
 }
 
-// TrackingMetricsRow is one domain or sender.
+// TrackingMetricsRow is experimental: it is the engagement of one domain or sender, never
+// of a connected grant.
 type TrackingMetricsRow struct {
 	Key string // a domain, an address, or OthersKey
-	// TrackedOpens is how many messages were sent with open tracking: it is not a
-	// number of opens.
+	// TrackedOpens is the number of messages that were sent with open tracking. It is not
+	// a number of opens.
 	TrackedOpens events.Int
-	// TrackedLinks is how many messages were sent with link tracking.
+	// TrackedLinks is the number of messages that were sent with link tracking.
 	TrackedLinks events.Int
-	// OpenRate is the share of the messages with open tracking that were opened at
-	// least once. Nil if Nylas gave none. Whether it is in percent or a fraction of
-	// 1 is not documented.
+	// OpenRate is the share of messages with open tracking that were opened at least
+	// once. Nil means that Nylas gave none. Nylas does not document whether it is a
+	// percentage or a fraction of 1.
 	OpenRate *float64
-	// ClickRate is the share of the messages with link tracking of which a link was
-	// clicked at least once, like OpenRate.
+	// ClickRate is the share of messages with link tracking that were clicked at least
+	// once. See OpenRate.
 	ClickRate *float64
-	// Other has the members that no field above has, as Nylas wrote them.
+	// Other has the remaining members of the JSON as Nylas wrote them.
 	Other map[string]json.RawMessage
 }
 
-// UnmarshalJSON reads a row. A member of an unexpected type goes to Other.
+// UnmarshalJSON decodes a row. A member of an unexpected type goes to Other.
 func (r *TrackingMetricsRow) UnmarshalJSON(data []byte) error {
 	*r = TrackingMetricsRow{}
 	var err error
@@ -179,7 +184,7 @@ func (r *TrackingMetricsRow) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// UnmarshalJSON reads a breakdown.
+// UnmarshalJSON decodes metrics.
 func (m *TrackingMetrics) UnmarshalJSON(data []byte) error {
 	*m = TrackingMetrics{}
 	var err error
@@ -199,21 +204,21 @@ func (m *TrackingMetrics) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// TrackingTimeseries is the engagement over time, for mail of Agent Accounts and
-// Transactional sends.
+// TrackingTimeseries is experimental: it is the engagement over time, and is empty for
+// connected grants.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingTimeseries struct {
 	Granularity MetricsGranularity // the one used: day, week or month
-	// Buckets are the periods, each with its members as Nylas wrote them. They are the
-	// one array of objects in the answer, because neither its name nor those of the
-	// members were known when this was written; nil if there is not exactly one.
+	// Buckets are the periods, each with its members as Nylas wrote them. Nylas documents
+	// neither their names nor that of the array: Buckets is the array of objects in the
+	// answer. It is nil if there is not exactly one such array.
 	Buckets []map[string]json.RawMessage
-	// Other has all members but these, as Nylas wrote them.
+	// Other has the remaining members of the JSON as Nylas wrote them.
 	Other map[string]json.RawMessage
 }
 
-// UnmarshalJSON reads a series.
+// UnmarshalJSON decodes a time series.
 func (s *TrackingTimeseries) UnmarshalJSON(data []byte) error {
 	*s = TrackingTimeseries{}
 	var err error
@@ -263,10 +268,10 @@ func onlyArray(members map[string]json.RawMessage, fits func(map[string]json.Raw
 	return name, found == 1
 }
 
-// TrackingSummary covers mail of Agent Accounts and Transactional sends only,
-// never that of connected grants. It returns the open and click rates of a window
-// of days, compared with the window of the same length before it. A nil request
-// means the last 7 days and all domains.
+// TrackingSummary is experimental: it returns the open and click rates of a window of
+// days, compared with the window of the same length before it, and is empty for
+// connected grants. It covers mail of Agent Accounts and Transactional sends only. A nil
+// req means the last 7 days and all domains.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) TrackingSummary(
@@ -288,9 +293,9 @@ func (s *MetricsService) TrackingSummary(
 	return &answer.Data, nil
 }
 
-// Tracking covers mail of Agent Accounts and Transactional sends only, never that
-// of connected grants. It returns the engagement broken down by sending domain or
-// by sender. A nil request means the last 7 days, by domain.
+// Tracking is experimental: it returns the engagement by sending domain or by sender, and
+// is empty for connected grants. It covers mail of Agent Accounts and Transactional
+// sends only. A nil req means the last 7 days, by domain.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) Tracking(
@@ -319,9 +324,9 @@ func (s *MetricsService) Tracking(
 	return &answer.Data, nil
 }
 
-// TrackingTimeseries covers mail of Agent Accounts and Transactional sends only,
-// never that of connected grants. It returns the engagement by day, week or month.
-// A nil request means the last 7 days by day.
+// TrackingTimeseries is experimental: it returns the engagement by day, week or month, and
+// is empty for connected grants. It covers mail of Agent Accounts and Transactional
+// sends only. A nil req means the last 7 days, by day.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) TrackingTimeseries(
