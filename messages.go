@@ -307,9 +307,9 @@ func (s *MessageService) Send(
 
 // The limits of a message.
 const (
-	// maxScheduleAhead holds for messages that Nylas keeps until they are sent.
+	// maxScheduleDays is for messages that Nylas keeps until they are sent.
 	// https://developer.nylas.com/docs/v3/email/scheduled-send/
-	maxScheduleAhead = 30 * 24 * time.Hour
+	maxScheduleDays = 30
 
 	// https://developer.nylas.com/docs/dev-guide/metadata/
 	maxMetadataPairs      = 50
@@ -327,7 +327,7 @@ func (r *SendMessageRequest) check(op string) error {
 	case r.UseDraft && r.SendAt.IsZero():
 		return refuse(op, "UseDraft needs SendAt")
 	case !r.UseDraft && tooFarAhead(r.SendAt):
-		return refuse(op, "SendAt is more than 30 days ahead, which needs UseDraft")
+		return refuse(op, fmt.Sprintf("SendAt is more than %d days ahead, which needs UseDraft", maxScheduleDays))
 	}
 	if err := checkSendAt(op, r.SendAt); err != nil {
 		return err
@@ -371,7 +371,7 @@ func checkSendAt(op string, sendAt time.Time) error {
 }
 
 func tooFarAhead(sendAt time.Time) bool {
-	return !sendAt.IsZero() && time.Until(sendAt) > maxScheduleAhead
+	return !sendAt.IsZero() && time.Until(sendAt) > maxScheduleDays*24*time.Hour
 }
 
 func checkMetadata(op string, metadata map[string]string) error {

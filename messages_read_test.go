@@ -49,6 +49,23 @@ func TestGetMessage(t *testing.T) {
 	}
 }
 
+// An option that a call does not know is refused, and not ignored.
+func TestOptionsOfGetElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	client := w.client(t)
+	for name, opt := range map[string]nylas.RequestOption{
+		"WithFields": nylas.WithFields(nylas.FieldsStandard), "WithSelect": nylas.WithSelect("id"),
+		"WithQueryIMAP": nylas.WithQueryIMAP(), "WithSharedFrom": nylas.WithSharedFrom("kim@example.org"),
+	} {
+		_, err := client.Messages.Send(t.Context(), testGrant, markedMessage(), opt)
+		require.EqualError(t, err, "nylas: send message: "+name+": only Messages.Get takes this option")
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+		require.Error(t, onlyError(client.Messages.List(t.Context(), testGrant, nil, opt)))
+	}
+	assert.Empty(t, w.requests())
+}
+
 // TestListMessagesInPages goes over an empty page, and over null in a page.
 func TestListMessagesInPages(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package nylas
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -163,7 +164,7 @@ func (r *SendTransactionalRequest) check(op string) error {
 	case strings.TrimSpace(r.From.Email) == "":
 		return refuse(op, "From has no Email")
 	case tooFarAhead(r.SendAt):
-		return refuse(op, "SendAt is more than 30 days ahead")
+		return refuse(op, fmt.Sprintf("SendAt is more than %d days ahead", maxScheduleDays))
 	}
 	if err := checkSendAt(op, r.SendAt); err != nil {
 		return err
