@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -414,4 +415,27 @@ func assertSentinels(tb testing.TB, err error, want ...error) {
 		}
 	}
 	assert.ElementsMatch(tb, want, got)
+}
+
+// What methods has not, no test takes through the failures.
+func TestMethodsHasEachMethodOfTheServices(t *testing.T) {
+	t.Parallel()
+	var ops []string
+	for _, m := range methods() {
+		ops = append(ops, m.op)
+	}
+	var names []string
+	for _, service := range reflect.VisibleFields(reflect.TypeFor[nylas.Client]()) {
+		if !service.IsExported() {
+			continue
+		}
+		for method := range service.Type.Methods() {
+			f := method.Type
+			if f.IsVariadic() && f.In(f.NumIn()-1) == reflect.TypeFor[[]nylas.RequestOption]() && method.Name != "Ensure" { // made of others
+				names = append(names, service.Name+"."+method.Name)
+			}
+		}
+	}
+	slices.Sort(ops)
+	assert.Len(t, slices.Compact(ops), len(names), "methods() has %q, the services have %q", ops, names)
 }

@@ -3,7 +3,6 @@ package nylas_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -175,61 +174,4 @@ func TestMetricsDays(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "/v3/metrics/tracking/summary"+tt.want, w.requests()[0].target)
 	}
-}
-
-func TestLoopMetrics(t *testing.T) {
-	agentLoop(t, func(t *testing.T, l *loop, agent string) {
-		ctx := t.Context()
-		second := l.nylas.AddAgentAccount("Sales", "sales@acme.dev")
-		l.sendFrom(l.nylas.GrantID(), "connected")
-		today := time.Now()
-		for i := range 4 {
-			message := l.sendFrom(agent, "x")
-			if i == 0 {
-				require.NoError(t, l.recipient(message).Open(ctx))
-				require.NoError(t, l.recipient(message).Open(ctx))
-			}
-		}
-		<-time.After(24 * time.Hour)
-		_, err := l.recipient(l.sendFrom(second, "x")).Click(ctx, 0)
-		require.NoError(t, err)
-
-		metrics, err := l.client.Metrics.Tracking(ctx, nil)
-		require.NoError(t, err)
-		for i := range metrics.Rows {
-			metrics.Rows[i].Other = nil
-		}
-		assert.Equal(t, []nylas.TrackingMetricsRow{
-			{Key: "mail.acme.dev", TrackedOpens: 4, TrackedLinks: 4, OpenRate: new(25.0), ClickRate: new(0.0)},
-			{Key: "acme.dev", TrackedOpens: 1, TrackedLinks: 1, OpenRate: new(0.0), ClickRate: new(100.0)},
-		}, metrics.Rows)
-		metrics, err = l.client.Metrics.Tracking(ctx, &nylas.TrackingMetricsRequest{
-			Start: today, End: today.AddDate(0, 0, 1), GroupBy: nylas.GroupByAgentAccount, Sort: "click_rate:desc", Limit: 1,
-		})
-		require.NoError(t, err)
-		require.Len(t, metrics.Rows, 2)
-		assert.Equal(t, "sales@acme.dev", metrics.Rows[0].Key)
-		assert.Equal(t, nylas.OthersKey, metrics.Rows[1].Key)
-		assert.EqualValues(t, 4, metrics.Rows[1].TrackedOpens)
-
-		series, err := l.client.Metrics.TrackingTimeseries(ctx, nil)
-		require.NoError(t, err)
-		assert.Equal(t, nylas.GranularityDay, series.Granularity)
-		require.Len(t, series.Buckets, 7)
-		assert.JSONEq(t, `4`, string(series.Buckets[5]["tracked_opens"]), "the day on which they were sent")
-		assert.JSONEq(t, `1`, string(series.Buckets[6]["tracked_opens"]))
-		for days, want := range map[int]string{21: "day 21", 22: "week 4", 92: "week 14", 93: "month 4", 365: "month 13"} {
-			series, err := l.client.Metrics.TrackingTimeseries(ctx, &nylas.TrackingTimeseriesRequest{Start: today.AddDate(0, 0, 1-days), End: today})
-			require.NoError(t, err)
-			assert.Equal(t, want, fmt.Sprint(series.Granularity, " ", len(series.Buckets)), "%d days", days)
-		}
-
-		summary, err := l.client.Metrics.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{Start: today.AddDate(0, 0, 1), End: today.AddDate(0, 0, 1)})
-		require.NoError(t, err)
-		assert.Contains(t, string(summary.Totals), `"tracked_links":1`)
-		assert.Contains(t, string(summary.Other["previous"]), `"tracked_links":4`)
-		summary, err = l.client.Metrics.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{SendingDomain: "example.org"})
-		require.NoError(t, err)
-		assert.Contains(t, string(summary.Totals), `"open_rate":null`)
-	})
 }

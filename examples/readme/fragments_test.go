@@ -1,4 +1,4 @@
-package nylas_test
+package readme_test
 
 import (
 	"context"
@@ -7,13 +7,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"regexp"
-	"strings"
-	"testing"
-
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
@@ -31,7 +24,7 @@ func Example() {
 	}
 	mux := http.NewServeMux()
 	endpoint := httptest.NewServer(mux)
-	if err := readme(ctx, server.APIKey(), server.URL(), server.GrantID(), mux, endpoint.URL+"/webhooks/nylas"); err != nil {
+	if err := fragments(ctx, server.APIKey(), server.URL(), server.GrantID(), mux, endpoint.URL+"/webhooks/nylas"); err != nil {
 		log.Fatal(err)
 	}
 	recipient, err := server.Recipient(server.Messages()[0].ID)
@@ -58,9 +51,9 @@ func Example() {
 	// replied: trial-followup-q2
 }
 
-// readme holds the code of README.md between marks.
-func readme(ctx context.Context, apiKey, baseURL, grantID string, mux *http.ServeMux, webhookURL string) error {
-	// README.md: Send
+// fragments has the parts of a program that README.md shows.
+func fragments(ctx context.Context, apiKey, baseURL, grantID string, mux *http.ServeMux, webhookURL string) error {
+	// readme:begin send
 	client, err := nylas.NewClient(apiKey, nylas.WithBaseURL(baseURL)) // without WithBaseURL: Nylas, US region
 	if err != nil {
 		return err
@@ -81,9 +74,9 @@ func readme(ctx context.Context, apiKey, baseURL, grantID string, mux *http.Serv
 		return err
 	}
 	fmt.Println("sent", message.Subject)
-	// README.md: end
+	// readme:end
 
-	// README.md: Receive
+	// readme:begin receive
 	dispatcher := &receive.Dispatcher{
 		MessageOpened: func(ctx context.Context, n *events.Notification, opened *events.MessageOpened) error {
 			latest, _ := opened.Latest()
@@ -105,9 +98,9 @@ func readme(ctx context.Context, apiKey, baseURL, grantID string, mux *http.Serv
 		return err
 	}
 	mux.Handle("/webhooks/nylas", receiver)
-	// README.md: end
+	// readme:end
 
-	// README.md: Subscribe
+	// readme:begin subscribe
 	webhook, err := client.Webhooks.Create(ctx, &nylas.CreateWebhookRequest{
 		TriggerTypes: events.TrackingTypes(),
 		WebhookURL:   webhookURL, // where the receiver answers: Nylas asks it for a challenge now
@@ -119,28 +112,6 @@ func readme(ctx context.Context, apiKey, baseURL, grantID string, mux *http.Serv
 	if err := receiver.SetSecrets(webhook.WebhookSecret); err != nil {
 		return err
 	}
-	// README.md: end
+	// readme:end
 	return nil
-}
-
-func TestReadmeCodeIsTheCodeThatRuns(t *testing.T) {
-	t.Parallel()
-	read := func(name string) string {
-		content, err := os.ReadFile(name)
-		require.NoError(t, err)
-		return string(content)
-	}
-	ran := map[string]string{}
-	for _, region := range regexp.MustCompile(`(?s)\t// README\.md: (\w+)\n(.*?)\t// README\.md: end\n`).
-		FindAllStringSubmatch(read("readme_test.go"), -1) {
-		code := strings.ReplaceAll("\n"+region[2], "\n\t", "\n")
-		ran[region[1]] = strings.TrimPrefix(code, "\n")
-	}
-	shown := map[string]string{}
-	for _, section := range regexp.MustCompile("(?s)\n## (\\w+)\n\n```go\n(.*?)```\n").FindAllStringSubmatch(read("README.md"), -1) {
-		shown[section[1]] = section[2]
-	}
-	assert.Len(t, shown, 3)
-	assert.Equal(t, ran, shown)
-	assert.Equal(t, 3, strings.Count(read("README.md"), "```go\n"), "a code block that no test runs")
 }

@@ -1,4 +1,4 @@
-package nylas_test
+package endtoend_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package nylas_test
+package endtoend_test
 
 import (
 	"context"
@@ -42,6 +42,13 @@ func TestLoopCheckAndSend(t *testing.T) {
 			assert.True(t, errors.Is(err, nylas.ErrLinkRejected) || errors.Is(err, nylas.ErrTooManyLinks))
 		}
 	})
+}
+
+// tracked is a message with this body, of which everything is tracked.
+func tracked(body string) *nylas.SendMessageRequest {
+	return &nylas.SendMessageRequest{
+		To: toKim(), Body: body, TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true},
+	}
 }
 
 func hostname(rawURL string) string {

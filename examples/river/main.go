@@ -1,14 +1,14 @@
-// Command deliveries keeps Nylas' notifications in PostgreSQL and works them off,
-// in as many processes as one likes, and looks at them:
+// Command river keeps Nylas' notifications in PostgreSQL and handles them from
+// there, in any number of processes:
 //
 //	export DATABASE_URL=postgres://… NYLAS_WEBHOOK_SECRET=…
-//	go run ./examples/deliveries receive -addr :8080    # answers Nylas
-//	go run ./examples/deliveries work                   # writes a line for each event
-//	go run ./examples/deliveries stats
-//	go run ./examples/deliveries dead                   # what was given up, and why
-//	go run ./examples/deliveries requeue id...          # handle it again
+//	go run ./examples/river receive -addr :8080    # answers Nylas
+//	go run ./examples/river work                   # writes a line for each event
+//	go run ./examples/river stats                  # how many wait, run and are dead
+//	go run ./examples/river dead                   # what was given up, and why
+//	go run ./examples/river requeue id...          # handle it again
 //
-// Several secrets are separated by commas, the newest first.
+// Separate several secrets by commas, the newest first.
 package main
 
 import (
@@ -25,11 +25,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/nylastrack/nylas-go/receive"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/receive"
 	"github.com/nylastrack/nylas-go/sinks/riversink"
 )
 
@@ -50,11 +49,11 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	const usage = "usage: deliveries receive|work|stats|dead|requeue"
+	const usage = "usage: river receive|work|stats|dead|requeue"
 	if len(args) == 0 {
 		return errors.New(usage)
 	}
-	flags := flag.NewFlagSet("deliveries "+args[0], flag.ContinueOnError)
+	flags := flag.NewFlagSet("river "+args[0], flag.ContinueOnError)
 	schema := flags.String("schema", "nylas", "schema of the tables")
 	addr := flags.String("addr", "127.0.0.1:8080", "address to receive on")
 	if err := flags.Parse(args[1:]); err != nil {
@@ -63,7 +62,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 
 	pool, err := pgxpool.New(ctx, getenv("DATABASE_URL"))
 	if err != nil {
-		return errors.New("deliveries: DATABASE_URL cannot be read") // the error would show it
+		return errors.New("river: DATABASE_URL cannot be read") // the error would show it
 	}
 	defer pool.Close()
 	sink, err := riversink.Open(pool, riversink.WithSchema(*schema))

@@ -1,12 +1,14 @@
-package nylas_test
+package endtoend_test
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,8 +32,9 @@ func TestLoopHundredGoroutines(t *testing.T) {
 		go func() { _ = endpoint.Serve(listener) }()
 		t.Cleanup(func() { _ = endpoint.Close() })
 
-		var log logBuffer
-		client := l.newClient(l.nylas.APIKey(), log.option(), nylas.WithTimeout(time.Minute),
+		var logged lineCounter
+		logger := slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		client := l.newClient(l.nylas.APIKey(), nylas.WithLogger(logger), nylas.WithTimeout(time.Minute),
 			nylas.WithRateLimit(nylas.RateLimits{ApplicationCalls: 500}),
 			nylas.WithRetryPolicy(nylas.RetryPolicy{BaseDelay: time.Millisecond}))
 		shared := []nylas.RequestOption{nylas.WithHeader("X-Shared", "1"), nylas.WithTimeout(30 * time.Second)}
@@ -45,8 +48,8 @@ func TestLoopHundredGoroutines(t *testing.T) {
 					nylas.WithCapture(&exchanges), nylas.WithHeader("X-Goroutine", fmt.Sprint(i)),
 				})
 				failed[i] = errors.Join(l.sendAsOneOfMany(client, i, opts), l.useWebhooksAsOneOfMany(client, i, opts))
-				for _, m := range methods() {
-					_ = m.call(t.Context(), client, opts...) // the ids are unknown; what comes back, others test
+				for _, call := range calls() {
+					_ = call.do(t.Context(), client, opts...) // the ids are unknown; what comes back, others test
 				}
 				for _, exchange := range exchanges {
 					assert.NotZero(t, exchange.StatusCode)
@@ -63,7 +66,7 @@ func TestLoopHundredGoroutines(t *testing.T) {
 		for _, n := range attempts {
 			sum += n
 		}
-		assert.Len(t, log.records(t), sum)
+		assert.EqualValues(t, sum, logged.Load())
 		keys := map[string]bool{}
 		for _, message := range l.nylas.Messages() {
 			keys[message.IdempotencyKey] = true
@@ -71,6 +74,14 @@ func TestLoopHundredGoroutines(t *testing.T) {
 		assert.Len(t, keys, goroutines)
 		assert.GreaterOrEqual(t, time.Since(start), goroutines*8*2*time.Millisecond, "the rate limit holds for all of them together")
 	})
+}
+
+// lineCounter counts the records of a slog handler, which writes each by one call.
+type lineCounter struct{ atomic.Int64 }
+
+func (c *lineCounter) Write(p []byte) (int, error) {
+	c.Add(1)
+	return len(p), nil
 }
 
 // sendAsOneOfMany sends a message of its own and looks whether it gets its own

@@ -1,4 +1,4 @@
-package nylas_test
+package endtoend_test
 
 import (
 	"context"
@@ -16,17 +16,6 @@ import (
 	"github.com/nylastrack/nylas-go/nylastest"
 	"github.com/nylastrack/nylas-go/receive"
 )
-
-// collected returns what a list has.
-func collected[T any](t *testing.T, list func(func(*T, error) bool)) []*T {
-	t.Helper()
-	var all []*T
-	for element, err := range list {
-		require.NoError(t, err)
-		all = append(all, element)
-	}
-	return all
-}
 
 // A program is told of two replies, reads them, and finds out which one a person
 // wrote.
@@ -119,7 +108,7 @@ func TestLoopListMessages(t *testing.T) {
 		}
 		ids := func(req *nylas.ListMessagesRequest) []string {
 			ids := []string{}
-			for _, message := range collected(t, l.client.Messages.List(ctx, grantID, req)) {
+			for _, message := range collect(t, l.client.Messages.List(ctx, grantID, req)) {
 				ids = append(ids, message.ID)
 			}
 			return ids
@@ -173,8 +162,8 @@ func TestLoopDrafts(t *testing.T) {
 
 		other, err := drafts.Create(ctx, grantID, &nylas.CreateDraftRequest{Subject: "Other"})
 		require.NoError(t, err)
-		assert.Len(t, collected(t, drafts.List(ctx, grantID, &nylas.ListDraftsRequest{PageSize: 1})), 2)
-		found := collected(t, drafts.List(ctx, grantID, &nylas.ListDraftsRequest{Subject: "OTHER"}))
+		assert.Len(t, collect(t, drafts.List(ctx, grantID, &nylas.ListDraftsRequest{PageSize: 1})), 2)
+		found := collect(t, drafts.List(ctx, grantID, &nylas.ListDraftsRequest{Subject: "OTHER"}))
 		require.Len(t, found, 1)
 		assert.Equal(t, other.ID, found[0].ID)
 		require.NoError(t, drafts.Delete(ctx, grantID, other.ID))
@@ -280,7 +269,7 @@ func TestLoopSchedules(t *testing.T) {
 				sent, cancelled, late, failing := in(time.Hour), in(2*time.Hour), in(3*time.Hour), in(4*time.Hour)
 				status := func() map[string]nylas.ScheduleCode {
 					all := map[string]nylas.ScheduleCode{}
-					for _, schedule := range collected(t, messages.ListSchedules(ctx, grantID)) {
+					for _, schedule := range collect(t, messages.ListSchedules(ctx, grantID)) {
 						all[schedule.ScheduleID] = schedule.Status.Code
 						one, err := messages.GetSchedule(ctx, grantID, schedule.ScheduleID)
 						require.NoError(t, err)
@@ -383,7 +372,7 @@ func TestLoopScheduledTransactional(t *testing.T) {
 		})
 		require.NoError(t, err)
 		assert.NotEmpty(t, message.ScheduleID)
-		assert.Empty(t, collected(t, l.client.Messages.ListSchedules(t.Context(), l.nylas.GrantID())))
+		assert.Empty(t, collect(t, l.client.Messages.ListSchedules(t.Context(), l.nylas.GrantID())))
 		<-time.After(time.Hour + time.Second)
 		assert.Len(t, l.nylas.Messages(), 1)
 	}, nylastest.WithSendingDomains(testDomain))

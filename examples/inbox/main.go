@@ -1,12 +1,13 @@
-// Command receiver is a server that loses no notification: it answers Nylas when
-// a notification is on the disk, and handles it after that, again if it must.
+// Command inbox receives Nylas' notifications without losing one. It answers
+// Nylas once a notification is on the disk, and handles it afterwards: again and
+// again if the handler fails, and after a restart too.
 //
 //	export NYLAS_WEBHOOK_SECRET=…
-//	go run ./examples/receiver -addr :8080 -file nylas.db
+//	go run ./examples/inbox -addr :8080 -file nylas.db
 //
-// Several secrets are separated by commas, the newest first. With -dead it lists
-// what was given up, with -requeue it has all of that handled again; both need the
-// file for themselves.
+// Separate several secrets by commas, the newest first. -dead lists the
+// notifications that were given up, and -requeue has them handled again. Both need
+// the file for themselves, so stop the server first.
 package main
 
 import (
@@ -36,7 +37,6 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 16 << 10
 	shutdownTimeout   = 10 * time.Second
-	statsInterval     = time.Minute
 )
 
 func main() {
@@ -50,7 +50,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
-	flags := flag.NewFlagSet("receiver", flag.ContinueOnError)
+	flags := flag.NewFlagSet("inbox", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on")
 	path := flags.String("path", "/webhooks/nylas", "path of the webhook URL")
 	file := flags.String("file", "nylas.db", "file of the inbox")
@@ -99,40 +99,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	worked := make(chan error, 1)
 	go func() { worked <- box.Run(working, newDispatcher(logger)) }()
 
-	ticker := time.NewTicker(statsInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case err := <-served:
-			return err
-		case <-ticker.C:
-			logStats(ctx, logger, box)
-			continue
-		case <-ctx.Done():
-		}
-		break
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
 	}
-	// First the intake, which waits for what is being stored; then the handlers. What
-	// is not handled by then stays in the file.
+	// First stop receiving, which waits for what is being stored, then the handlers.
+	// What is not handled by then stays in the file.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err = server.Shutdown(ctx)
 	stopWorking()
 	return errors.Join(err, <-worked)
-}
-
-// logStats tells what to watch: how long the oldest waits, and what is dead.
-func logStats(ctx context.Context, logger *slog.Logger, box *inbox.Inbox) {
-	stats, err := box.Stats(ctx)
-	if err != nil {
-		return
-	}
-	var lag time.Duration
-	if !stats.Oldest.IsZero() {
-		lag = time.Since(stats.Oldest)
-	}
-	logger.Info("inbox", slog.Int64("pending", stats.Pending), slog.Duration("lag", lag), slog.Int64("dead", stats.Dead),
-		slog.Float64("accepted_per_second", stats.AcceptedPerSecond), slog.Int64("bytes", stats.Bytes))
 }
 
 // visitDead lists the dead letters, or puts them back.
