@@ -94,8 +94,9 @@ func (a *secretAnswer) isNamed() bool { return a.Data.isNamed() && a.Data.Webhoo
 
 // Create creates a webhook. Before it answers, Nylas sends a challenge to the URL and
 // refuses the request if the answer is wrong. A receive.Receiver answers it, so start
-// the server first. Only this result contains the secret, so store it.
-// [Client.Subscribe] creates a webhook and stores its secret in one step.
+// the server first. Only this result contains the secret, so store it. Most programs
+// call [Client.Subscribe] instead: it creates one webhook however many processes call
+// it, and stores the secret.
 //
 // If Nylas does not answer, the error matches [ErrOutcomeUnknown]: the webhook may
 // exist, and List shows whether it does.
@@ -189,7 +190,8 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 // secret. Only this result contains it. Nylas stops using the old secret at once. Until
 // the receiver has the new one it answers 401 to genuine notifications, and Nylas never
 // retries after 401. Use [Client.Rotate], which avoids that. An unknown id is
-// [ErrNotFound].
+// [ErrNotFound]. If the error matches [ErrOutcomeUnknown], Nylas may sign with a secret
+// that nobody knows: call RotateSecret again.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-new-secret/
 func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
