@@ -32,9 +32,9 @@ import (
 // [ErrInvalidRequest]. The mail provider can have a lower limit.
 //
 // The SDK does not keep contents in memory. Each attempt opens, reads and closes them
-// again. If a content cannot be read, or its size differs from the size at the start
-// of the call, the SDK breaks the request off before its end and the call fails, so
-// Nylas never gets a message with a broken file. If the bytes change between two
+// again. If a content cannot be read, or has more or fewer bytes than announced or than
+// at the start of the call, the SDK breaks the request off before its end and the call
+// fails, so Nylas never gets a message with a broken file. If the bytes change between two
 // attempts but their number does not, Nylas refuses the second attempt; see
 // [ErrIdempotencyConflict].
 //
