@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -305,86 +302,11 @@ func (s *MessageService) Send(
 	return answer.message(), nil
 }
 
-// The limits of a message.
-const (
-	// maxScheduleDays is for messages that Nylas keeps until they are sent.
-	// https://developer.nylas.com/docs/v3/email/scheduled-send/
-	maxScheduleDays = 30
-
-	// https://developer.nylas.com/docs/dev-guide/metadata/
-	maxMetadataPairs      = 50
-	maxMetadataKeyChars   = 40
-	maxMetadataValueChars = 500
-)
-
-// check refuses what Nylas is documented to refuse.
-func (r *SendMessageRequest) check(op string) error {
-	switch {
-	case len(r.To) == 0:
-		return refuse(op, "To is empty: a message needs at least one recipient")
-	case len(r.From) > 1:
-		return refuse(op, "From has more than one participant")
-	case r.UseDraft && r.SendAt.IsZero():
-		return refuse(op, "UseDraft needs SendAt")
-	case !r.UseDraft && tooFarAhead(r.SendAt):
-		return refuse(op, fmt.Sprintf("SendAt is more than %d days ahead, which needs UseDraft", maxScheduleDays))
+// copied returns a pointer to a copy, so that what the caller does later changes
+// nothing.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
 	}
-	if err := checkSendAt(op, r.SendAt); err != nil {
-		return err
-	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
-		return err
-	}
-	return r.TrackingOptions.check(op)
-}
-
-// participantList is a field of participants, with its name for errors.
-type participantList struct {
-	name         string
-	participants []Participant
-}
-
-func checkParticipants(op string, lists []participantList) error {
-	for _, list := range lists {
-		for i, participant := range list.participants {
-			if strings.TrimSpace(participant.Email) == "" {
-				return refuse(op, fmt.Sprintf("%s[%d] has no Email", list.name, i))
-			}
-		}
-	}
-	return nil
-}
-
-func checkSendAt(op string, sendAt time.Time) error {
-	if !sendAt.IsZero() && !sendAt.After(time.Now()) {
-		return refuse(op, "SendAt is not in the future")
-	}
-	return nil
-}
-
-func tooFarAhead(sendAt time.Time) bool {
-	return !sendAt.IsZero() && time.Until(sendAt) > maxScheduleDays*24*time.Hour
-}
-
-func checkMetadata(op string, metadata map[string]string) error {
-	if len(metadata) > maxMetadataPairs {
-		return refuse(op, fmt.Sprintf("Metadata has %d pairs, Nylas takes at most %d", len(metadata), maxMetadataPairs))
-	}
-	for key, value := range metadata {
-		if utf8.RuneCountInString(key) > maxMetadataKeyChars {
-			return refuse(op, fmt.Sprintf("Metadata has a key of more than %d characters", maxMetadataKeyChars))
-		}
-		if utf8.RuneCountInString(value) > maxMetadataValueChars {
-			return refuse(op, fmt.Sprintf("Metadata has a value of more than %d characters", maxMetadataValueChars))
-		}
-	}
-	return nil
+	return new(*p)
 }

@@ -2,10 +2,8 @@ package nylas
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
@@ -154,33 +152,6 @@ func (s *TransactionalService) Send(
 		return nil, err
 	}
 	return answer.message(), nil
-}
-
-// check refuses what Nylas is documented to refuse.
-func (r *SendTransactionalRequest) check(op string) error {
-	switch {
-	case len(r.To) == 0:
-		return refuse(op, "To is empty: a message needs at least one recipient")
-	case strings.TrimSpace(r.From.Email) == "":
-		return refuse(op, "From has no Email")
-	case tooFarAhead(r.SendAt):
-		return refuse(op, fmt.Sprintf("SendAt is more than %d days ahead", maxScheduleDays))
-	}
-	if err := checkSendAt(op, r.SendAt); err != nil {
-		return err
-	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
-		return err
-	}
-	return r.TrackingOptions.all().check(op)
 }
 
 // all returns the options as those of a message that could track replies too.
