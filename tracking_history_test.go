@@ -125,14 +125,13 @@ func TestListTrackingOnTheWire(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, answersFile(t, 200, "http/activity.list.response.json"), answersFile(t, 200, "http/activity.list-last.response.json"))
 	req := &nylas.ListTrackingRequest{
-		EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened, nylas.TrackingLinkClicked},
-		Label:      "october-newsletter", SendingDomain: "mail.example.com", From: "news@mail.example.com",
+		EventType: nylas.TrackingLinkClicked, Label: "october-newsletter", SendingDomain: "mail.example.com", From: "news@mail.example.com",
 		GrantID: "0b7e5a6b-0cbd-4a39-b3ba-2b53b1b0a7d6", MessageID: testTransactional, ThreadID: "9c3e1f7a-6b2d-4a8e-b5c4-1e7d3a9f2b6c",
-		Start: time.Unix(1792785200, 999), End: time.Unix(1792785300, 0), Limit: 2,
+		Start: time.Unix(1792785200, 999), End: time.Unix(1792785300, 0), PageSize: 2,
 	}
 	list := w.client(t).Activity.ListTracking(t.Context(), req)
 	assert.Empty(t, w.requests(), "nothing is asked before it is needed")
-	req.EventTypes[0], req.Label = "changed", "later"
+	req.EventType, req.Label = "changed", "later"
 	got := collect(t, list)
 	require.Len(t, got, 2)
 	assert.JSONEq(t, `{"url":"https://acme.dev/demo"}`, string(got[0].Other["a_member_nobody_read"]))
@@ -314,7 +313,7 @@ func TestAnswersThatSayNothing(t *testing.T) {
 	}
 	// What to return was left to the caller.
 	w := newWire(t, answers(200, `{"data":{"subject":"s"}}`))
-	message, err := w.client(t).Messages.Get(t.Context(), testGrant, testID, &nylas.GetMessageRequest{Select: []string{"subject"}})
+	message, err := w.client(t).Messages.Get(t.Context(), testGrant, testID, nylas.WithSelect("subject"))
 	require.NoError(t, err)
 	assert.Equal(t, "s", message.Subject)
 }
@@ -329,11 +328,11 @@ func TestResponseOfACallThatIsRefused(t *testing.T) {
 			return err
 		},
 		func(o nylas.RequestOption) error {
-			_, err := client.Messages.Get(t.Context(), "", testID, nil, o)
+			_, err := client.Messages.Get(t.Context(), "", testID, o)
 			return err
 		},
 		func(o nylas.RequestOption) error {
-			return failed(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{Limit: -1}, o))
+			return failed(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{PageSize: -1}, o))
 		},
 		func(o nylas.RequestOption) error {
 			_, err := client.Subscribe(t.Context(), nil, o)
@@ -378,9 +377,10 @@ func TestTrackingRefuses(t *testing.T) {
 		{"list tracking events: SendingDomain has 256 characters, Nylas takes at most 255", list(nylas.ListTrackingRequest{SendingDomain: long(256)})},
 		{"list tracking events: From has 321 characters, Nylas takes at most 320", list(nylas.ListTrackingRequest{From: long(321)})},
 		{"list tracking events: GrantID has 37 characters, Nylas takes at most 36", list(nylas.ListTrackingRequest{GrantID: long(37)})},
-		{"list tracking events: Limit is negative", list(nylas.ListTrackingRequest{Limit: -1})},
+		{"list tracking events: PageSize is negative", list(nylas.ListTrackingRequest{PageSize: -1})},
 		{"list tracking events: End is before Start", list(nylas.ListTrackingRequest{Start: time.Unix(9, 0), End: time.Unix(8, 0)})},
-		{"list tracking events: EventTypes[1] is empty", list(nylas.ListTrackingRequest{EventTypes: []nylas.TrackingEventType{"opened", ""}})},
+		{"list tracking events: Start is before 1970", list(nylas.ListTrackingRequest{Start: time.Unix(-1, 0)})},
+		{"list tracking events: End is before 1970", list(nylas.ListTrackingRequest{End: time.Unix(0, -1)})},
 		{"get tracking event: event_id is not 64 hex digits in lower case", get("")},
 		{"get tracking event: event_id is not 64 hex digits in lower case", get(testEvent[1:])},
 		{"get tracking event: event_id is not 64 hex digits in lower case", get(strings.ToUpper(testEvent))},

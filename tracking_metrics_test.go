@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	october1  = nylas.Date{Year: 2026, Month: time.October, Day: 1}
-	october30 = nylas.Date{Year: 2026, Month: time.October, Day: 30}
+	october1  = time.Date(2026, time.October, 1, 0, 0, 0, 0, time.UTC)
+	october30 = time.Date(2026, time.October, 30, 23, 59, 59, 999, time.UTC)
 )
 
 func TestMetricsOnTheWire(t *testing.T) {
@@ -114,7 +114,7 @@ func TestMetricsRefuse(t *testing.T) {
 	t.Parallel()
 	w := newWire(t)
 	s := w.client(t).Metrics
-	summary := func(start, end nylas.Date, domain string) func(context.Context) error {
+	summary := func(start, end time.Time, domain string) func(context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := s.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{Start: start, End: end, SendingDomain: domain})
 			return err
@@ -131,9 +131,9 @@ func TestMetricsRefuse(t *testing.T) {
 		call func(context.Context) error
 	}{
 		{"get tracking summary: End is before Start", summary(october30, october1, "")},
-		{"get tracking summary: from Start to End are 366 days, Nylas takes at most 365", summary(october1.AddDays(-365), october1, "")},
-		{"get tracking summary: Start is not a day of the calendar", summary(nylas.Date{Year: 2026, Month: time.February, Day: 29}, nylas.Date{}, "")},
-		{"get tracking summary: End is not a day of the calendar", summary(nylas.Date{}, nylas.Date{Year: 10000, Month: 1, Day: 1}, "")},
+		{"get tracking summary: from Start to End are 366 days, Nylas takes at most 365", summary(october1.AddDate(0, 0, -365), october1, "")},
+		{"get tracking summary: Start is not in the years 1 to 9999", summary(time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC), time.Time{}, "")},
+		{"get tracking summary: End is not in the years 1 to 9999", summary(time.Time{}, time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "")},
 		{"get tracking summary: SendingDomain has 256 characters, Nylas takes at most 255", summary(october1, october1, strings.Repeat("x", 256))},
 		{"get tracking metrics: End is before Start", breakdown(nylas.TrackingMetricsRequest{Start: october30, End: october1})},
 		{"get tracking metrics: Limit is not within 1 to 100", breakdown(nylas.TrackingMetricsRequest{Limit: 101})},
@@ -151,26 +151,27 @@ func TestMetricsRefuse(t *testing.T) {
 	}
 	assert.Empty(t, w.requests())
 	w = newWireAlways(answers(200, `{"data":{"totals":{}}}`))
-	_, err := w.client(t).Metrics.TrackingSummary(t.Context(), &nylas.TrackingSummaryRequest{Start: october1.AddDays(-364), End: october1})
+	_, err := w.client(t).Metrics.TrackingSummary(t.Context(), &nylas.TrackingSummaryRequest{Start: october1.AddDate(0, 0, -364), End: october1})
 	require.NoError(t, err, "365 days are taken")
 }
 
-func TestDate(t *testing.T) {
+// Days are those of UTC, whatever the zone and the time of day.
+func TestMetricsDays(t *testing.T) {
 	t.Parallel()
-	west := time.FixedZone("", -8*3600)
-	assert.Equal(t, october1, nylas.DateOf(time.Date(2026, time.September, 30, 16, 0, 0, 0, west)), "days are those of UTC")
-	assert.Equal(t, time.Date(2026, time.October, 1, 0, 0, 0, 0, time.UTC), october1.Time())
-	assert.Equal(t, "2026-10-01", october1.String())
-	assert.Equal(t, "2026-09-30", october1.AddDays(-1).String())
-	parsed, err := nylas.ParseDate("2026-10-30")
-	require.NoError(t, err)
-	assert.Equal(t, october30, parsed)
-	assert.True(t, nylas.DateOf(time.Time{}).IsZero())
-	assert.True(t, nylas.Date{}.Time().IsZero())
-	assert.False(t, october1.IsZero())
-	for _, text := range []string{"", "2026-10-1", "2026-02-29", "1.10.2026", "2026-10-01T00:00:00Z"} {
-		date, err := nylas.ParseDate(text)
-		require.ErrorContains(t, err, "nylas: parse date: want YYYY-MM-DD, got ", text)
-		assert.True(t, date.IsZero())
+	for _, tt := range []struct {
+		start, end time.Time
+		want       string
+	}{
+		{october1, october30, "?end=2026-10-30&start=2026-10-01"},
+		{time.Date(2026, time.September, 30, 16, 0, 0, 0, time.FixedZone("", -8*3600)), time.Time{}, "?start=2026-10-01"},
+		{time.Time{}, time.Date(2026, time.October, 31, 1, 0, 0, 0, time.FixedZone("", 2*3600)), "?end=2026-10-30"},
+		{october1.Add(23 * time.Hour), october1, "?end=2026-10-01&start=2026-10-01"},
+		{time.Date(1969, time.July, 20, 0, 0, 0, 0, time.UTC), time.Time{}, "?start=1969-07-20"},
+		{time.Time{}, time.Time{}, ""},
+	} {
+		w := newWire(t, answers(200, `{"data":{"totals":{}}}`))
+		_, err := w.client(t).Metrics.TrackingSummary(t.Context(), &nylas.TrackingSummaryRequest{Start: tt.start, End: tt.end})
+		require.NoError(t, err)
+		assert.Equal(t, "/v3/metrics/tracking/summary"+tt.want, w.requests()[0].target)
 	}
 }

@@ -28,7 +28,7 @@ func trackingTriggers() []events.Type {
 	return []events.Type{events.TypeMessageOpened, events.TypeMessageLinkClicked, events.TypeThreadReplied}
 }
 
-// webhook is the destination of the recorded answers, without what only some of
+// webhook is the webhook of the recorded answers, without what only some of
 // them have.
 func webhook(change func(*nylas.Webhook)) *nylas.Webhook {
 	w := &nylas.Webhook{
@@ -357,7 +357,7 @@ func TestTestEventSecret(t *testing.T) {
 	assert.Equal(t, "mock-webhook-secret", receive.TestEventSecret)
 }
 
-// A destination whose secret was not seen must not look like one that can be
+// A webhook whose secret was not seen must not look like one that can be
 // used.
 func TestSecretsMustBeThere(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,7 @@
 // handler:
 //
 //	box, err := inbox.Open("nylas.db")
-//	receiver, err := receive.New(box, receive.WithSecrets(secret))
+//	receiver, err := receive.New(box, receive.Secret(secret))
 //	go box.Run(ctx, dispatcher)
 //
 // # What it promises

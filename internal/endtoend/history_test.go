@@ -78,9 +78,9 @@ func TestLoopHistory(t *testing.T) {
 		}, *all[2])
 
 		one := collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{
-			EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened, nylas.TrackingLinkClicked}, Label: "first", SendingDomain: "mail.acme.dev",
+			Label: "first", SendingDomain: "mail.acme.dev",
 			From: "news@mail.acme.dev", GrantID: agent, MessageID: message.ID, ThreadID: message.ThreadID,
-			Start: sent, End: sent.Add(90 * time.Minute), Limit: 1,
+			Start: sent, End: sent.Add(90 * time.Minute), PageSize: 1,
 		}))
 		require.Len(t, one, 2, "two pages")
 		assert.Equal(t, all[1:], one)
@@ -91,7 +91,7 @@ func TestLoopHistory(t *testing.T) {
 		} {
 			assert.Empty(t, collect(t, l.client.Activity.ListTracking(ctx, &req)), name)
 		}
-		opens := collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened}}))
+		opens := collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{EventType: nylas.TrackingOpened}))
 		assert.Len(t, opens, 2)
 
 		event, err := l.client.Activity.GetTracking(ctx, all[1].ID)
@@ -142,7 +142,7 @@ func TestLoopMetrics(t *testing.T) {
 		ctx := t.Context()
 		second := l.nylas.AddAgentAccount("Sales", "sales@acme.dev")
 		l.sendFrom(l.nylas.GrantID(), "connected")
-		today := nylas.DateOf(time.Now())
+		today := time.Now()
 		for i := range 4 {
 			message := l.sendFrom(agent, "x")
 			if i == 0 {
@@ -164,7 +164,7 @@ func TestLoopMetrics(t *testing.T) {
 			{Key: "acme.dev", TrackedOpens: 1, TrackedLinks: 1, OpenRate: new(0.0), ClickRate: new(100.0)},
 		}, metrics.Rows)
 		metrics, err = l.client.Metrics.Tracking(ctx, &nylas.TrackingMetricsRequest{
-			Start: today, End: today.AddDays(1), GroupBy: nylas.GroupByAgentAccount, Sort: "click_rate:desc", Limit: 1,
+			Start: today, End: today.AddDate(0, 0, 1), GroupBy: nylas.GroupByAgentAccount, Sort: "click_rate:desc", Limit: 1,
 		})
 		require.NoError(t, err)
 		require.Len(t, metrics.Rows, 2)
@@ -179,12 +179,12 @@ func TestLoopMetrics(t *testing.T) {
 		assert.JSONEq(t, `4`, string(series.Buckets[5]["tracked_opens"]), "the day on which they were sent")
 		assert.JSONEq(t, `1`, string(series.Buckets[6]["tracked_opens"]))
 		for days, want := range map[int]string{21: "day 21", 22: "week 4", 92: "week 14", 93: "month 4", 365: "month 13"} {
-			series, err := l.client.Metrics.TrackingTimeseries(ctx, &nylas.TrackingTimeseriesRequest{Start: today.AddDays(1 - days), End: today})
+			series, err := l.client.Metrics.TrackingTimeseries(ctx, &nylas.TrackingTimeseriesRequest{Start: today.AddDate(0, 0, 1-days), End: today})
 			require.NoError(t, err)
 			assert.Equal(t, want, fmt.Sprint(series.Granularity, " ", len(series.Buckets)), "%d days", days)
 		}
 
-		summary, err := l.client.Metrics.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{Start: today.AddDays(1), End: today.AddDays(1)})
+		summary, err := l.client.Metrics.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{Start: today.AddDate(0, 0, 1), End: today.AddDate(0, 0, 1)})
 		require.NoError(t, err)
 		assert.Contains(t, string(summary.Totals), `"tracked_links":1`)
 		assert.Contains(t, string(summary.Other["previous"]), `"tracked_links":4`)

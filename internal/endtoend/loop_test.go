@@ -382,7 +382,7 @@ func TestLoopScheduledSend(t *testing.T) {
 					r.TriggerTypes = []events.Type{events.TypeMessageSendSuccess, events.TypeMessageSendFailed}
 				})
 				at := time.Now().Add(time.Hour)
-				message, err := l.send(func(r *nylas.SendMessageRequest) { r.SendAt = events.At(at) })
+				message, err := l.send(func(r *nylas.SendMessageRequest) { r.SendAt = at })
 				require.NoError(t, err)
 				assert.NotEmpty(t, message.ScheduleID)
 				assert.Equal(t, at.Unix(), message.SendAt.Unix())

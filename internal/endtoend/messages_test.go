@@ -29,7 +29,7 @@ func TestLoopWhoReplied(t *testing.T) {
 		l.receive(&receive.Dispatcher{
 			ThreadReplied: func(ctx context.Context, n *events.Notification, replied *events.ThreadReplied) error {
 				message, err := l.client.Messages.Get(ctx, n.GrantID, replied.MessageID,
-					&nylas.GetMessageRequest{Fields: nylas.FieldsIncludeHeaders})
+					nylas.WithFields(nylas.FieldsIncludeHeaders))
 				if err != nil {
 					return err
 				}
@@ -70,26 +70,26 @@ func TestLoopReadingBack(t *testing.T) {
 			nylas.FieldsIncludeBasicHeaders: nylas.AutoSubmittedUnknown, nylas.FieldsIncludeTrackingOptions: nylas.AutoSubmittedUnknown,
 			nylas.FieldsIncludeHeaders: nylas.AutoSubmittedReplied,
 		} {
-			reply, err := l.client.Messages.Get(ctx, grantID, replyID, &nylas.GetMessageRequest{Fields: fields})
+			reply, err := l.client.Messages.Get(ctx, grantID, replyID, nylas.WithFields(fields))
 			require.NoError(t, err)
 			assert.Equal(t, want, reply.AutoSubmitted(), fields)
 			assert.Equal(t, message.ThreadID, reply.ThreadID)
 			assert.True(t, reply.Unread)
 			assert.Nil(t, reply.TrackingOptions)
 		}
-		sent, err := l.client.Messages.Get(ctx, grantID, message.ID, &nylas.GetMessageRequest{Fields: nylas.FieldsIncludeTrackingOptions})
+		sent, err := l.client.Messages.Get(ctx, grantID, message.ID, nylas.WithFields(nylas.FieldsIncludeTrackingOptions))
 		require.NoError(t, err)
 		assert.Equal(t, &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: "trial-followup-q2"}, sent.TrackingOptions)
 		assert.Contains(t, sent.Body, l.nylas.URL(), "the mailbox has the body with its tracking")
 		assert.Equal(t, events.Metadata{"key1": "trial"}, sent.Metadata)
 
-		only, err := l.client.Messages.Get(ctx, grantID, message.ID, &nylas.GetMessageRequest{Select: []string{"id", "subject"}})
+		only, err := l.client.Messages.Get(ctx, grantID, message.ID, nylas.WithSelect("id", "subject"))
 		require.NoError(t, err)
 		assert.Equal(t, &nylas.Message{ID: message.ID, Subject: message.Subject}, only)
 
-		_, err = l.client.Messages.Get(ctx, grantID, "unknown", nil)
+		_, err = l.client.Messages.Get(ctx, grantID, "unknown")
 		require.ErrorIs(t, err, nylas.ErrNotFound)
-		_, err = l.client.Messages.Get(ctx, "unknown", message.ID, nil)
+		_, err = l.client.Messages.Get(ctx, "unknown", message.ID)
 		require.ErrorIs(t, err, nylas.ErrNotFound)
 	})
 }
@@ -115,10 +115,10 @@ func TestLoopListMessages(t *testing.T) {
 		}
 		assert.Equal(t, want, ids(nil))
 		for limit := 1; limit <= 11; limit++ {
-			assert.Equal(t, want, ids(&nylas.ListMessagesRequest{Limit: limit}))
+			assert.Equal(t, want, ids(&nylas.ListMessagesRequest{PageSize: limit}))
 		}
-		assert.Equal(t, []string{want[0], want[2], want[4], want[6], want[8]}, ids(&nylas.ListMessagesRequest{Limit: 2, From: "kim@example.org"}))
-		thread, err := l.client.Messages.Get(ctx, grantID, want[4], nil)
+		assert.Equal(t, []string{want[0], want[2], want[4], want[6], want[8]}, ids(&nylas.ListMessagesRequest{PageSize: 2, From: "kim@example.org"}))
+		thread, err := l.client.Messages.Get(ctx, grantID, want[4])
 		require.NoError(t, err)
 		assert.Equal(t, want[4:6], ids(&nylas.ListMessagesRequest{ThreadID: thread.ThreadID}))
 		assert.Equal(t, want[4:], ids(&nylas.ListMessagesRequest{ReceivedBefore: thread.Date.Add(time.Second)}))
@@ -162,7 +162,7 @@ func TestLoopDrafts(t *testing.T) {
 
 		other, err := drafts.Create(ctx, grantID, &nylas.CreateDraftRequest{Subject: "Other"})
 		require.NoError(t, err)
-		assert.Len(t, collect(t, drafts.List(ctx, grantID, &nylas.ListDraftsRequest{Limit: 1})), 2)
+		assert.Len(t, collect(t, drafts.List(ctx, grantID, &nylas.ListDraftsRequest{PageSize: 1})), 2)
 		found := collect(t, drafts.List(ctx, grantID, &nylas.ListDraftsRequest{Subject: "OTHER"}))
 		require.Len(t, found, 1)
 		assert.Equal(t, other.ID, found[0].ID)
@@ -262,7 +262,7 @@ func TestLoopSchedules(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loop) {
 				ctx, grantID, messages := t.Context(), l.nylas.GrantID(), l.client.Messages
 				in := func(d time.Duration) string {
-					message, err := l.send(func(r *nylas.SendMessageRequest) { r.SendAt = events.At(time.Now().Add(d)) })
+					message, err := l.send(func(r *nylas.SendMessageRequest) { r.SendAt = time.Now().Add(d) })
 					require.NoError(t, err)
 					return message.ScheduleID
 				}
@@ -368,7 +368,7 @@ func TestLoopTransactional(t *testing.T) {
 func TestLoopScheduledTransactional(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		message, err := l.client.Transactional.Send(t.Context(), testDomain, &nylas.SendTransactionalRequest{
-			To: toKim(), From: nylas.Participant{Email: "hello@news.sender.dev"}, SendAt: events.At(time.Now().Add(time.Hour)),
+			To: toKim(), From: nylas.Participant{Email: "hello@news.sender.dev"}, SendAt: time.Now().Add(time.Hour),
 		})
 		require.NoError(t, err)
 		assert.NotEmpty(t, message.ScheduleID)

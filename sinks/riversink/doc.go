@@ -6,7 +6,7 @@
 //	sink, err := riversink.Open(pool)
 //	err = sink.Migrate(ctx) // the tables, in a schema of their own
 //
-//	receiver, err := receive.New(sink, receive.WithSecrets(secret))
+//	receiver, err := receive.New(sink, receive.Secret(secret))
 //	http.Handle("/webhooks/nylas", receiver) // 200 once it is in the database
 //
 //	err = sink.Run(ctx, dispatcher) // until ctx ends; here or in other processes
