@@ -104,14 +104,9 @@ var peekers = sync.Pool{New: func() any { return &peeker{dec: newDecoder(nil)} }
 // errEnough ends the walk of Peek.
 var errEnough = errors.New("enough")
 
-// decodeOptions make the decoder lenient where a notification may be odd and
-// still mean something. Duplicate names that would leave its identity open are
-// refused by the parser.
-var decodeOptions = jsonv2.JoinOptions(
-	jsontext.AllowDuplicateNames(true),
-	jsontext.AllowInvalidUTF8(true),
-	jsonv2.WithUnmarshalers(recentsUnmarshalers),
-)
+// decodeOptions allow duplicate names. The parser refuses those that would leave
+// the identity of a notification open.
+var decodeOptions = jsonv2.JoinOptions(loose.Options, jsonv2.WithUnmarshalers(recentsUnmarshalers))
 
 func newDecoder(body []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(body), decodeOptions)
