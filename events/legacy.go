@@ -114,6 +114,12 @@ func (m *LegacyLinkClickedMetadata) Latest() (LegacyClick, bool) {
 	return latest(m.Recents, func(c LegacyClick) (Timestamp, Int) { return c.Timestamp, c.ID })
 }
 
+// Link returns the link that a click of Recents was on, or false if the
+// notification does not tell. See [MessageLinkClicked.Link].
+func (m *LegacyLinkClickedMetadata) Link(click LegacyClick) (LinkData, bool) {
+	return linkAt(m.LinkData, m.Recents, click, func(c LegacyClick) int64 { return int64(c.LinkIndex) })
+}
+
 func (d *LegacyMessageOpened) tracked() []Tracked {
 	return trackDeltas(d.Deltas, func(m *LegacyOpenedMetadata) []Tracked {
 		return track(m.MessageID, "", m.Payload)

@@ -1,6 +1,9 @@
 package events
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // MessageOpened is the data of a message.opened notification: the recipient's
 // mail client, or a machine on its behalf, loaded the tracking pixel.
@@ -109,6 +112,35 @@ func (d *MessageOpened) Latest() (Open, bool) {
 // its place; false if there is none.
 func (d *MessageLinkClicked) Latest() (Click, bool) {
 	return latest(d.Recents, func(c Click) (Timestamp, Int) { return c.Timestamp, c.ClickID })
+}
+
+// Link returns the link that a click of Recents was on. It returns false if the
+// notification does not tell.
+//
+// Nylas does not document how LinkIndex and LinkData belong together, and LinkData
+// may list all tracked links of the message or only the clicked one:
+//   - With several links, Link returns the one at the position LinkIndex, and false
+//     if there is none.
+//   - With one link, Link returns it if all of Recents have the LinkIndex of click.
+//
+// https://developer.nylas.com/docs/v3/email/message-tracking/
+func (d *MessageLinkClicked) Link(click Click) (LinkData, bool) {
+	return linkAt(d.LinkData, d.Recents, click, func(c Click) int64 { return int64(c.LinkIndex) })
+}
+
+func linkAt[C any](links []LinkData, recents []C, click C, index func(C) int64) (LinkData, bool) {
+	at := index(click)
+	if len(links) == 1 {
+		another := slices.ContainsFunc(recents, func(c C) bool { return index(c) != at })
+		if another {
+			return LinkData{}, false
+		}
+		return links[0], true
+	}
+	if at < 0 || at >= int64(len(links)) {
+		return LinkData{}, false
+	}
+	return links[at], true
 }
 
 func latest[E any](recents []E, order func(E) (Timestamp, Int)) (newest E, ok bool) {
