@@ -34,8 +34,8 @@ type BounceOrigin struct {
 }
 
 // MessageSendSuccess is the data of a message.send_success notification. Nylas sends
-// one for each scheduled message that was sent, and for every message if the Dashboard is
-// set up so.
+// one for each scheduled message that was sent, and for every message if "Synchronous
+// send webhooks" is on in the Nylas Dashboard.
 //
 // https://developer.nylas.com/docs/reference/notifications/messages/message-send_success/
 type MessageSendSuccess struct {
@@ -43,8 +43,8 @@ type MessageSendSuccess struct {
 }
 
 // MessageSendFailed is the data of a message.send_failed notification. Nylas sends one
-// for each scheduled message that could not be sent, and for every message if the
-// Dashboard is set up so.
+// for each scheduled message that could not be sent, and for every message if
+// "Synchronous send webhooks" is on in the Nylas Dashboard.
 //
 // https://developer.nylas.com/docs/reference/notifications/messages/message-send_failed/
 type MessageSendFailed struct {
