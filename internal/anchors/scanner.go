@@ -244,7 +244,7 @@ func readTag(source []byte) (tagSource, bool) {
 	}
 	name := 1 + skip(source[1:], func(c byte) bool { return !endsName(c) })
 	tag.reduced = slices.Clone(source[:name])
-	var seen [9]bool
+	seen := make([]bool, len(readAttributes))
 	walkTag(source[:tag.end], func(name []byte, whole, _ Span) bool {
 		i := slices.IndexFunc(readAttributes, func(read string) bool { return isName(name, read) })
 		if i >= 0 && !seen[i] {
