@@ -23,19 +23,19 @@ import (
 )
 
 const (
-	recordedURL    = "https://yourapp.com/webhooks/nylas"
-	createdSecret  = "41dD3-nXTUfebYuk81Gr" // of the recorded answer
-	storedSecret   = "OLD-SECRET-MARKER"
-	listRequest    = "GET /v3/webhooks"
-	createRequest  = "POST /v3/webhooks"
-	getRequest     = "GET /v3/webhooks/" + testWebhook
-	updateRequest  = "PUT /v3/webhooks/" + testWebhook
-	rotateRequest  = "POST /v3/webhooks/rotate-secret/" + testWebhook
-	rotatedAnswer  = "http/webhooks.rotate-secret.response.json"
-	updatedAnswer  = "http/webhooks.update.response.json"
-	refusedAnswer  = "constructed/error.webhook-url.400.json"
-	thirtyMinutes  = 30 * time.Minute
-	leaseOfAMinute = time.Minute
+	recordedURL   = "https://yourapp.com/webhooks/nylas"
+	createdSecret = "41dD3-nXTUfebYuk81Gr" // of the recorded answer
+	storedSecret  = "OLD-SECRET-MARKER"
+	listRequest   = "GET /v3/webhooks"
+	createRequest = "POST /v3/webhooks"
+	getRequest    = "GET /v3/webhooks/" + testWebhook
+	updateRequest = "PUT /v3/webhooks/" + testWebhook
+	rotateRequest = "POST /v3/webhooks/rotate-secret/" + testWebhook
+	rotatedAnswer = "http/webhooks.rotate-secret.response.json"
+	updatedAnswer = "http/webhooks.update.response.json"
+	refusedAnswer = "constructed/error.webhook-url.400.json"
+	wantOverlap   = 30 * time.Minute
+	wantLease     = time.Minute
 )
 
 // troubledStore is a store that fails on demand.
@@ -273,7 +273,7 @@ func TestSubscribeCreates(t *testing.T) {
 			assert.Equal(t, receive.BusyCreate, busy.Busy)
 			assert.NotEqual(t, "somebody", busy.Owner)
 			assert.Len(t, busy.Owner, 26)
-			assert.InDelta(t, leaseOfAMinute, time.Until(busy.BusyUntil), float64(time.Second))
+			assert.InDelta(t, wantLease, time.Until(busy.BusyUntil), float64(time.Second))
 			assert.Zero(t, busy.BusyUntil.Nanosecond(), "every store can keep it")
 			assert.Equal(t, receive.SecretState{
 				URL: recordedURL, Busy: receive.BusyCreate, Owner: busy.Owner, BusyUntil: busy.BusyUntil,
@@ -321,7 +321,7 @@ func TestSubscribeTakesOver(t *testing.T) {
 			assert.Equal(t, testWebhook, settled.WebhookID)
 			assert.Equal(t, append([]string{rotatedSecret(t)}, tt.kept...), values(settled.Secrets))
 			assert.Empty(t, settled.Busy)
-			assert.InDelta(t, thirtyMinutes, time.Until(settled.UnsureUntil), float64(2*time.Second))
+			assert.InDelta(t, wantOverlap, time.Until(settled.UnsureUntil), float64(2*time.Second))
 		})
 	}
 	t.Run("ErrWebhookExists", func(t *testing.T) {
@@ -491,7 +491,7 @@ func TestOutcomeOfASubscriptionUnknown(t *testing.T) {
 			// The next call waits for the end of the lease.
 			store.swap = nil
 			end := store.state.BusyUntil
-			assert.InDelta(t, leaseOfAMinute, end.Sub(start), float64(time.Second))
+			assert.InDelta(t, wantLease, end.Sub(start), float64(time.Second))
 			if tt.rotate {
 				w = newWire(t, rotated)
 				require.NoError(t, w.client(t).Rotate(t.Context(), store))
@@ -656,8 +656,8 @@ func TestRotate(t *testing.T) {
 		opts []nylas.RequestOption
 		left map[string]time.Duration
 	}{
-		"":            {nil, map[string]time.Duration{"newest": thirtyMinutes, "older": 10 * time.Minute, "far": thirtyMinutes}},
-		"nil":         {[]nylas.RequestOption{nil}, map[string]time.Duration{"newest": thirtyMinutes, "older": 10 * time.Minute, "far": thirtyMinutes}},
+		"":            {nil, map[string]time.Duration{"newest": wantOverlap, "older": 10 * time.Minute, "far": wantOverlap}},
+		"nil":         {[]nylas.RequestOption{nil}, map[string]time.Duration{"newest": wantOverlap, "older": 10 * time.Minute, "far": wantOverlap}},
 		"at once":     {[]nylas.RequestOption{nylas.WithOverlap(0)}, nil},
 		"five":        {[]nylas.RequestOption{nylas.WithOverlap(5 * time.Minute)}, map[string]time.Duration{"newest": 5 * time.Minute, "older": 5 * time.Minute, "far": 5 * time.Minute}},
 		"the last":    {[]nylas.RequestOption{nylas.WithOverlap(0), nylas.WithOverlap(time.Hour)}, map[string]time.Duration{"newest": time.Hour, "older": 10 * time.Minute, "far": time.Hour}},
@@ -678,7 +678,7 @@ func TestRotate(t *testing.T) {
 			assert.Equal(t, []string{rotateRequest}, sentAs(w))
 			require.Len(t, store.swaps, 2)
 			busy, settled := store.swaps[0], store.swaps[1]
-			assert.InDelta(t, leaseOfAMinute, busy.BusyUntil.Sub(start), float64(time.Second))
+			assert.InDelta(t, wantLease, busy.BusyUntil.Sub(start), float64(time.Second))
 			busy.Owner, busy.BusyUntil = "", time.Time{}
 			before.Busy = receive.BusyRotate
 			assert.Equal(t, before, busy)
@@ -693,7 +693,7 @@ func TestRotate(t *testing.T) {
 			for value, want := range tt.left {
 				assert.InDelta(t, want, left[value], float64(time.Second), value)
 			}
-			assert.InDelta(t, thirtyMinutes, settled.UnsureUntil.Sub(start), float64(time.Second))
+			assert.InDelta(t, wantOverlap, settled.UnsureUntil.Sub(start), float64(time.Second))
 			assert.Empty(t, settled.Busy)
 			assert.Empty(t, settled.Owner)
 			assert.Zero(t, settled.BusyUntil)
@@ -800,10 +800,8 @@ func ExampleClient_Subscribe() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = server.Close() }()
 	store := &memoryStore{}
 	endpoint := httptest.NewServer(challenged) // with a receive.Receiver that reads the store
-	defer endpoint.Close()
 
 	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()))
 	if err != nil {
@@ -827,6 +825,10 @@ func ExampleClient_Subscribe() {
 		}
 		fmt.Println(webhook.Status, len(webhook.TriggerTypes), "triggers,", len(state.Secrets), "secret, the same webhook:", state.WebhookID == webhook.ID)
 	}
+	endpoint.Close()
+	if err := server.Close(); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// active 3 triggers, 1 secret, the same webhook: true
 	// active 3 triggers, 1 secret, the same webhook: true
@@ -839,10 +841,8 @@ func ExampleClient_Rotate() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = server.Close() }()
 	store := &memoryStore{}
 	endpoint := httptest.NewServer(challenged)
-	defer endpoint.Close()
 	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()))
 	if err != nil {
 		log.Fatal(err)
@@ -868,6 +868,10 @@ func ExampleClient_Rotate() {
 		log.Fatal(err)
 	}
 	fmt.Println(len(state.Secrets), "secret")
+	endpoint.Close()
+	if err := server.Close(); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// 2 secrets, the old one for 30m0s
 	// 1 secret

@@ -130,7 +130,7 @@ func TestSubscribeSecretVerifies(t *testing.T) {
 		_, err = l.client.Subscribe(t.Context(), loopRequest(empty))
 		require.ErrorIs(t, err, nylas.ErrWebhookExists)
 		l.subscribe(empty, func(r *nylas.SubscribeRequest) { r.Adopt = true })
-		*store = memoryStore{state: empty.state} //nolint:govet // nobody else uses it now
+		store.state = empty.state
 		open(3)
 		require.Len(t, l.destinations(), 1)
 	})

@@ -57,7 +57,8 @@ func TestReadmeCoverage(t *testing.T) {
 		}
 
 		// What is made of other calls has no endpoint of its own.
-		covered["Webhooks.Ensure"] = "| `Webhooks.Ensure` | made of `List`, `Get`, `Create`, `Update`, `Delete` | yes |\n"
+		covered["Subscribe"] = "| `Subscribe` | made of `List`, `Get`, `Create`, `Update`, `RotateSecret` | yes |\n"
+		covered["Rotate"] = "| `Rotate` | made of `RotateSecret` | yes |\n"
 
 		var rows strings.Builder
 		for _, name := range methodsOfClient() {
@@ -153,10 +154,15 @@ func template(path string) *regexp.Regexp {
 	return regexp.MustCompile("^" + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(path), "[^/]+") + "$")
 }
 
-// methodsOfClient returns the methods of all services that take RequestOptions,
-// such as "Messages.Send".
+// methodsOfClient returns the methods of the Client and of all its services that take
+// RequestOptions, such as "Subscribe" and "Messages.Send".
 func methodsOfClient() []string {
 	var names []string
+	for method := range reflect.TypeFor[*nylas.Client]().Methods() {
+		if takesRequestOptions(method.Type) {
+			names = append(names, method.Name)
+		}
+	}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[nylas.Client]()) {
 		if !field.IsExported() {
 			continue
