@@ -325,6 +325,9 @@ func (k *keeper) lease(
 		fmt.Errorf("the time for it in the lease is over: %w", context.DeadlineExceeded))
 	defer cancel()
 	webhook, err := do(doing)
+	// What is known now must be stored, also if the caller's time is over.
+	ctx, stop := context.WithDeadline(context.WithoutCancel(ctx), busy.BusyUntil)
+	defer stop()
 	switch {
 	case errors.Is(err, ErrOutcomeUnknown):
 		return nil, err

@@ -224,8 +224,10 @@ type process struct {
 }
 
 func (p *process) run() {
-	for range 1 + p.random.IntN(4) {
-		<-time.After(p.upTo(modelSpan / 4))
+	for i := range 1 + p.random.IntN(4) {
+		if wait := p.upTo(modelSpan / 4); i > 0 || p.random.IntN(2) == 0 { // many begin together
+			<-time.After(wait)
+		}
 		p.crashIn = 0
 		if p.chance(0.3) {
 			p.crashIn = 1 + p.random.IntN(12)
@@ -248,7 +250,9 @@ func (p *process) call() {
 		ctx = limited
 	}
 	if p.chance(0.4) {
-		if err := client.Rotate(ctx, p); err == nil {
+		err := client.Rotate(ctx, p)
+		assert.False(p.t, errors.Is(err, receive.ErrChanged), "then it begins again") //nolint:testifylint // in a goroutine
+		if err == nil {
 			p.count("rotated")
 		}
 		return
@@ -256,6 +260,7 @@ func (p *process) call() {
 	req := modelRequest(p)
 	req.Adopt = p.chance(0.5)
 	webhook, err := client.Subscribe(ctx, req)
+	assert.False(p.t, errors.Is(err, receive.ErrChanged), "then it begins again") //nolint:testifylint // in a goroutine
 	switch {
 	case err == nil:
 		assert.NotEmpty(p.t, webhook.ID)
@@ -288,6 +293,7 @@ func (p *process) Load(ctx context.Context) (receive.SecretState, error) {
 	}
 	state, err := p.store.Load(ctx)
 	p.step()
+	p.doze()
 	return state, err
 }
 
@@ -317,8 +323,8 @@ func (p *process) Swap(ctx context.Context, old, next receive.SecretState) error
 // doze lets a process sleep, for longer than a lease now and then.
 func (p *process) doze() {
 	wait := p.upTo(time.Second)
-	if p.chance(p.trouble / 4) {
-		wait = p.upTo(3 * time.Minute)
+	if p.chance(p.trouble / 3) {
+		wait = p.upTo(75 * time.Second)
 	}
 	<-time.After(wait)
 }
@@ -384,7 +390,10 @@ type memoryStore struct {
 	swaps []receive.SecretState // what was stored, in its order
 }
 
-func (s *memoryStore) Load(context.Context) (receive.SecretState, error) {
+func (s *memoryStore) Load(ctx context.Context) (receive.SecretState, error) {
+	if ctx.Err() != nil {
+		return receive.SecretState{}, context.Cause(ctx)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.state
@@ -392,7 +401,10 @@ func (s *memoryStore) Load(context.Context) (receive.SecretState, error) {
 	return state, nil
 }
 
-func (s *memoryStore) Swap(_ context.Context, old, next receive.SecretState) error {
+func (s *memoryStore) Swap(ctx context.Context, old, next receive.SecretState) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.state.Equal(old) {
