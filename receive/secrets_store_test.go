@@ -248,8 +248,8 @@ func TestSwapper(t *testing.T) {
 		if n >= until {
 			return
 		}
-		switch err := store.Swap(t.Context(), state, nthState(n+1)); {
-		case err == nil:
+		switch err := store.Swap(t.Context(), state, nthState(n+1)); err {
+		case nil:
 			_, err = os.Stdout.WriteString("swapped " + strconv.Itoa(n+1) + "\n")
 			require.NoError(t, err)
 		default:
