@@ -38,8 +38,8 @@ func (c *secrets) Load(ctx context.Context) (receive.SecretState, error) {
 	}
 }
 
-// Swap replaces old by new, or returns [receive.ErrChanged].
-func (c *secrets) Swap(ctx context.Context, old, new receive.SecretState) error {
+// Swap replaces old by next, or returns [receive.ErrChanged].
+func (c *secrets) Swap(ctx context.Context, old, next receive.SecretState) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("inbox: swap secrets: %w", context.Cause(ctx))
 	}
@@ -49,12 +49,12 @@ func (c *secrets) Swap(ctx context.Context, old, new receive.SecretState) error 
 	default:
 	}
 	// The writer may come to it after the caller has gone on.
-	old, new = cloneState(old), cloneState(new)
+	old, next = cloneState(old), cloneState(next)
 	_, err := ask(ctx, &c.inbox.queue, func(s *store) (struct{}, error) {
 		if ctx.Err() != nil {
 			return struct{}{}, context.Cause(ctx)
 		}
-		return struct{}{}, s.swapSecrets(old, new)
+		return struct{}{}, s.swapSecrets(old, next)
 	})
 	if err != nil && !errors.Is(err, receive.ErrChanged) && !errors.Is(err, ErrClosed) {
 		return fmt.Errorf("inbox: swap secrets: %w", err)
@@ -68,11 +68,11 @@ func cloneState(state receive.SecretState) receive.SecretState {
 	return state
 }
 
-func (s *store) swapSecrets(old, new receive.SecretState) error {
+func (s *store) swapSecrets(old, next receive.SecretState) error {
 	if !s.secrets.stored.Load().Equal(old) {
 		return receive.ErrChanged
 	}
-	state, err := json.Marshal(new)
+	state, err := json.Marshal(next)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (s *store) swapSecrets(old, new receive.SecretState) error {
 	}); err != nil {
 		return err
 	}
-	s.secrets.stored.Store(&new)
+	s.secrets.stored.Store(&next)
 	return nil
 }
 

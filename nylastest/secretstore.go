@@ -101,11 +101,11 @@ func (s *secretStore) load(store receive.SecretStore) receive.SecretState {
 }
 
 // trySwap returns whether old was stored.
-func (s *secretStore) trySwap(store receive.SecretStore, old, new receive.SecretState) (swapped bool) {
+func (s *secretStore) trySwap(store receive.SecretStore, old, next receive.SecretState) (swapped bool) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), secretLimit)
 	defer cancel()
-	err := store.Swap(ctx, old, new)
+	err := store.Swap(ctx, old, next)
 	s.checkError(err)
 	if err != nil && !errors.Is(err, receive.ErrChanged) {
 		s.Errorf("Swap: %v", err)
@@ -120,9 +120,9 @@ func (s *secretStore) checkError(err error) {
 	}
 }
 
-func (s *secretStore) swap(old, new receive.SecretState) {
+func (s *secretStore) swap(old, next receive.SecretState) {
 	s.Helper()
-	if !s.trySwap(s.store, old, new) {
+	if !s.trySwap(s.store, old, next) {
 		s.Fatal("Swap did not store the state although old is what Load would return")
 	}
 }

@@ -73,7 +73,7 @@ func (s *shelfStore) Load(ctx context.Context) (receive.SecretState, error) {
 	return copied(s.state), nil
 }
 
-func (s *shelfStore) Swap(ctx context.Context, old, new receive.SecretState) error {
+func (s *shelfStore) Swap(ctx context.Context, old, next receive.SecretState) error {
 	if ctx.Err() != nil && s.broken != "swaps when the context has ended" {
 		return context.Cause(ctx)
 	}
@@ -99,15 +99,15 @@ func (s *shelfStore) Swap(ctx context.Context, old, new receive.SecretState) err
 		case "has an error of its own":
 			return errors.New("changed")
 		case "stores and returns ErrChanged":
-			s.state = copied(new)
+			s.state = copied(next)
 		}
 		return receive.ErrChanged
 	}
 	if s.broken == "takes the caller's memory" {
-		s.state = new
+		s.state = next
 		return nil
 	}
-	s.state = s.kept(copied(new))
+	s.state = s.kept(copied(next))
 	s.seen = nil
 	return nil
 }

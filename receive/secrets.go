@@ -51,15 +51,24 @@ func (f fixedSecrets) check() error {
 	return err
 }
 
-// A SecretStore keeps the secrets of one webhook, for all processes that create it,
-// rotate its secret or receive its deliveries. The nylastest package has a test for
-// stores of your own, TestSecretStore.
+// A SecretStore keeps the secrets of one webhook, for all processes that create it, rotate
+// its secret or receive its deliveries:
+//
+//	store                         processes                    after a restart
+//	MemorySecrets                 one, in tests and demos      empty, needs Adopt
+//	FileSecrets                   several, on one machine      kept
+//	Secrets of inbox.Inbox        the one that has the inbox   kept
+//	Secrets of riversink.Sink     any number, on any machines  kept, in PostgreSQL
+//
+// Test a store of your own with TestSecretStore of package nylastest. It must keep times to
+// the nanosecond, as JSON does, because callers compare what they stored with what they load.
+// It must not put a secret into an error, nor share memory with its callers.
 type SecretStore interface {
 	SecretSource
-	// Swap replaces old by new. It returns ErrChanged, and changes nothing, if the
-	// stored state is not Equal to old. Of two concurrent calls with the same old at
-	// most one succeeds. After any other error either state may be stored.
-	Swap(ctx context.Context, old, new SecretState) error
+	// Swap replaces old by next. It returns ErrChanged, and changes nothing, if the stored
+	// state is not Equal to old. Of two concurrent calls with the same old at most one
+	// succeeds. After any other error either state may be stored.
+	Swap(ctx context.Context, old, next SecretState) error
 }
 
 // ErrChanged is the error of [SecretStore].Swap if the stored state is not the old one

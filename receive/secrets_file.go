@@ -153,9 +153,9 @@ func (f *FileSecrets) Load(ctx context.Context) (SecretState, error) {
 	return f.read()
 }
 
-// Swap replaces old by new in the file, or returns [ErrChanged]. It waits for Swaps of
+// Swap replaces old by next in the file, or returns [ErrChanged]. It waits for Swaps of
 // other processes until ctx is done.
-func (f *FileSecrets) Swap(ctx context.Context, old, new SecretState) error {
+func (f *FileSecrets) Swap(ctx context.Context, old, next SecretState) error {
 	unlock, err := f.lock(ctx)
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func (f *FileSecrets) Swap(ctx context.Context, old, new SecretState) error {
 	if !stored.Equal(old) {
 		return ErrChanged
 	}
-	if err := f.write(new); err != nil {
+	if err := f.write(next); err != nil {
 		return fmt.Errorf("receive: write secrets: %w", err)
 	}
 	return nil

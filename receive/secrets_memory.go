@@ -27,8 +27,8 @@ func (m *MemorySecrets) Load(ctx context.Context) (SecretState, error) {
 	return m.state.clone(), nil
 }
 
-// Swap replaces old by new, or returns [ErrChanged].
-func (m *MemorySecrets) Swap(ctx context.Context, old, new SecretState) error {
+// Swap replaces old by next, or returns [ErrChanged].
+func (m *MemorySecrets) Swap(ctx context.Context, old, next SecretState) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -37,7 +37,7 @@ func (m *MemorySecrets) Swap(ctx context.Context, old, new SecretState) error {
 	if !m.state.Equal(old) {
 		return ErrChanged
 	}
-	m.state = new.clone()
+	m.state = next.clone()
 	return nil
 }
 

@@ -80,20 +80,20 @@ func (c *secrets) load(ctx context.Context, from querier, lock string) (state re
 	return state, nil
 }
 
-// Swap replaces old by new, or returns [receive.ErrChanged].
-func (c *secrets) Swap(ctx context.Context, old, new receive.SecretState) error {
-	err := c.swap(ctx, old, new)
+// Swap replaces old by next, or returns [receive.ErrChanged].
+func (c *secrets) Swap(ctx context.Context, old, next receive.SecretState) error {
+	err := c.swap(ctx, old, next)
 	if err == nil || errors.Is(err, receive.ErrChanged) {
 		return err
 	}
 	return c.failed(ctx, "swap secrets", err)
 }
 
-func (c *secrets) swap(ctx context.Context, old, new receive.SecretState) error {
+func (c *secrets) swap(ctx context.Context, old, next receive.SecretState) error {
 	if err := c.sink.checkSafe(ctx); err != nil {
 		return err
 	}
-	state, err := json.Marshal(new)
+	state, err := json.Marshal(next)
 	if err != nil {
 		return err
 	}
