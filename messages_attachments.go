@@ -320,7 +320,8 @@ func unfitForFilename(r rune) bool {
 }
 
 func unfitForContentID(r rune) bool {
-	return unfitForHost(r) && !strings.ContainsRune("._+@", r)
+	isLetterOrDigit := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	return !isLetterOrDigit && !strings.ContainsRune("._-+@", r)
 }
 
 // isMediaType reports whether a value is one type with its parameters, on one line.

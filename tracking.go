@@ -1,10 +1,10 @@
 package nylas
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
 // TrackingOptions switches the tracking of a message on. On a message, the
@@ -30,21 +30,13 @@ type TrackingOptions struct {
 	DomainName string `json:"domain_name,omitzero"`
 }
 
-// The limits of TrackingOptions.
-// https://developer.nylas.com/docs/v3/email/message-tracking/
-const (
-	maxLabelChars      = 2048
-	maxDomainNameBytes = 253
-	maxDomainPartBytes = 63 // RFC 1035, section 2.3.4
-)
-
 // check refuses what Nylas is documented to refuse.
 func (o *TrackingOptions) check(op string) error {
 	if o == nil {
 		return nil
 	}
-	if chars := utf8.RuneCountInString(o.Label); chars > maxLabelChars {
-		reason := fmt.Sprintf("TrackingOptions.Label has %d characters, Nylas takes at most %d", chars, maxLabelChars)
+	if chars := utf8.RuneCountInString(o.Label); chars > rules.MaxLabelChars {
+		reason := fmt.Sprintf("TrackingOptions.Label has %d characters, Nylas takes at most %d", chars, rules.MaxLabelChars)
 		return refuse(op, reason, ErrTrackingDataTooLarge)
 	}
 	if o.DomainName == "" {
@@ -53,37 +45,8 @@ func (o *TrackingOptions) check(op string) error {
 	if !o.Opens && !o.Links {
 		return refuse(op, "TrackingOptions.DomainName needs Opens or Links; replies do not use it", ErrTrackingDomain)
 	}
-	if err := checkDomainName(o.DomainName); err != nil {
+	if err := rules.CheckHostname(o.DomainName); err != nil {
 		return refuse(op, "TrackingOptions.DomainName "+err.Error(), ErrTrackingDomain)
 	}
 	return nil
-}
-
-// checkDomainName takes what Nylas takes after trimming white space and one
-// trailing dot.
-func checkDomainName(name string) error {
-	name = strings.TrimSuffix(strings.TrimSpace(name), ".")
-	if len(name) > maxDomainNameBytes {
-		return fmt.Errorf("is longer than %d characters", maxDomainNameBytes)
-	}
-	parts := strings.Split(name, ".")
-	if len(parts) < 2 {
-		return errors.New("is not a full hostname: it has no dot")
-	}
-	for _, part := range parts {
-		switch {
-		case part == "" || len(part) > maxDomainPartBytes:
-			return fmt.Errorf("has a part between dots that is empty or longer than %d characters", maxDomainPartBytes)
-		case strings.HasPrefix(part, "-") || strings.HasSuffix(part, "-"):
-			return errors.New("has a part that begins or ends with a hyphen")
-		case strings.ContainsFunc(part, unfitForHost):
-			return errors.New("has other characters than ASCII letters, digits, hyphens and dots: " +
-				"want a hostname without scheme, port, path or wildcard")
-		}
-	}
-	return nil
-}
-
-func unfitForHost(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
 }

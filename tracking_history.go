@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
 // ActivityService covers mail of Agent Accounts and Transactional sends only,
@@ -111,7 +112,7 @@ func (r *ListTrackingRequest) check(op string) error {
 		name, value string
 		limit       int
 	}{
-		{"Label", r.Label, maxLabelChars},
+		{"Label", r.Label, rules.MaxLabelChars},
 		{"SendingDomain", r.SendingDomain, maxSendingDomainChars},
 		{"From", r.From, maxAddressChars},
 		{"GrantID", r.GrantID, maxGrantFilterChars},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
 // labelPrefix begins a label of [EncodeLabel]. The digit is the version: what a
@@ -45,8 +47,8 @@ func EncodeLabel(values map[string]string) (string, error) {
 		escapeLabel(&b, values[key])
 	}
 	label := b.String()
-	if chars := utf8.RuneCountInString(label); chars > maxLabelChars {
-		return "", refuse(op, fmt.Sprintf("the label has %d characters, Nylas takes at most %d", chars, maxLabelChars),
+	if chars := utf8.RuneCountInString(label); chars > rules.MaxLabelChars {
+		return "", refuse(op, fmt.Sprintf("the label has %d characters, Nylas takes at most %d", chars, rules.MaxLabelChars),
 			ErrTrackingDataTooLarge)
 	}
 	return label, nil
@@ -59,7 +61,7 @@ func EncodeLabel(values map[string]string) (string, error) {
 // makes of the values.
 func DecodeLabel(label string) (map[string]string, bool) {
 	encoded, ours := strings.CutPrefix(label, labelPrefix)
-	if !ours || len(label) > maxLabelChars*utf8.UTFMax {
+	if !ours || len(label) > rules.MaxLabelChars*utf8.UTFMax {
 		return nil, false
 	}
 	values := make(map[string]string)
