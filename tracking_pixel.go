@@ -6,24 +6,23 @@ import (
 	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
-// StripPixel removes every <img> that loads something from a tracking host of Nylas,
-// or from one of hosts, and leaves every other byte as it was. Show sent mail
-// through it, and an application does not count its own views as opens.
+// StripPixel removes every <img> that loads something from a tracking host of Nylas or
+// from one of hosts. It leaves every other byte as it was. Pass sent mail through it
+// before you show it, so that your application does not count its own views as opens.
 //
-// An image loads its src or one of the candidates of its srcset; one candidate of
-// such a host is enough. An <image> is an <img>, as HTML parsers read it. What else
-// can load something, such as styles and other elements, is left as it is: Nylas
-// puts no pixel there.
+// Give the hostname of TrackingOptions.DomainName as a host, and any that you used
+// before. A host stands for itself only, on all its ports. Case and one trailing dot
+// make no difference.
 //
-// Give the hostname of TrackingOptions.DomainName as a host, also one that is used
-// no more. A host stands for itself only, on all its ports; case and one trailing
-// dot make no difference. The body is read as by a mail client that runs no
-// scripts: what noscript elements hold counts, what comments hold does not.
+// An image loads its src or one of the candidates of its srcset; one candidate of such a
+// host is enough. An <image> is an <img>, as HTML parsers read it. StripPixel leaves
+// alone what else can load something, such as styles: Nylas puts no pixel there. It reads
+// the body as a mail client does that runs no scripts: what noscript elements hold counts,
+// and what comments hold does not.
 //
-// There is no function that restores links: a tracked link does not contain its
-// original target, which is known to Nylas alone. Keep the body as it was before
-// sending, if the links are to be shown too. A click on a tracked link counts,
-// whoever makes it.
+// Nothing can restore links: a tracked link does not contain its target, which only Nylas
+// knows. Keep the body as it was before sending if you want to show the links too. A click
+// on a tracked link counts, whoever makes it.
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 func StripPixel(html string, hosts ...string) string {

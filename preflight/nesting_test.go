@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 
 	"github.com/nylastrack/nylas-go/preflight"
 )
@@ -75,24 +74,15 @@ func assertSameAnchors(t *testing.T, body string) {
 	for _, link := range preflight.Check(tracked(body)).Links {
 		listed = append(listed, link.Text)
 	}
-	around := &html.Node{Type: html.ElementNode, Data: "body", DataAtom: atom.Body}
-	nodes, err := html.ParseFragmentWithOptions(strings.NewReader(body), around, html.ParseOptionEnableScripting(false))
-	require.NoError(t, err)
 	var parsed []string
-	for _, root := range nodes {
-		all := slices.Collect(root.Descendants())
-		for _, node := range append([]*html.Node{root}, all...) {
-			if node.DataAtom != atom.A {
-				continue
+	for _, node := range parsedAnchors(t, body) {
+		var text strings.Builder
+		for inner := range node.Descendants() {
+			if inner.Type == html.TextNode {
+				text.WriteString(inner.Data)
 			}
-			var text strings.Builder
-			for inner := range node.Descendants() {
-				if inner.Type == html.TextNode {
-					text.WriteString(inner.Data)
-				}
-			}
-			parsed = append(parsed, strings.Join(strings.Fields(text.String()), " "))
 		}
+		parsed = append(parsed, strings.Join(strings.Fields(text.String()), " "))
 	}
 	require.Equal(t, parsed, listed, body)
 }

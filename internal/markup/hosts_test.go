@@ -14,7 +14,7 @@ import (
 func TestHostOf(t *testing.T) {
 	t.Parallel()
 	for rawURL, want := range map[string]string{
-		"https://acme.dev/x": "acme.dev", "HTTP://ACME.dev.:80?x": "acme.dev", "//acme.dev#x": "acme.dev", " \thttps:\\\\acme.dev\\x": "acme.dev",
+		"https://acme.dev/x": "acme.dev", "HTTP://ACME.dev.:80?x": "acme.dev", "//acme.dev#x": "acme.dev", "\thttps:\\\\acme.dev\\x": "acme.dev",
 		"https://ac\nme.dev": "acme.dev", "https://kim:pw@acme.dev": "acme.dev", "https://acme%2edev": "acme.dev", "http://[::1]:80/": "::1",
 		"": "", "acme.dev": "", "/acme.dev": "", "ftp://acme.dev": "", "data:text/html,//acme.dev": "", "https:///": "", "cid:x": "",
 	} {
