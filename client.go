@@ -211,8 +211,9 @@ func WithUserAgent(name string) ClientOption {
 }
 
 // WithLogger sets a logger. The Client writes one debug record for each attempt:
-// method, path template, status, duration, attempt and request id. No record holds a
-// body, a key, a secret, an address or an id from a path.
+// method, path template, status, duration, attempt and request id. [Client.Subscribe]
+// warns of webhooks that it does not use, with their ids. No record holds a body, a
+// key, a secret, an address or an id from a path.
 func WithLogger(logger *slog.Logger) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		if logger == nil {

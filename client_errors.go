@@ -118,7 +118,7 @@ type Error struct {
 	// matches ErrOutcomeUnknown.
 	OutcomeUnknown bool
 
-	refused []error // what a request without any I/O matches
+	refused []error // what an error that the SDK found itself matches
 	cause   error
 	// secrets returns what no text may show. It is a function so that a dump of the
 	// struct does not show it either.

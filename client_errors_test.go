@@ -308,7 +308,7 @@ func TestAnswersThatAreNotNylas(t *testing.T) {
 				case repeatsWithKey:
 					assertSentinels(t, err, nylas.ErrOutcomeUnknown)
 					want += textUnknownSend
-				case repeatsUnsent:
+				case repeatsUnsent, repeatsTold:
 					assertSentinels(t, err, nylas.ErrOutcomeUnknown)
 					want += textUnknown
 				}
@@ -337,7 +337,7 @@ func TestAnswersThatAreNotNylas(t *testing.T) {
 			case repeatsWithKey:
 				assertSentinels(t, err, nylas.ErrOutcomeUnknown)
 				want += textUnknownSend
-			case repeatsUnsent:
+			case repeatsUnsent, repeatsTold:
 				assertSentinels(t, err, nylas.ErrOutcomeUnknown)
 				want += textUnknown
 			}

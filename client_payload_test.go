@@ -1,7 +1,6 @@
 package nylas_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,15 +12,12 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
-	"github.com/nylastrack/nylas-go/nylastest"
 )
 
 const unavailableAnswer = "http/error.unavailable.503.json"
@@ -219,38 +215,6 @@ func TestExactReadIsWhole(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.Messages.Send(t.Context(), testGrant, attached(nylas.Attachment{Filename: "f", Content: streamOf(7, "content")}))
 	assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-}
-
-// TestEndOfAnAttemptEndsItsStream blocks in a Read until the stream is closed, as
-// a pipe does. The error that this gives is not the reason.
-func TestEndOfAnAttemptEndsItsStream(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := nylastest.NewServer(t, nylastest.WithNetwork(nylastest.NewNetwork()))
-		client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()), nylas.WithHTTPClient(server.HTTPClient()))
-		require.NoError(t, err)
-		var opened []*io.PipeWriter
-		content := nylas.StreamContent(nylas.UnknownSize, func() (io.ReadCloser, error) {
-			r, w := io.Pipe()
-			opened = append(opened, w)
-			return r, nil
-		})
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-		defer cancel()
-		start := time.Now()
-		_, err = client.Messages.Send(ctx, server.GrantID(), attached(nylas.Attachment{Filename: "f", Content: content}))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assertSentinels(t, err)
-		assert.Equal(t, 4*time.Minute, time.Since(start))
-		assert.Equal(t, 2, asError(t, err).Attempts, "the first one ends after %v", sendLimit)
-		synctest.Wait()
-		require.Len(t, opened, 2)
-		for _, w := range opened {
-			_, err := w.Write([]byte("x"))
-			require.ErrorIs(t, err, io.ErrClosedPipe)
-		}
-		assert.Empty(t, server.Messages())
-	})
 }
 
 // TestStreamAfterItsAttempt goes on reading when the attempt is over, as a

@@ -100,6 +100,9 @@ const (
 	repeatWithKey
 	// repeatUnsent is for calls that must not be made twice and take no key.
 	repeatUnsent
+	// repeatTold is for calls that can be made twice, but whose caller must know
+	// whether an attempt may have been carried out.
+	repeatTold
 )
 
 func newIdempotencyKey() string { return "nylas-go-" + rand.Text() }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -280,6 +281,7 @@ const (
 	repeatsAlways repeats = iota
 	repeatsWithKey
 	repeatsUnsent
+	repeatsTold // always, and its error says whether it may have been carried out
 )
 
 // method is one method of the Client, for tests that go through all of them.
@@ -347,7 +349,7 @@ func methods() []method {
 			},
 		},
 		{
-			"rotate webhook secret", http.MethodPost, "/v3/webhooks/rotate-secret/{webhook_id}", repeatsAlways,
+			"rotate webhook secret", http.MethodPost, "/v3/webhooks/rotate-secret/{webhook_id}", repeatsTold,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
 				_, err := c.Webhooks.RotateSecret(ctx, testWebhook, opts...)
 				return err
@@ -401,6 +403,7 @@ func sentinels() []error {
 		nylas.ErrTrackingNotAllowed, nylas.ErrTooManyLinks, nylas.ErrLinkRejected, nylas.ErrTrackingDataTooLarge,
 		nylas.ErrTrackingDomain, nylas.ErrInvalidRequest, nylas.ErrUnauthorized, nylas.ErrForbidden, nylas.ErrNotFound,
 		nylas.ErrIdempotencyConflict, nylas.ErrRateLimited, nylas.ErrProviderRateLimited, nylas.ErrOutcomeUnknown,
+		nylas.ErrWebhookExists,
 	}
 }
 
@@ -414,4 +417,27 @@ func assertSentinels(tb testing.TB, err error, want ...error) {
 		}
 	}
 	assert.ElementsMatch(tb, want, got)
+}
+
+// What methods has not, no test takes through the failures.
+func TestMethodsHasEachMethodOfTheServices(t *testing.T) {
+	t.Parallel()
+	var ops []string
+	for _, m := range methods() {
+		ops = append(ops, m.op)
+	}
+	var names []string
+	for _, service := range reflect.VisibleFields(reflect.TypeFor[nylas.Client]()) {
+		if !service.IsExported() {
+			continue
+		}
+		for method := range service.Type.Methods() {
+			f := method.Type
+			if f.IsVariadic() && f.In(f.NumIn()-1) == reflect.TypeFor[[]nylas.RequestOption]() {
+				names = append(names, service.Name+"."+method.Name)
+			}
+		}
+	}
+	slices.Sort(ops)
+	assert.Len(t, slices.Compact(ops), len(names), "methods() has %q, the services have %q", ops, names)
 }

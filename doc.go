@@ -18,7 +18,7 @@
 //			log.Println(opened.MessageID, "was opened; the label is", opened.Label)
 //			return nil
 //		},
-//	}, receive.WithSecrets(secret))
+//	}, receive.Secret(secret))
 //	http.Handle("/webhooks/nylas", receiver)
 //
 // It answers 200 only when the function returned nil, so what is behind it decides

@@ -2,12 +2,15 @@ package nylas
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
-	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/nylastrack/nylas-go/events"
 )
@@ -18,69 +21,139 @@ type MessageService struct{ client *Client }
 // Participant is a name and an e-mail address.
 type Participant = events.Participant
 
-// Header is a header of a message.
+// Header is one header of a message.
 type Header struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// SendMessageRequest is a message to send.
+// SendMessageRequest is a message to send. Only To is required.
 //
 // https://developer.nylas.com/docs/reference/api/messages/send-message/
 type SendMessageRequest struct {
-	To  []Participant `json:"to"` // at least one
+	To  []Participant `json:"to,omitzero"` // at least one
 	CC  []Participant `json:"cc,omitzero"`
 	BCC []Participant `json:"bcc,omitzero"`
-	// From is one participant; left out, the grant's own address and name are used.
+	// From has at most one participant. It defaults to the address and name of the
+	// grant.
 	From    []Participant `json:"from,omitzero"`
 	ReplyTo []Participant `json:"reply_to,omitzero"`
 	Subject string        `json:"subject,omitzero"`
-	// Body is HTML, or plain text with IsPlaintext.
+	// Body is HTML, unless IsPlaintext is set.
 	Body string `json:"body,omitzero"`
-	// IsPlaintext sends the body as plain text. Opens and links cannot be tracked then.
+	// IsPlaintext sends Body as plain text. Nylas cannot track opens and links in
+	// plain text.
 	IsPlaintext bool `json:"is_plaintext,omitzero"`
-	// CustomHeaders are further headers, each in one line, and none that names
-	// recipients. List-Unsubscribe does not work with Microsoft Graph and iCloud.
+	// CustomHeaders are more headers. A value must be one line, and To, CC and BCC are
+	// refused. List-Unsubscribe does not work with Microsoft Graph and iCloud.
 	CustomHeaders []Header `json:"custom_headers,omitzero"`
-	// Metadata is kept with the message: at most 50 pairs, keys of at most 40 and
-	// values of at most 500 characters. It does not come back in tracking
-	// notifications; TrackingOptions.Label does.
+	// Metadata is stored with the message: at most 50 pairs, with keys of at most 40
+	// and values of at most 500 characters. Tracking notifications do not contain it;
+	// they contain TrackingOptions.Label.
 	Metadata map[string]string `json:"metadata,omitzero"`
-	// ReplyToMessageID is the message that this one answers: the provider's id, or
-	// for IMAP the Message-ID header.
+	// ReplyToMessageID is the id of the message that this one replies to. For IMAP it
+	// is the Message-ID header.
 	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
-	// SendAt, made by events.At, schedules the message, at most 30 days ahead unless UseDraft is set.
-	// The shortest time ahead is 1 or 2 minutes, depending on which page of Nylas
-	// one reads.
-	SendAt events.Timestamp `json:"send_at,omitzero"`
+	// SendAt schedules the message. It must be in the future, and at most 30 days
+	// ahead unless UseDraft is set. Nylas counts in whole seconds: a fraction of a
+	// second is cut off. Nylas' pages disagree on the shortest time ahead: they say 1
+	// minute and 2 minutes.
+	SendAt time.Time `json:"send_at,omitzero"`
 	// UseDraft keeps a scheduled message as a draft at the provider (Google,
 	// Microsoft). It needs SendAt.
 	UseDraft bool `json:"use_draft,omitzero"`
-	// SignatureID is a signature that is put at the end of the body.
+	// SignatureID is the id of a signature that Nylas adds to the end of the body.
 	SignatureID string `json:"signature_id,omitzero"`
-	// Template makes subject and body; those given here come before it.
+	// Template fills in the subject and the body. Subject and Body take precedence.
 	Template *Template `json:"template,omitzero"`
-	// TrackingOptions switches tracking on; nil sends without it.
+	// TrackingOptions turns tracking on. Nil sends the message without tracking.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
 
 	// Attachments are files to send with the message, and images for its body.
-	Attachments []Attachment `json:"-"`
-	// Fields asks for the headers of the sent message. It has no effect on
-	// scheduled messages.
-	Fields MessageFields `json:"-"`
+	Attachments []Attachment `json:"attachments,omitzero"`
+	// Fields asks Nylas to return the headers of the sent message. It has no effect on
+	// a scheduled message.
+	Fields MessageFields `json:"fields,omitzero"`
 }
 
-// Template is a template that is stored at Nylas.
+// MarshalJSON encodes the request, so that a program can store it and send it later.
+// Decoding returns an equal request; [Attachment] and [Template] say what they keep.
+// This is not the JSON that Nylas receives. If JSON cannot hold the request, the
+// error says why and matches [ErrInvalidRequest].
+func (r SendMessageRequest) MarshalJSON() ([]byte, error) { return storedRequest(storedMessage(r)) }
+
+// storedMessage is a SendMessageRequest without MarshalJSON.
+type storedMessage SendMessageRequest
+
+// wire returns the request as Nylas receives it, without its attachments.
+func (r *SendMessageRequest) wire() any {
+	body := storedMessage(*r)
+	body.Attachments, body.Fields = nil, ""
+	return struct {
+		storedMessage
+		SendAt events.Timestamp `json:"send_at,omitzero"`
+	}{body, events.At(r.SendAt)}
+}
+
+// storedRequest encodes a request whose type has no MarshalJSON. Unlike package
+// encoding/json it refuses text that is not UTF-8: it would come back changed.
+func storedRequest(req any) ([]byte, error) {
+	data, err := jsonv2.Marshal(req, jsonv2.Deterministic(true))
+	if err == nil {
+		return data, nil
+	}
+	reason := encodeError(err)
+	if unfit, ok := errors.AsType[contentError](err); ok {
+		reason += ": " + string(unfit)
+	}
+	return nil, refuse("encode request", reason)
+}
+
+// Template names a template that is stored at Nylas.
 type Template struct {
 	ID        string         `json:"id"`
-	Strict    *bool          `json:"strict,omitzero"` // nil means true: missing variables are errors
+	Strict    *bool          `json:"strict,omitzero"` // nil means true: a missing variable is an error
 	Variables map[string]any `json:"variables,omitzero"`
 }
 
-// MessageFields is how much of a message Nylas returns.
+// UnmarshalJSON decodes a template. Numbers in Variables keep their exact value: they
+// become int64, uint64 or float64, or [json.RawMessage] if none of these is exact.
+func (t *Template) UnmarshalJSON(data []byte) error {
+	type plain Template // without this method
+	return jsonv2.Unmarshal(data, (*plain)(t), jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(exactNumber)))
+}
+
+func exactNumber(dec *jsontext.Decoder, into *any) error {
+	if dec.PeekKind() != '0' {
+		return errors.ErrUnsupported // decode it as usual
+	}
+	number, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	text := string(number)
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		*into = n
+		return nil
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		*into = n
+		return nil
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil {
+		if again, err := jsonv2.Marshal(f); err == nil && string(again) == text {
+			*into = f
+			return nil
+		}
+	}
+	*into = json.RawMessage(text)
+	return nil
+}
+
+// MessageFields says how much of a message Nylas returns.
 type MessageFields string
 
-// What a send can return.
+// The values of MessageFields that a send accepts.
 const (
 	FieldsStandard MessageFields = "standard" // the default
 	// FieldsIncludeHeaders returns all headers.
@@ -89,13 +162,13 @@ const (
 	FieldsIncludeBasicHeaders MessageFields = "include_basic_headers"
 )
 
-// Message is a message as Nylas returns it. All fields but those of a schedule
-// may be missing.
+// Message is a message as Nylas returns it. Any field can be missing; a scheduled
+// message has a ScheduleID.
 //
 // https://developer.nylas.com/docs/reference/api/messages/
 type Message struct {
-	// ID is what tracking notifications call message_id. Empty for a message that
-	// is scheduled.
+	// ID is the message_id of tracking notifications. It is empty for a scheduled
+	// message.
 	ID               string           `json:"id,omitzero"`
 	Object           string           `json:"object,omitzero"` // "message"
 	GrantID          string           `json:"grant_id,omitzero"`
@@ -115,11 +188,13 @@ type Message struct {
 	Folders          []string         `json:"folders,omitzero"`
 	Starred          bool             `json:"starred,omitzero"`
 	Unread           bool             `json:"unread,omitzero"`
-	// Headers are there only if Fields asked for them; names may repeat.
+	// Headers is set only if the request asked for it with Fields. A name can occur
+	// more than once.
 	Headers []Header `json:"headers,omitzero"`
-	// TrackingOptions may be returned; that it is not says nothing.
+	// TrackingOptions is not always returned: nil does not mean that the message is
+	// not tracked.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
-	// ScheduleID names the schedule of a message with SendAt, empty otherwise.
+	// ScheduleID is the id of the schedule, for a message that was sent with SendAt.
 	ScheduleID string           `json:"schedule_id,omitzero"`
 	SendAt     events.Timestamp `json:"send_at,omitzero"`
 	UseDraft   bool             `json:"use_draft,omitzero"`
@@ -173,17 +248,19 @@ func (a *messageAnswer) message() *Message {
 	return m
 }
 
-// Send sends a message from a grant, now or at SendAt. grantID is the grant's
-// id, its e-mail address, or one of the forms grant:…, email:… and external:….
+// Send sends a message from a grant, now or at SendAt. grantID is the id of the
+// grant, its e-mail address, or one of the forms grant:…, email:… and external:….
 //
-// Sending is synchronous and usually takes about 2 s; one attempt may take 150 s.
-// Every send carries an Idempotency-Key, made by the SDK unless
-// [WithIdempotencyKey] gives one, and is repeated only with the same key and the
-// same bytes, so repeating never sends a second mail. If it stays open whether
-// the message was sent, the error matches [ErrOutcomeUnknown].
+// Nylas answers when the message is sent, which usually takes about 2 s. One attempt
+// can take up to 150 s.
 //
-// What Nylas is documented to refuse is refused before any I/O, with an error
-// that matches [ErrInvalidRequest]. Links are not checked.
+// Every send has an Idempotency-Key. The SDK makes one unless [WithIdempotencyKey]
+// gives one, and retries only with the same key and the same bytes, so a retry never
+// sends a second mail. If it is not known whether the message was sent, the error
+// matches [ErrOutcomeUnknown].
+//
+// Send refuses what Nylas documents as invalid before any I/O, with an error that
+// matches [ErrInvalidRequest]. It does not check the links of the body.
 //
 // https://developer.nylas.com/docs/reference/api/messages/send-message/
 func (s *MessageService) Send(
@@ -211,7 +288,7 @@ func (s *MessageService) Send(
 		path:   "/v3/grants/{grant_id}/messages/send",
 		ids:    []string{grantID},
 		query:  sendQuery{req.Fields},
-		body:   &allowed,
+		body:   allowed.wire(),
 		limit:  sendTimeout,
 		repeat: repeatWithKey,
 
@@ -225,86 +302,11 @@ func (s *MessageService) Send(
 	return answer.message(), nil
 }
 
-// The limits of a message.
-const (
-	// maxScheduleAhead holds for messages that Nylas keeps until they are sent.
-	// https://developer.nylas.com/docs/v3/email/scheduled-send/
-	maxScheduleAhead = 30 * 24 * time.Hour
-
-	// https://developer.nylas.com/docs/dev-guide/metadata/
-	maxMetadataPairs      = 50
-	maxMetadataKeyChars   = 40
-	maxMetadataValueChars = 500
-)
-
-// check refuses what Nylas is documented to refuse.
-func (r *SendMessageRequest) check(op string) error {
-	switch {
-	case len(r.To) == 0:
-		return refuse(op, "To is empty: a message needs at least one recipient")
-	case len(r.From) > 1:
-		return refuse(op, "From has more than one participant")
-	case r.UseDraft && r.SendAt.IsZero():
-		return refuse(op, "UseDraft needs SendAt")
-	case !r.UseDraft && tooFarAhead(r.SendAt):
-		return refuse(op, "SendAt is more than 30 days ahead, which needs UseDraft")
+// copied returns a pointer to a copy, so that what the caller does later changes
+// nothing.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
 	}
-	if err := checkSendAt(op, r.SendAt); err != nil {
-		return err
-	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
-		return err
-	}
-	return r.TrackingOptions.check(op)
-}
-
-// participantList is a field of participants, with its name for errors.
-type participantList struct {
-	name         string
-	participants []Participant
-}
-
-func checkParticipants(op string, lists []participantList) error {
-	for _, list := range lists {
-		for i, participant := range list.participants {
-			if strings.TrimSpace(participant.Email) == "" {
-				return refuse(op, fmt.Sprintf("%s[%d] has no Email", list.name, i))
-			}
-		}
-	}
-	return nil
-}
-
-func checkSendAt(op string, sendAt events.Timestamp) error {
-	if !sendAt.IsZero() && !sendAt.After(time.Now()) {
-		return refuse(op, "SendAt is not in the future")
-	}
-	return nil
-}
-
-func tooFarAhead(sendAt events.Timestamp) bool {
-	return !sendAt.IsZero() && time.Until(sendAt.Time) > maxScheduleAhead
-}
-
-func checkMetadata(op string, metadata map[string]string) error {
-	if len(metadata) > maxMetadataPairs {
-		return refuse(op, fmt.Sprintf("Metadata has %d pairs, Nylas takes at most %d", len(metadata), maxMetadataPairs))
-	}
-	for key, value := range metadata {
-		if utf8.RuneCountInString(key) > maxMetadataKeyChars {
-			return refuse(op, fmt.Sprintf("Metadata has a key of more than %d characters", maxMetadataKeyChars))
-		}
-		if utf8.RuneCountInString(value) > maxMetadataValueChars {
-			return refuse(op, fmt.Sprintf("Metadata has a value of more than %d characters", maxMetadataValueChars))
-		}
-	}
-	return nil
+	return new(*p)
 }

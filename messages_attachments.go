@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // Attachment is a file that goes out with a message.
@@ -24,40 +26,104 @@ import (
 //		{Filename: "logo.png", ContentID: "logo", Content: nylas.BytesContent(logo)},
 //	},
 //
-// A request that is at most 3,000,000 bytes as JSON, with the contents in base64,
-// goes out as JSON, any other one as multipart/form-data. It may have 25 MiB then,
-// all of it counted; one with more is refused with an error that matches
+// The SDK sends a request as JSON if it has at most 3,000,000 bytes in that form, with
+// the contents in base64. It sends any other request as multipart/form-data. Such a
+// request can have 25 MiB in all; a larger one is refused with an error that matches
 // [ErrInvalidRequest]. The mail provider can have a lower limit.
 //
-// Contents are never kept in memory: each attempt opens them and reads them again,
-// and closes them when it ends. A content that cannot be read, or has not as many
-// bytes as before or as announced, breaks the request off, so that Nylas does not
-// get a whole one, and ends the call. Bytes that change between attempts without
-// a change of size make another request of the same Idempotency-Key, which
-// Nylas refuses; see [ErrIdempotencyConflict].
+// The SDK does not keep contents in memory. Each attempt opens, reads and closes them
+// again. If a content cannot be read, or has more or fewer bytes than announced or than
+// at the start of the call, the SDK breaks the request off before its end and the call
+// fails, so Nylas never gets a message with a broken file. If the bytes change between two
+// attempts but their number does not, Nylas refuses the second attempt; see
+// [ErrIdempotencyConflict].
+//
+// As JSON, an attachment has the members filename, content_type, content_id and
+// either content or path. A BytesContent is written as base64, a FileContent as its
+// path: use an absolute path if another program may decode it, and decode only what
+// your programs wrote, because sending reads the file. The other contents cannot be
+// encoded.
 //
 // https://developer.nylas.com/docs/v3/email/attachments/
 type Attachment struct {
-	// Filename is the name that the recipient sees, without directories and control
-	// characters. A FileContent or FSContent has one of its own; the others need it.
-	// In multipart a quotation mark goes out as %22, as browsers write it.
+	// Filename is the name that the recipient sees. It must not contain directories or
+	// control characters. It defaults to the name of a FileContent or FSContent; the
+	// other contents need one. In multipart/form-data a quotation mark becomes %22, as
+	// in browsers.
 	Filename string
-	// ContentType is the media type. An empty one is found by the ending of Filename
-	// in the tables of package mime, which differ between machines; if they have none,
-	// it is application/octet-stream.
+	// ContentType is the media type. It defaults to the type that package mime has for
+	// the extension of Filename, which can differ between machines, and then to
+	// application/octet-stream.
 	ContentType string
-	// ContentID makes the attachment an inline one, for the body to show as
-	// <img src="cid:logo">. It is to be unique in the thread. Nylas asks for letters
-	// and digits; the SDK also takes . _ - + and @, and refuses "message", "draft" and
-	// "file" with a number, which are the names of other parts.
+	// ContentID makes the attachment an inline one: the body shows it with
+	// <img src="cid:logo">. It should be unique in the thread. Nylas documents letters
+	// and digits; the SDK also accepts . _ - + and @. It refuses "message", "draft" and
+	// "file" followed by a number, which are the names of other parts of a request.
 	ContentID string
-	// Content is what is in the file: a [BytesContent], [FileContent], [FSContent],
-	// [StreamContent] or [ReaderContent].
+	// Content is the content of the file: a [BytesContent], [FileContent],
+	// [FSContent], [StreamContent] or [ReaderContent].
 	Content AttachmentContent
 }
 
-// AttachmentContent is what is in an [Attachment]. The functions that return one
-// are its only kinds.
+// attachmentJSON is an Attachment as JSON.
+type attachmentJSON struct {
+	Filename    string  `json:"filename,omitzero"`
+	ContentType string  `json:"content_type,omitzero"`
+	ContentID   string  `json:"content_id,omitzero"`
+	Content     []byte  `json:"content,omitzero"` // in base64
+	Path        *string `json:"path,omitzero"`
+}
+
+// contentError says why a content cannot be encoded.
+type contentError string
+
+func (e contentError) Error() string { return "nylas: encode attachment: " + string(e) }
+
+// MarshalJSON encodes the attachment; see [Attachment].
+func (a Attachment) MarshalJSON() ([]byte, error) {
+	encoded := attachmentJSON{Filename: a.Filename, ContentType: a.ContentType, ContentID: a.ContentID}
+	switch content := a.Content.(type) {
+	case nil:
+	case bytesContent:
+		encoded.Content = append([]byte{}, content...)
+	case fileContent:
+		encoded.Path = new(string(content))
+	case *fsContent:
+		return nil, contentError("an FSContent belongs to a file system of this program: use FileContent or BytesContent")
+	case *streamContent:
+		return nil, contentError("a StreamContent is a function: use FileContent or BytesContent")
+	case *readerContent:
+		return nil, contentError("a ReaderContent can be read only once: use FileContent or BytesContent")
+	default:
+		return nil, contentError("the content is of an unknown kind")
+	}
+	data, err := jsonv2.Marshal(encoded)
+	if err != nil {
+		return nil, contentError(encodeError(err))
+	}
+	return data, nil
+}
+
+// UnmarshalJSON decodes what MarshalJSON wrote.
+func (a *Attachment) UnmarshalJSON(data []byte) error {
+	var encoded attachmentJSON
+	if err := jsonv2.Unmarshal(data, &encoded); err != nil {
+		return errors.New("nylas: decode attachment: " + encodeError(err))
+	}
+	*a = Attachment{Filename: encoded.Filename, ContentType: encoded.ContentType, ContentID: encoded.ContentID}
+	switch {
+	case encoded.Content != nil && encoded.Path != nil:
+		return errors.New("nylas: decode attachment: it has both content and path")
+	case encoded.Content != nil:
+		a.Content = BytesContent(encoded.Content)
+	case encoded.Path != nil:
+		a.Content = FileContent(*encoded.Path)
+	}
+	return nil
+}
+
+// AttachmentContent is the content of an [Attachment]. The functions below return one;
+// there are no other kinds.
 type AttachmentContent interface {
 	// filename is the name that the content has by itself, or "".
 	filename() string
@@ -67,14 +133,14 @@ type AttachmentContent interface {
 	open() (io.ReadCloser, error)
 }
 
-// UnknownSize stands for the size of a content that is not known beforehand. Such
-// a request is always multipart, is sent chunked, and is cut off when it passes
-// 25 MiB, with an error that matches [ErrInvalidRequest]; Nylas then has not got a
-// whole request, and sends nothing.
+// UnknownSize is the size of a content whose size is not known beforehand. The SDK
+// sends such a request as chunked multipart/form-data. If the request exceeds 25 MiB,
+// the SDK breaks it off with an error that matches [ErrInvalidRequest]. Nylas then has
+// only a part of the request and sends nothing.
 const UnknownSize int64 = -1
 
-// BytesContent is a content in memory. The bytes must not change before the call
-// ends.
+// BytesContent returns a content in memory. The bytes must not change until the call
+// returns.
 func BytesContent(content []byte) AttachmentContent { return bytesContent(content) }
 
 type bytesContent []byte
@@ -85,10 +151,10 @@ func (c bytesContent) open() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(c)), nil
 }
 
-// FileContent is the content of a regular file. Its size is taken when the call
-// begins. Errors wrap those of package os, without the path. What is no regular
-// file, or has become something else by a later attempt, such as a named pipe, is
-// an error.
+// FileContent returns the content of a regular file. The call looks up the size when
+// it begins. Errors wrap those of package os, without the path. Anything but a
+// regular file, such as a named pipe, is an error, also if the file was replaced
+// between two attempts.
 func FileContent(name string) AttachmentContent { return fileContent(name) }
 
 type fileContent string
@@ -106,10 +172,10 @@ func (c fileContent) open() (io.ReadCloser, error) {
 	return regular(file)
 }
 
-// FSContent is the content of a regular file in a file system, such as an
-// [embed.FS]. It is otherwise like [FileContent], but that a file system can only be
-// asked what a file is before it is opened: one that becomes a named pipe in just
-// that moment can block.
+// FSContent returns the content of a regular file in a file system, such as an
+// [embed.FS]. It is like [FileContent], with one difference: it checks the kind of the
+// file before it opens it, so a file that is replaced by a named pipe in between can
+// block.
 func FSContent(fsys fs.FS, name string) AttachmentContent { return &fsContent{fsys, name} }
 
 type fsContent struct {
@@ -156,12 +222,14 @@ func regular(file fs.File) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// StreamContent is a content of size bytes, or of [UnknownSize], that open gives
-// from its start as often as it is called: once for each attempt, perhaps while
-// the stream of the attempt before is being closed. Close may be called during a
-// Read and must end it, as it does with files, pipes and bodies of HTTP answers: a
-// call whose context ends returns only after the Read. A panic in open or in the
-// stream is an error of the call, as if reading had failed.
+// StreamContent returns a content of size bytes, or of [UnknownSize]. Each attempt
+// calls open, which must return a stream that begins at the start of the content. The
+// previous stream may still be closing at that time.
+//
+// The SDK may call Close during a Read, and Close must end that Read, as it does for
+// files, pipes and bodies of HTTP responses: a call whose context ends returns only
+// after the Read. If open or the stream panics, the call fails as if reading had
+// failed.
 func StreamContent(size int64, open func() (io.ReadCloser, error)) AttachmentContent {
 	return &streamContent{size, open}
 }
@@ -188,16 +256,16 @@ func (c *streamContent) open() (io.ReadCloser, error) {
 	return stream, err
 }
 
-// ReaderContent is a content of size bytes, or of [UnknownSize], that can be read
-// once. It makes the call one that is not repeated: after the first Read every
-// failure is final, whatever the [RetryPolicy] says, and the error may match
-// [ErrOutcomeUnknown] where a repetition would have found out. A content that was
-// read is refused in a second call, and one that stands in two attachments is
-// refused before it is read. Prefer a [StreamContent] wherever the source can be
-// opened again.
+// ReaderContent returns a content of size bytes, or of [UnknownSize], that can be read
+// only once. Prefer a [StreamContent] if the source can be opened again.
 //
-// As net/http does with the body of a request, the SDK closes r, if it can be
-// closed, when the attempt that began to read it ends, perhaps during a Read.
+// The SDK does not retry a call once it has read from r, whatever the [RetryPolicy]
+// says. The error can then match [ErrOutcomeUnknown] where a retry would have found
+// the outcome. A call refuses a content that was read before, and a content that is
+// used in two attachments.
+//
+// If r is an [io.Closer], the SDK closes it when the attempt that read from it ends,
+// perhaps during a Read, as net/http does with the body of a request.
 func ReaderContent(size int64, r io.Reader) AttachmentContent {
 	return &readerContent{size: size, r: r}
 }
@@ -305,7 +373,7 @@ func (a Attachment) check() (attachedFile, *payloadError) {
 	case !isMediaType(file.ContentType):
 		return file, &payloadError{text: "has a ContentType that is not a media type"}
 	case strings.ContainsFunc(a.ContentID, unfitForContentID):
-		return file, &payloadError{text: "has a ContentID with other characters than ASCII letters, digits and . _ - + @"}
+		return file, &payloadError{text: "has a ContentID with other characters than ASCII letters, digits and " + contentIDChars}
 	case isPartName(a.ContentID):
 		return file, &payloadError{text: "has a ContentID that is the name of another part"}
 	}
@@ -319,9 +387,17 @@ func unfitForFilename(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '/' || r == '\\'
 }
 
+// contentIDChars are the characters that a ContentID may have beside ASCII letters
+// and digits, which are all that Nylas documents. A content id has the form of an
+// address, and these need no escaping in a cid: URL.
+//
+// https://developer.nylas.com/docs/v3/email/attachments/
+// https://www.rfc-editor.org/rfc/rfc2392#section-2
+const contentIDChars = ". _ - + @"
+
 func unfitForContentID(r rune) bool {
 	isLetterOrDigit := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-	return !isLetterOrDigit && !strings.ContainsRune("._-+@", r)
+	return !isLetterOrDigit && (r == ' ' || !strings.ContainsRune(contentIDChars, r))
 }
 
 // isMediaType reports whether a value is one type with its parameters, on one line.

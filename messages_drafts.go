@@ -9,15 +9,14 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// DraftService keeps drafts in the Drafts folder of a mailbox and sends them; it
-// is [Client.Drafts].
+// DraftService manages the drafts of a mailbox and sends them. It is [Client.Drafts].
 //
-// These calls take no Idempotency-Key. Create and Send are repeated only after 429
-// or when nothing was written to the connection; what other failures leave open
-// matches [ErrOutcomeUnknown].
+// These calls accept no Idempotency-Key. The SDK retries Create and Send only after
+// 429, or when nothing was written to the connection. After any other failure that
+// leaves the outcome open, the error matches [ErrOutcomeUnknown].
 type DraftService struct{ client *Client }
 
-// Draft is a draft as Nylas returns it. All fields may be missing.
+// Draft is a draft as Nylas returns it. Any field can be missing.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/
 type Draft struct {
@@ -26,7 +25,8 @@ type Draft struct {
 	GrantID  string `json:"grant_id,omitzero"`
 	ThreadID string `json:"thread_id,omitzero"`
 	Subject  string `json:"subject,omitzero"`
-	// Body has no tracking in it yet: that comes when the draft is sent.
+	// Body has no tracked links and no tracking image: Nylas adds them when it sends the
+	// draft.
 	Body             string           `json:"body,omitzero"`
 	Snippet          string           `json:"snippet,omitzero"`
 	Date             events.Timestamp `json:"date,omitzero"`
@@ -40,55 +40,70 @@ type Draft struct {
 	Attachments      []AttachmentInfo `json:"attachments,omitzero"`
 	Folders          []string         `json:"folders,omitzero"`
 	Starred          bool             `json:"starred,omitzero"`
-	// TrackingOptions may be returned; that it is not says nothing.
+	// TrackingOptions is not always returned: nil does not mean that the draft has none.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
 }
 
 func (d *Draft) isNamed() bool { return d.ID != "" }
 
-// CreateDraftRequest is a draft to create. Everything may be left out, and come
-// later.
+// CreateDraftRequest is a draft to create. All fields are optional.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/post-draft/
 type CreateDraftRequest struct {
 	To  []Participant `json:"to,omitzero"`
 	CC  []Participant `json:"cc,omitzero"`
 	BCC []Participant `json:"bcc,omitzero"`
-	// From is one participant; left out, the grant's own address and name are used.
+	// From has at most one participant. It defaults to the address and name of the
+	// grant.
 	From []Participant `json:"from,omitzero"`
-	// ReplyTo is not kept with a draft by all providers.
+	// ReplyTo is lost with some providers, which do not store it with a draft.
 	ReplyTo []Participant `json:"reply_to,omitzero"`
 	Subject string        `json:"subject,omitzero"`
-	// Body is HTML, or plain text with IsPlaintext.
+	// Body is HTML, unless IsPlaintext is set.
 	Body string `json:"body,omitzero"`
-	// IsPlaintext sends the body as plain text. Opens and links cannot be tracked then.
-	IsPlaintext   bool     `json:"is_plaintext,omitzero"`
+	// IsPlaintext sends Body as plain text. Nylas cannot track opens and links in
+	// plain text.
+	IsPlaintext bool `json:"is_plaintext,omitzero"`
+	// CustomHeaders are more headers; see SendMessageRequest.
 	CustomHeaders []Header `json:"custom_headers,omitzero"`
-	// Metadata is kept with the message: at most 50 pairs, keys of at most 40 and
-	// values of at most 500 characters.
+	// Metadata is stored with the message: at most 50 pairs, with keys of at most 40
+	// and values of at most 500 characters.
 	Metadata         map[string]string `json:"metadata,omitzero"`
-	ReplyToMessageID string            `json:"reply_to_message_id,omitzero"` // the message that this one answers
+	ReplyToMessageID string            `json:"reply_to_message_id,omitzero"` // the message that this one replies to
 	Starred          *bool             `json:"starred,omitzero"`
-	// SignatureID is a signature that is put at the end of the body now. Give it
-	// here or to Send, not to both.
+	// SignatureID is the id of a signature that Nylas adds to the end of the body when
+	// it creates the draft. Give it here or to Send, not both.
 	SignatureID string `json:"signature_id,omitzero"`
-	// Template makes subject and body; those given here come before it.
+	// Template fills in the subject and the body. Subject and Body take precedence.
 	Template *Template `json:"template,omitzero"`
-	// TrackingOptions is kept with the draft and switches tracking on when it is
-	// sent; nil creates it without.
+	// TrackingOptions is stored with the draft and turns tracking on when it is sent.
+	// Nil creates the draft without tracking.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`
-	// Attachments go with the draft; see SendMessageRequest.
-	Attachments []Attachment `json:"-"`
+	// Attachments are files of the draft, and images for its body.
+	Attachments []Attachment `json:"attachments,omitzero"`
 }
 
-// UpdateDraftRequest changes a draft. What is nil is left out; a list or map that
-// is empty but not nil is written, as is an empty string: Subject and Body are
-// pointers for that (new("text") makes one). A list or map that is written
-// replaces the old one as a whole.
+// MarshalJSON encodes the request so that a program can store it and create the
+// draft later; see [SendMessageRequest.MarshalJSON].
+func (r CreateDraftRequest) MarshalJSON() ([]byte, error) { return storedRequest(storedDraft(r)) }
+
+// storedDraft is a CreateDraftRequest without MarshalJSON.
+type storedDraft CreateDraftRequest
+
+// wire returns the request as Nylas receives it, without its attachments.
+func (r *CreateDraftRequest) wire() any {
+	body := storedDraft(*r)
+	body.Attachments = nil
+	return body
+}
+
+// UpdateDraftRequest changes a draft. A nil field is left out of the request. An empty
+// list, an empty map and a pointer to an empty string are part of it, and new("text")
+// makes a pointer. A list or a map replaces the old one as a whole.
 //
-// Nylas' reference changes only what an update has; a recipe of Nylas says that
-// it replaces the draft's fields, and to send all recipients and the body each
-// time. Who does that is right with both.
+// Nylas' reference says that an update changes only the fields that it contains. A
+// recipe of Nylas says that an update replaces the draft. To be right under both
+// readings, give all recipients and the body each time.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/put-drafts-id/
 // https://developer.nylas.com/docs/cookbook/email/manage-drafts/
@@ -104,13 +119,27 @@ type UpdateDraftRequest struct {
 	Template *Template         `json:"template,omitzero"`
 	// TrackingOptions changes those of the draft; nil leaves them.
 	TrackingOptions *UpdateTrackingOptions `json:"tracking_options,omitzero"`
-	// Attachments go with the draft; see SendMessageRequest. What becomes of those
-	// that it had is not documented.
-	Attachments []Attachment `json:"-"`
+	// Attachments are files of the draft. Nylas does not document what happens to the
+	// attachments that the draft already has.
+	Attachments []Attachment `json:"attachments,omitzero"`
 }
 
-// UpdateTrackingOptions changes the tracking of a draft. What is not set keeps its
-// value.
+// MarshalJSON encodes the request so that a program can store it and update the
+// draft later; see [SendMessageRequest.MarshalJSON].
+func (r UpdateDraftRequest) MarshalJSON() ([]byte, error) { return storedRequest(storedUpdate(r)) }
+
+// storedUpdate is an UpdateDraftRequest without MarshalJSON.
+type storedUpdate UpdateDraftRequest
+
+// wire returns the request as Nylas receives it, without its attachments.
+func (r *UpdateDraftRequest) wire() any {
+	body := storedUpdate(*r)
+	body.Attachments = nil
+	return body
+}
+
+// UpdateTrackingOptions changes the tracking of a draft. A field that is not set
+// leaves the draft's value as it is.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/put-drafts-id/
 type UpdateTrackingOptions struct {
@@ -118,32 +147,33 @@ type UpdateTrackingOptions struct {
 	Links         *bool   `json:"links,omitzero"`
 	ThreadReplies *bool   `json:"thread_replies,omitzero"`
 	Label         *string `json:"label,omitzero"` // at most 2048 characters
-	// DomainName replaces the custom hostname of the draft; empty keeps it. With
-	// both Opens and Links off the draft loses its hostname: switching one on later
-	// without DomainName uses Nylas' own host. There is no other way to take a
-	// hostname off.
+	// DomainName replaces the custom hostname of the draft. Empty keeps the old one.
+	// Turning both Opens and Links off removes it, and there is no other way to do so:
+	// if one is turned on later without DomainName, Nylas uses its own host.
 	DomainName string `json:"domain_name,omitzero"`
 }
 
-// ListDraftsRequest selects drafts. The zero value selects all.
+// ListDraftsRequest selects drafts. The zero value selects all of them.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/get-drafts/
 type ListDraftsRequest struct {
-	// Limit is how many drafts one page has, 1 to 200; 0 means Nylas' default, 50. It
-	// does not limit how many are listed: leave the loop for that.
-	Limit int `url:"limit,omitempty"`
-	// PageToken is where to begin; empty means at the beginning.
+	// PageSize is how many drafts Nylas returns in one page: 1 to 200, and 0 means
+	// Nylas' default, 50. List goes on over all pages: to read ten drafts, leave the
+	// loop after ten.
+	// https://developer.nylas.com/docs/reference/api/#pagination
+	PageSize int `url:"limit,omitempty"`
+	// PageToken is where to begin. Empty means at the beginning.
 	PageToken string `url:"page_token,omitempty"`
-	// Select names the fields to return, such as "id" and "subject"; nil returns all.
+	// Select lists the fields to return, such as "id" and "subject". Nil returns all.
 	Select   []string `url:"select,comma,omitempty"`
 	ThreadID string   `url:"thread_id,omitempty"`
 	// To, CC and BCC are one address each.
 	To  string `url:"to,omitempty"`
 	CC  string `url:"cc,omitempty"`
 	BCC string `url:"bcc,omitempty"`
-	// AnyEmail finds drafts with one of at most 25 addresses.
+	// AnyEmail selects drafts with one of at most 25 addresses.
 	AnyEmail []string `url:"any_email,comma,omitempty"`
-	// Subject finds parts of subjects in upper and lower case.
+	// Subject is a part of the subject. It is not case-sensitive.
 	Subject       string `url:"subject,omitempty"`
 	HasAttachment *bool  `url:"has_attachment,omitempty"`
 	Starred       *bool  `url:"starred,omitempty"`
@@ -152,10 +182,10 @@ type ListDraftsRequest struct {
 	MetadataPair string `url:"metadata_pair,omitempty"`
 }
 
-// SendDraftRequest is what can be said when a draft is sent.
+// SendDraftRequest has the options of sending a draft.
 type SendDraftRequest struct {
-	// SignatureID is a signature that is put at the end of the body, for a draft that
-	// was created without one.
+	// SignatureID is the id of a signature that Nylas adds to the end of the body, for a
+	// draft that was created without one.
 	SignatureID string `json:"signature_id,omitzero"`
 }
 
@@ -173,11 +203,11 @@ func (a *draftAnswer) draft() *Draft {
 	return &a.Data
 }
 
-// Create creates a draft. What Nylas is documented to refuse is refused before
-// any I/O, with an error that matches [ErrInvalidRequest].
+// Create creates a draft. It refuses what Nylas documents as invalid before any I/O,
+// with an error that matches [ErrInvalidRequest].
 //
-// If there was no answer the draft may exist all the same: the error then matches
-// [ErrOutcomeUnknown], and List tells.
+// If Nylas does not answer, the error matches [ErrOutcomeUnknown]: the draft may exist,
+// and List shows whether it does.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/post-draft/
 func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDraftRequest, opts ...RequestOption) (*Draft, error) {
@@ -199,7 +229,7 @@ func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDr
 	var answer draftAnswer
 	err = s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID},
-		body: &allowed, limit: mailboxTimeout, repeat: repeatUnsent,
+		body: allowed.wire(), limit: mailboxTimeout, repeat: repeatUnsent,
 		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {
@@ -208,8 +238,8 @@ func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDr
 	return answer.draft(), nil
 }
 
-// Get returns a draft. An unknown id is [ErrNotFound]; that of a draft that was
-// sent is unknown.
+// Get returns a draft. An unknown id is [ErrNotFound], and so is the id of a draft
+// that was sent.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/get-draft-id/
 func (s *DraftService) Get(ctx context.Context, grantID, draftID string, opts ...RequestOption) (*Draft, error) {
@@ -225,9 +255,10 @@ func (s *DraftService) Get(ctx context.Context, grantID, draftID string, opts ..
 
 const draftPath = "/v3/grants/{grant_id}/drafts/{draft_id}"
 
-// List returns the drafts that req selects, or all if it is nil. It asks for a
-// page when the loop comes to it, and each loop begins anew. A later change of req
-// has no effect. The sequence yields an error once, as its last element.
+// List returns the drafts that req selects. A nil req selects all of them. List
+// requests a page when the loop reaches it, and each loop starts again at the
+// beginning. Changing req later has no effect. The sequence yields an error at most
+// once, as its last element.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/get-drafts/
 func (s *DraftService) List(
@@ -245,7 +276,7 @@ func (s *DraftService) List(
 		call: call{
 			op: op, method: http.MethodGet, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID}, limit: mailboxTimeout,
 		},
-		refusal: checkList(op, query.Limit, query.AnyEmail),
+		refusal: checkList(op, query.PageSize, query.AnyEmail),
 		first:   query.PageToken,
 		query: func(token string) any {
 			page := query
@@ -259,8 +290,8 @@ func (s *DraftService) List(
 // Update changes a draft; see [UpdateDraftRequest]. An unknown id is
 // [ErrNotFound].
 //
-// A tracking policy can be asked only about recipients that are known: with one,
-// an update that switches tracking on must have the draft's recipients too.
+// If the client has a tracking policy, an update that turns tracking on must also have
+// the recipients of the draft, because the policy is asked about them.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/put-drafts-id/
 func (s *DraftService) Update(
@@ -285,7 +316,7 @@ func (s *DraftService) Update(
 	var answer draftAnswer
 	err = s.client.do(ctx, call{
 		op: op, method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
-		body: &allowed, limit: mailboxTimeout,
+		body: allowed.wire(), limit: mailboxTimeout,
 		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {
@@ -294,8 +325,8 @@ func (s *DraftService) Update(
 	return answer.draft(), nil
 }
 
-// Delete deletes a draft for good. An unknown id is [ErrNotFound], unless this
-// call has made an attempt before, which may have deleted it.
+// Delete deletes a draft for good. An unknown id is [ErrNotFound]. If a retry does not
+// find the draft, Delete returns nil, because an earlier attempt may have deleted it.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/delete-drafts-id/
 func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts ...RequestOption) error {
@@ -304,19 +335,19 @@ func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts
 	}, nil, opts))
 }
 
-// Send sends a draft, with the tracking that is kept with it. req may be nil. The
-// message that it becomes has an ID of its own, which tracking notifications
-// name; the draft is gone after that.
+// Send sends a draft, with the tracking options that are stored with it. req may be
+// nil. The sent message has an ID of its own, which tracking notifications contain. The
+// draft no longer exists then.
 //
-// Sending is synchronous and can take as long as [MessageService.Send], but takes
-// no Idempotency-Key: if it stays open whether the draft was sent, the error
-// matches [ErrOutcomeUnknown], and sending it again may send a second mail. While
-// Get still returns the draft, it was probably not sent.
+// Sending a draft takes as long as [MessageService.Send], but accepts no
+// Idempotency-Key. If it is not known whether the draft was sent, the error matches
+// [ErrOutcomeUnknown], and sending it again may send a second mail. If Get still
+// returns the draft, it was probably not sent.
 //
-// With a tracking policy the draft is read before, the policy asked about the
-// recipients that it has by now, and what is not allowed switched off in it. Options
-// hold for each of these requests; with [WithResponse] the response is that of the
-// last one.
+// If the client has a tracking policy, Send first reads the draft, asks the policy
+// about its current recipients, and turns off in the draft what the policy does not
+// allow. Options apply to each of these requests. [WithResponse] gets the response to
+// the last one.
 //
 // https://developer.nylas.com/docs/reference/api/drafts/send-draft-id/
 func (s *DraftService) Send(
@@ -340,52 +371,4 @@ func (s *DraftService) Send(
 		return nil, err
 	}
 	return answer.message(), nil
-}
-
-// check refuses what Nylas is documented to refuse.
-func (r *CreateDraftRequest) check(op string) error {
-	if len(r.From) > 1 {
-		return refuse(op, "From has more than one participant")
-	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
-		return err
-	}
-	return r.TrackingOptions.check(op)
-}
-
-func (r *UpdateDraftRequest) check(op string) error {
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
-		return err
-	}
-	return r.TrackingOptions.check(op)
-}
-
-// check takes a flag that is not set for one that may be on: what the draft has is
-// not known here.
-func (o *UpdateTrackingOptions) check(op string) error {
-	if o == nil {
-		return nil
-	}
-	merged := TrackingOptions{
-		Opens:      o.Opens == nil || *o.Opens,
-		Links:      o.Links == nil || *o.Links,
-		DomainName: o.DomainName,
-	}
-	if o.Label != nil {
-		merged.Label = *o.Label
-	}
-	return merged.check(op)
 }

@@ -2,6 +2,8 @@ package nylas_test
 
 import (
 	"context"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -134,7 +136,7 @@ func TestListDrafts(t *testing.T) {
 	list(nil, "http/drafts.list.request.json")
 	list(&nylas.ListDraftsRequest{}, "http/drafts.list.request.json")
 	list(&nylas.ListDraftsRequest{
-		Limit: 200, PageToken: "p-1", Select: []string{"id", "subject"}, ThreadID: "t-1", To: "kim@example.org", CC: "cc@example.org",
+		PageSize: 200, PageToken: "p-1", Select: []string{"id", "subject"}, ThreadID: "t-1", To: "kim@example.org", CC: "cc@example.org",
 		BCC: "bcc@example.org", AnyEmail: []string{"a@example.org", "b@example.org"}, Subject: "follow up",
 		HasAttachment: new(true), Starred: new(false), MetadataPair: "key1:trial",
 	}, "http/drafts.list-all.request.json")
@@ -145,10 +147,10 @@ func TestListDraftsCopiesTheRequest(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, answersFile(t, 200, "http/drafts.list.response.json"))
 	req := &nylas.ListDraftsRequest{
-		Limit: 1, Select: []string{"id"}, AnyEmail: []string{"a@b.c"}, Starred: new(true), HasAttachment: new(true),
+		PageSize: 1, Select: []string{"id"}, AnyEmail: []string{"a@b.c"}, Starred: new(true), HasAttachment: new(true),
 	}
 	list := w.client(t).Drafts.List(t.Context(), testGrant, req)
-	req.Limit, req.Select[0], req.AnyEmail[0], *req.Starred, *req.HasAttachment = 2, "x", "x", false, false
+	req.PageSize, req.Select[0], req.AnyEmail[0], *req.Starred, *req.HasAttachment = 2, "x", "x", false, false
 	require.NoError(t, onlyError(list))
 	assert.Equal(t, "/v3/grants/"+testGrant+"/drafts?any_email=a%40b.c&has_attachment=true&limit=1&select=id&starred=true", w.requests()[0].target)
 }
@@ -285,4 +287,85 @@ func TestDraftsWithOddAnswers(t *testing.T) {
 	message, err := newWire(t, odd).client(t).Drafts.Send(t.Context(), testGrant, testID, nil)
 	require.NoError(t, err)
 	assert.Equal(t, "d-1", message.ID)
+}
+
+// onlyReplies is a policy of recipients who allow Nylas to track replies and nothing
+// else.
+func onlyReplies() nylas.ClientOption {
+	return nylas.WithTrackingPolicy(nylas.TrackingPolicy{
+		Unknown: nylas.ConsentDenied,
+		Consent: func(_ context.Context, _ nylas.Participant, kind nylas.TrackingKind) (nylas.Consent, error) {
+			if kind == nylas.TrackThreadReplies {
+				return nylas.ConsentGranted, nil
+			}
+			return nylas.ConsentUnknown, nil
+		},
+	})
+}
+
+func TestUpdateDraftUnderAPolicy(t *testing.T) {
+	t.Parallel()
+	w := newWireAlways(answers(200, `{"data":{"id":"d-1"}}`))
+	drafts := w.client(t, onlyReplies()).Drafts
+	options := &nylas.UpdateTrackingOptions{Opens: new(true), Links: new(true), ThreadReplies: new(true), DomainName: "track.acme.dev"}
+	_, err := drafts.Update(t.Context(), testGrant, testID, &nylas.UpdateDraftRequest{TrackingOptions: options})
+	require.EqualError(t, err, "nylas: update draft: TrackingOptions without To, CC or BCC: "+
+		"the tracking policy cannot be asked; give the recipients of the draft too")
+	assert.Empty(t, w.requests())
+
+	var resp nylas.Response
+	_, err = drafts.Update(t.Context(), testGrant, testID,
+		&nylas.UpdateDraftRequest{BCC: toKim(), TrackingOptions: options}, nylas.WithResponse(&resp))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"bcc":[{"email":"kim@example.org"}],"tracking_options":{"opens":false,"links":false,"thread_replies":true}}`,
+		string(w.requests()[0].body))
+	assert.Len(t, resp.Tracking, 3)
+	assert.Equal(t, "track.acme.dev", options.DomainName, "the request is the caller's")
+	assert.True(t, *options.Opens)
+
+	// Nobody is asked about what is turned off.
+	_, err = drafts.Update(t.Context(), testGrant, testID,
+		&nylas.UpdateDraftRequest{TrackingOptions: &nylas.UpdateTrackingOptions{Opens: new(false)}})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"tracking_options":{"opens":false}}`, string(w.requests()[1].body))
+}
+
+func TestSendDraftUnderAPolicy(t *testing.T) {
+	t.Parallel()
+	for draft, off := range map[string]string{
+		`{"id":"d-1","to":[{"email":"kim@example.org"}],"tracking_options":{"opens":true,"links":false,"thread_replies":true}}`: `{"opens":false}`,
+		`{"id":"d-1","to":[{"email":"kim@example.org"}],"tracking_options":{"thread_replies":true}}`:                            "",
+		// Nylas does not always return the options: any may be on.
+		`{"id":"d-1","to":[{"email":"kim@example.org"}]}`: `{"opens":false,"links":false}`,
+	} {
+		script := []httpmock.Responder{answers(200, `{"data":`+draft+`}`), answers(200, `{"data":{"id":"d-1"}}`), answers(200, `{"data":{"id":"m-1"}}`)}
+		want := []string{http.MethodGet, http.MethodPut, http.MethodPost}
+		if off == "" {
+			script, want = slices.Delete(script, 1, 2), slices.Delete(want, 1, 2)
+		}
+		w := newWire(t, script...)
+		message, err := w.client(t, onlyReplies()).Drafts.Send(t.Context(), testGrant, testID, nil)
+		require.NoError(t, err)
+		assert.Equal(t, "m-1", message.ID)
+		var methods []string
+		for _, r := range w.requests() {
+			methods = append(methods, r.method)
+		}
+		assert.Equal(t, want, methods)
+		if off != "" {
+			assert.JSONEq(t, `{"tracking_options":`+off+`}`, string(w.requests()[1].body))
+		}
+	}
+}
+
+// A draft is not sent if it is not known what it tracks, or if tracking stays on.
+func TestSendDraftIfAPolicyCannotBeFollowed(t *testing.T) {
+	t.Parallel()
+	draft := answers(200, `{"data":{"id":"d-1","to":[{"email":"kim@example.org"}]}}`)
+	for _, script := range [][]httpmock.Responder{{answers(404, `{}`)}, {draft, answers(404, `{}`)}} {
+		w := newWire(t, script...)
+		_, err := w.client(t, onlyReplies()).Drafts.Send(t.Context(), testGrant, testID, nil)
+		require.ErrorIs(t, err, nylas.ErrNotFound)
+		assert.Len(t, w.requests(), len(script))
+	}
 }

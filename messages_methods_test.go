@@ -72,7 +72,7 @@ func messageMethods() []method {
 		{
 			"get message", http.MethodGet, "/v3/grants/{grant_id}/messages/{message_id}", repeatsAlways,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Messages.Get(ctx, testGrant, testID, nil, opts...)
+				_, err := c.Messages.Get(ctx, testGrant, testID, opts...)
 				return err
 			},
 		},

@@ -2,77 +2,115 @@ package nylas
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
-// FieldsIncludeTrackingOptions returns the message with the TrackingOptions that
-// it was sent with, without DomainName. [MessageService.Get] and
-// [MessageService.List] take it, a send does not. Fields has one value: headers
-// and tracking options need two calls.
+// FieldsIncludeTrackingOptions returns the TrackingOptions that the message was sent
+// with, without DomainName. [MessageService.Get] and [MessageService.List] accept it, a
+// send does not. A call has one value for its fields, so headers and tracking options
+// need two calls.
 const FieldsIncludeTrackingOptions MessageFields = "include_tracking_options"
 
-// GetMessageRequest says what of a message to read.
-type GetMessageRequest struct {
-	// Fields asks for more than the standard fields; [Message.AutoSubmitted] needs
-	// FieldsIncludeHeaders.
-	Fields MessageFields `url:"fields,omitempty"`
-	// Select names the fields to return, such as "id" and "from"; nil returns all.
-	Select []string `url:"select,comma,omitempty"`
-	// QueryIMAP asks the mail server in place of Nylas' copy (IMAP, Yahoo, iCloud).
-	QueryIMAP bool `url:"query_imap,omitempty"`
-	// SharedFrom is who shared the message: an address or a grant id (Microsoft).
-	SharedFrom string `url:"shared_from,omitempty"`
+// getMessageQuery is the query of [MessageService.Get].
+type getMessageQuery struct {
+	Fields     MessageFields `url:"fields,omitempty"`
+	Select     []string      `url:"select,comma,omitempty"`
+	QueryIMAP  bool          `url:"query_imap,omitempty"`
+	SharedFrom string        `url:"shared_from,omitempty"`
 }
 
-// ListMessagesRequest selects messages of a mailbox. The zero value selects all.
-// Filters that a provider does not support are refused by Nylas, or, with
-// Microsoft, sometimes do not find what they should: ThreadID is the safe one.
+// getMessageOption changes the query of [MessageService.Get], which takes it out of
+// its options: every other call refuses it.
+type getMessageOption struct {
+	name string
+	set  func(*getMessageQuery)
+}
+
+func (o getMessageOption) applyRequest(*requestConfig) error {
+	return errors.New(o.name + ": only Messages.Get takes this option")
+}
+
+// WithFields makes [MessageService.Get] return more than the standard fields.
+// [Message.AutoSubmitted] needs [FieldsIncludeHeaders]. Other calls refuse the
+// option.
+func WithFields(fields MessageFields) RequestOption {
+	return getMessageOption{"WithFields", func(q *getMessageQuery) { q.Fields = fields }}
+}
+
+// WithSelect makes [MessageService.Get] return only the named fields, such as "id"
+// and "from". Other calls refuse the option.
+func WithSelect(names ...string) RequestOption {
+	return getMessageOption{"WithSelect", func(q *getMessageQuery) { q.Select = names }}
+}
+
+// WithQueryIMAP makes [MessageService.Get] ask the mail server instead of Nylas'
+// copy (IMAP, Yahoo, iCloud). Other calls refuse the option.
+func WithQueryIMAP() RequestOption {
+	return getMessageOption{"WithQueryIMAP", func(q *getMessageQuery) { q.QueryIMAP = true }}
+}
+
+// WithSharedFrom makes [MessageService.Get] read a message that somebody else
+// shared: owner is an address or a grant id (Microsoft). Other calls refuse the
+// option.
+func WithSharedFrom(owner string) RequestOption {
+	return getMessageOption{"WithSharedFrom", func(q *getMessageQuery) { q.SharedFrom = owner }}
+}
+
+// ListMessagesRequest selects messages of a mailbox. The zero value selects all of
+// them. Nylas refuses filters that the provider does not support. With Microsoft some
+// filters miss messages; ThreadID is reliable with every provider.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages/
 type ListMessagesRequest struct {
-	// Limit is how many messages one page has, 1 to 200; 0 means Nylas' default, 50.
-	// It does not limit how many are listed: leave the loop for that.
-	Limit int `url:"limit,omitempty"`
-	// PageToken is where to begin; empty means at the newest message.
+	// PageSize is how many messages Nylas returns in one page: 1 to 200, and 0 means
+	// Nylas' default, 50. List goes on over all pages: to read ten messages, leave
+	// the loop after ten.
+	// https://developer.nylas.com/docs/reference/api/#pagination
+	PageSize int `url:"limit,omitempty"`
+	// PageToken is where to begin. Empty means at the newest message.
 	PageToken string `url:"page_token,omitempty"`
-	// Fields asks for more than the standard fields; [Message.AutoSubmitted] needs
+	// Fields asks for more than the standard fields. [Message.AutoSubmitted] needs
 	// FieldsIncludeHeaders.
 	Fields MessageFields `url:"fields,omitempty"`
-	// Select names the fields to return, such as "id" and "from"; nil returns all.
+	// Select lists the fields to return, such as "id" and "from". Nil returns all.
 	Select []string `url:"select,comma,omitempty"`
 
 	ThreadID string `url:"thread_id,omitempty"`
-	// From, To, CC and BCC are one address each. Few servers keep BCC: it finds what
-	// this mailbox sent.
+	// From, To, CC and BCC are one address each. Few servers keep BCC, so BCC finds only
+	// what this mailbox sent.
 	From string `url:"from,omitempty"`
 	To   string `url:"to,omitempty"`
 	CC   string `url:"cc,omitempty"`
 	BCC  string `url:"bcc,omitempty"`
-	// AnyEmail finds what has one of at most 25 addresses in From, To, CC or BCC.
+	// AnyEmail selects messages with one of at most 25 addresses in From, To, CC or BCC.
 	AnyEmail []string `url:"any_email,comma,omitempty"`
-	// Subject finds parts of subjects; upper and lower case matter.
+	// Subject is a part of the subject. It is case-sensitive.
 	Subject string `url:"subject,omitempty"`
 	// In is the id of a folder or label. QueryIMAP and SharedFrom need it.
 	In            string `url:"in,omitempty"`
 	HasAttachment *bool  `url:"has_attachment,omitempty"`
 	Starred       *bool  `url:"starred,omitempty"`
 	Unread        *bool  `url:"unread,omitempty"`
-	// ReceivedAfter and ReceivedBefore count in whole seconds.
+	// ReceivedAfter and ReceivedBefore count in whole seconds: a fraction of a second
+	// is cut off. The zero time means no limit; times before 1970 are refused.
 	ReceivedAfter  time.Time `url:"received_after,unix,omitempty"`
 	ReceivedBefore time.Time `url:"received_before,unix,omitempty"`
 	// MetadataPair is a key and a value, such as "key1:trial". Only key1 to key5 can
 	// be searched for.
 	MetadataPair string `url:"metadata_pair,omitempty"`
-	// SearchQueryNative is a search in the language of the provider, not escaped.
-	// Google and Microsoft take only In, Limit and PageToken beside it.
+	// SearchQueryNative is a search in the provider's own language. Do not escape it.
+	// Google and Microsoft accept only In, PageSize and PageToken beside it.
 	SearchQueryNative string `url:"search_query_native,omitempty"`
-	// QueryIMAP asks the mail server in place of Nylas' copy (IMAP, Yahoo, iCloud).
+	// QueryIMAP asks the mail server instead of Nylas' copy (IMAP, Yahoo, iCloud).
 	QueryIMAP bool `url:"query_imap,omitempty"`
-	// SharedFrom is who shared a folder: an address or a grant id (Microsoft). It
-	// needs SharedFolderID and SearchQueryNative, too.
+	// SharedFrom is the owner of a shared folder: an address or a grant id (Microsoft).
+	// It also needs SharedFolderID and SearchQueryNative.
 	SharedFrom     string `url:"shared_from,omitempty"`
 	SharedFolderID string `url:"shared_folder_id,omitempty"`
 }
@@ -80,46 +118,52 @@ type ListMessagesRequest struct {
 // The limits of lists.
 const (
 	// https://developer.nylas.com/docs/reference/api/#pagination
-	maxPageLimit = 200
+	maxPageSize = 200
 	// https://developer.nylas.com/docs/reference/api/messages/get-messages/
 	maxAnyEmail = 25
 )
 
-// Get returns a message of a mailbox: one that was sent, or one that came, such
-// as the reply that a thread.replied notification names by its message_id. req
-// may be nil. An unknown id is [ErrNotFound]. It needs a scope to read mail.
+// Get returns a message of a mailbox: one that was sent, or one that was received,
+// such as the reply whose id is the message_id of a thread.replied notification.
+// [WithFields], [WithSelect], [WithQueryIMAP] and [WithSharedFrom] change what Get
+// reads. An unknown id is [ErrNotFound]. Get needs a scope to read mail.
 //
-// The body of a sent message is the one in the mailbox, which has the tracked
-// links and the image in it: showing it with its images counts as an open.
+// The body of a sent message contains the tracked links and the tracking image.
+// Displaying it with its images counts as an open; see [StripPixel].
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages-id/
 func (s *MessageService) Get(
-	ctx context.Context, grantID, messageID string, req *GetMessageRequest, opts ...RequestOption,
+	ctx context.Context, grantID, messageID string, opts ...RequestOption,
 ) (*Message, error) {
-	var query GetMessageRequest
-	if req != nil {
-		query = *req
+	var query getMessageQuery
+	var others []RequestOption
+	for _, opt := range opts {
+		if own, ok := opt.(getMessageOption); ok {
+			own.set(&query)
+		} else {
+			others = append(others, opt)
+		}
 	}
 	var answer messageAnswer
 	err := s.client.do(ctx, call{
 		op: "get message", method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/{message_id}",
 		ids: []string{grantID, messageID}, query: query, limit: mailboxTimeout, partial: len(query.Select) > 0,
-	}, &answer, opts)
+	}, &answer, others)
 	if err != nil {
 		return nil, err
 	}
 	return answer.message(), nil
 }
 
-// List returns the messages that req selects, the newest first, or all if it is
-// nil. It asks for a page when the loop comes to it, and each loop begins anew. A
-// later change of req has no effect. The sequence yields an error once, as its
-// last element; a [ListError] is about messages that could not be read. It needs a
-// scope to read mail.
+// List returns the messages that req selects, newest first. A nil req selects all of
+// them. List requests a page when the loop reaches it, and each loop starts again at
+// the beginning. Changing req later has no effect. The sequence yields an error at
+// most once, as its last element; a [ListError] means that some messages could not be
+// read. List needs a scope to read mail.
 //
-// Nylas asks the provider for each page, and many messages with long bodies come
-// slowly: with errors that match [ErrRateLimited] it recommends a Limit of 20 and
-// more filters.
+// Nylas fetches each page from the provider, which is slow for messages with long
+// bodies. If errors match [ErrRateLimited], Nylas recommends a PageSize of 20 and more
+// filters.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages/
 func (s *MessageService) List(
@@ -138,7 +182,7 @@ func (s *MessageService) List(
 			op: op, method: http.MethodGet, path: "/v3/grants/{grant_id}/messages", ids: []string{grantID},
 			limit: mailboxTimeout,
 		},
-		refusal: checkList(op, query.Limit, query.AnyEmail),
+		refusal: query.check(op),
 		first:   query.PageToken,
 		query: func(token string) any {
 			page := query
@@ -149,19 +193,116 @@ func (s *MessageService) List(
 	}.all(ctx)
 }
 
-func checkList(op string, limit int, anyEmail []string) error {
+func (r *ListMessagesRequest) check(op string) error {
+	if err := checkTimes(op, timeFilter{"ReceivedAfter", r.ReceivedAfter}, timeFilter{"ReceivedBefore", r.ReceivedBefore}); err != nil {
+		return err
+	}
+	return checkList(op, r.PageSize, r.AnyEmail)
+}
+
+func checkList(op string, pageSize int, anyEmail []string) error {
 	switch {
-	case limit < 0 || limit > maxPageLimit:
-		return refuse(op, "Limit is not between 1 and 200")
+	case pageSize < 0 || pageSize > maxPageSize:
+		return refuse(op, fmt.Sprintf("PageSize is not between 1 and %d", maxPageSize))
 	case len(anyEmail) > maxAnyEmail:
-		return refuse(op, "AnyEmail has more than 25 addresses")
+		return refuse(op, fmt.Sprintf("AnyEmail has more than %d addresses", maxAnyEmail))
 	}
 	return nil
 }
 
-func copied[T any](p *T) *T {
-	if p == nil {
-		return nil
+// timeFilter is a time of a query, with its name for errors.
+type timeFilter struct {
+	name string
+	time time.Time
+}
+
+// checkTimes refuses times that Nylas, which counts in seconds since 1970, has no
+// number for. The zero time is none.
+func checkTimes(op string, filters ...timeFilter) error {
+	for _, filter := range filters {
+		if !filter.time.IsZero() && filter.time.Unix() < 0 {
+			return refuse(op, filter.name+" is before 1970")
+		}
 	}
-	return new(*p)
+	return nil
+}
+
+// AutoSubmitted is the value of a message's Auto-Submitted header. Every value but
+// AutoSubmittedUnknown and AutoSubmittedNo means that a program wrote the message.
+// Other values than these constants are possible: RFC 5436 adds auto-notified.
+//
+// https://datatracker.ietf.org/doc/html/rfc3834#section-5
+type AutoSubmitted string
+
+// The values of AutoSubmitted.
+const (
+	// AutoSubmittedUnknown means that the headers were not read.
+	AutoSubmittedUnknown AutoSubmitted = ""
+	// AutoSubmittedNo means that the header is missing or says "no". Not every program
+	// that writes mail sets the header.
+	AutoSubmittedNo AutoSubmitted = "no"
+	// AutoSubmittedGenerated means that a program wrote the message by itself.
+	AutoSubmittedGenerated AutoSubmitted = "auto-generated"
+	// AutoSubmittedReplied means that a program wrote the message as a reply to another
+	// one, such as an out-of-office reply.
+	AutoSubmittedReplied AutoSubmitted = "auto-replied"
+)
+
+// AutoSubmitted returns the value of the message's Auto-Submitted header. Nylas sends
+// thread.replied for automatic replies too, and this method finds those that say so.
+// An automatic reply should neither stop a sequence nor count as interest.
+//
+// It needs all headers of the message: get it with [MessageService.Get] or
+// [MessageService.List] and [FieldsIncludeHeaders]. Without headers, or with only those
+// of [FieldsIncludeBasicHeaders], it returns AutoSubmittedUnknown.
+func (m *Message) AutoSubmitted() AutoSubmitted {
+	result := AutoSubmittedUnknown
+	for _, header := range m.Headers {
+		name := strings.TrimSpace(header.Name)
+		if isBasicHeader(name) {
+			continue
+		}
+		if result == AutoSubmittedUnknown {
+			result = AutoSubmittedNo
+		}
+		if !strings.EqualFold(name, "Auto-Submitted") {
+			continue
+		}
+		if keyword := headerKeyword(header.Value); keyword != "" && keyword != string(AutoSubmittedNo) {
+			return AutoSubmitted(keyword)
+		}
+	}
+	return result
+}
+
+// isBasicHeader reports whether FieldsIncludeBasicHeaders returns the header.
+func isBasicHeader(name string) bool {
+	return slices.ContainsFunc([]string{"Message-ID", "In-Reply-To", "References"}, func(basic string) bool {
+		return strings.EqualFold(name, basic)
+	})
+}
+
+// headerKeyword returns the first word of a header's value in lower case, without
+// comments in parentheses and without parameters.
+func headerKeyword(value string) string {
+	var text strings.Builder
+	depth := 0
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '(':
+			depth++
+		case c == ')' && depth > 0:
+			depth--
+			text.WriteByte(' ') // a comment stands for a space
+		case depth > 0 && c == '\\':
+			i++ // what follows is part of the comment
+		case depth == 0:
+			text.WriteByte(c)
+		}
+	}
+	words := strings.FieldsFunc(text.String(), func(r rune) bool { return r == ';' || r == ' ' || r == '\t' || r == '\r' || r == '\n' })
+	if len(words) == 0 {
+		return ""
+	}
+	return strings.ToLower(words[0])
 }

@@ -19,7 +19,7 @@ func TestGetMessage(t *testing.T) {
 	w := newWire(t, answersFile(t, 200, "http/messages.get-headers.response.json"),
 		answersFile(t, 200, "http/messages.get-tracking.response.json"), answersFile(t, 200, "http/messages.get-tracking.response.json"))
 	messages := w.client(t).Messages
-	reply, err := messages.Get(t.Context(), testGrant, testID, nil)
+	reply, err := messages.Get(t.Context(), testGrant, testID)
 	require.NoError(t, err)
 	assert.Equal(t, &nylas.Message{
 		ID: testID, Object: "message", GrantID: testGrant, ThreadID: "t-1", Subject: "Automatic reply: Quick follow-up",
@@ -33,20 +33,37 @@ func TestGetMessage(t *testing.T) {
 	}, reply)
 	assert.Equal(t, nylas.AutoSubmittedReplied, reply.AutoSubmitted())
 
-	sent, err := messages.Get(t.Context(), testGrant, testID, &nylas.GetMessageRequest{})
+	sent, err := messages.Get(t.Context(), testGrant, testID, nil)
 	require.NoError(t, err)
 	assert.Equal(t, &nylas.Message{
 		ID: testID, TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, Label: "q2"},
 	}, sent)
 	assert.Equal(t, nylas.AutoSubmittedUnknown, sent.AutoSubmitted())
 
-	_, err = messages.Get(t.Context(), testGrant, "<CAF=x+y/z@mail.example.org>", &nylas.GetMessageRequest{
-		Fields: nylas.FieldsIncludeHeaders, Select: []string{"id", "headers"}, QueryIMAP: true, SharedFrom: "kim@example.org",
-	})
+	_, err = messages.Get(t.Context(), testGrant, "<CAF=x+y/z@mail.example.org>",
+		nylas.WithFields(nylas.FieldsIncludeHeaders), nylas.WithSelect("id", "headers"), nylas.WithQueryIMAP(),
+		nylas.WithSharedFrom("kim@example.org"))
 	require.NoError(t, err)
 	for i, recorded := range []string{"messages.get", "messages.get", "messages.get-all"} {
 		assertRecorded(t, "http/"+recorded+".request.json", w.requests()[i])
 	}
+}
+
+// An option that a call does not know is refused, and not ignored.
+func TestOptionsOfGetElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	client := w.client(t)
+	for name, opt := range map[string]nylas.RequestOption{
+		"WithFields": nylas.WithFields(nylas.FieldsStandard), "WithSelect": nylas.WithSelect("id"),
+		"WithQueryIMAP": nylas.WithQueryIMAP(), "WithSharedFrom": nylas.WithSharedFrom("kim@example.org"),
+	} {
+		_, err := client.Messages.Send(t.Context(), testGrant, markedMessage(), opt)
+		require.EqualError(t, err, "nylas: send message: "+name+": only Messages.Get takes this option")
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+		require.Error(t, onlyError(client.Messages.List(t.Context(), testGrant, nil, opt)))
+	}
+	assert.Empty(t, w.requests())
 }
 
 // TestListMessagesInPages goes over an empty page, and over null in a page.
@@ -84,7 +101,7 @@ func TestListMessagesQueries(t *testing.T) {
 	require.NoError(t, onlyError(messages.List(t.Context(), testGrant, nil)))
 	require.NoError(t, onlyError(messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{})))
 	full := &nylas.ListMessagesRequest{
-		Limit: 20, PageToken: "p-1", Fields: nylas.FieldsIncludeTrackingOptions, Select: []string{"id", "from"}, ThreadID: "t-1",
+		PageSize: 20, PageToken: "p-1", Fields: nylas.FieldsIncludeTrackingOptions, Select: []string{"id", "from"}, ThreadID: "t-1",
 		From: "kim@example.org", To: "sales@acme.dev", CC: "cc@example.org", BCC: "bcc@example.org",
 		AnyEmail: []string{"a@example.org", "b@example.org"}, Subject: "follow up", In: "INBOX",
 		HasAttachment: new(false), Starred: new(true), Unread: new(false),
@@ -94,7 +111,7 @@ func TestListMessagesQueries(t *testing.T) {
 	}
 	list := messages.List(t.Context(), testGrant, full)
 	full.Select[0], full.AnyEmail[0], *full.HasAttachment, *full.Starred, *full.Unread = "x", "x", true, false, true
-	full.Limit = 1
+	full.PageSize = 1
 	require.NoError(t, onlyError(list))
 	for i, recorded := range []string{"messages.list", "messages.list", "messages.list-all"} {
 		assertRecorded(t, "http/"+recorded+".request.json", w.requests()[i])
@@ -166,21 +183,28 @@ func TestListsRefuse(t *testing.T) {
 	t.Parallel()
 	w := newWire(t)
 	client := w.client(t)
-	for _, limit := range []int{-1, 201} {
-		require.EqualError(t, onlyError(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{Limit: limit})),
-			"nylas: list messages: Limit is not between 1 and 200")
-		require.EqualError(t, onlyError(client.Drafts.List(t.Context(), testGrant, &nylas.ListDraftsRequest{Limit: limit})),
-			"nylas: list drafts: Limit is not between 1 and 200")
+	for _, size := range []int{-1, 201} {
+		require.EqualError(t, onlyError(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{PageSize: size})),
+			"nylas: list messages: PageSize is not between 1 and 200")
+		require.EqualError(t, onlyError(client.Drafts.List(t.Context(), testGrant, &nylas.ListDraftsRequest{PageSize: size})),
+			"nylas: list drafts: PageSize is not between 1 and 200")
 	}
 	many := make([]string, 26)
 	err := onlyError(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{AnyEmail: many}))
 	require.EqualError(t, err, "nylas: list messages: AnyEmail has more than 25 addresses")
 	assertSentinels(t, err, nylas.ErrInvalidRequest)
+	for name, req := range map[string]*nylas.ListMessagesRequest{
+		"ReceivedAfter": {ReceivedAfter: time.Unix(-1, 0)}, "ReceivedBefore": {ReceivedBefore: time.Unix(0, -1)},
+	} {
+		err := onlyError(client.Messages.List(t.Context(), testGrant, req))
+		require.EqualError(t, err, "nylas: list messages: "+name+" is before 1970")
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
 	assert.Empty(t, w.requests())
 
 	last := answersFile(t, 200, "http/messages.list-last.response.json")
 	require.NoError(t, onlyError(newWire(t, last).client(t).Messages.
-		List(t.Context(), testGrant, &nylas.ListMessagesRequest{AnyEmail: many[:25], Limit: 200})))
+		List(t.Context(), testGrant, &nylas.ListMessagesRequest{AnyEmail: many[:25], PageSize: 200})))
 }
 
 func TestAutoSubmitted(t *testing.T) {
@@ -214,7 +238,7 @@ func TestAutoSubmitted(t *testing.T) {
 func TestGetMessageWithoutItsID(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, answers(200, `{"data":{"subject":"s"}}`))
-	message, err := w.client(t).Messages.Get(t.Context(), testGrant, "m-1", &nylas.GetMessageRequest{Select: []string{"subject"}})
+	message, err := w.client(t).Messages.Get(t.Context(), testGrant, "m-1", nylas.WithSelect("subject"))
 	require.NoError(t, err)
 	assert.Equal(t, "s", message.Subject)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
-// Schedule is a message that was sent with SendAt. Nylas keeps what it knows of it
-// for 72 h after that time.
+// Schedule is a message that was sent with SendAt. Nylas keeps it for 72 h after that
+// time.
 //
 // https://developer.nylas.com/docs/v3/email/scheduled-send/
 type Schedule struct {
@@ -24,25 +24,25 @@ type Schedule struct {
 	CloseTime events.Timestamp `json:"close_time,omitzero"`
 }
 
-// ScheduleStatus is how far a Schedule is. How it ended comes with the triggers
-// message.send_success and message.send_failed, too.
+// ScheduleStatus is the state of a Schedule. Nylas also notifies its end, with the
+// triggers message.send_success and message.send_failed.
 type ScheduleStatus struct {
 	Code        ScheduleCode `json:"code"`
 	Description string       `json:"description,omitzero"`
 }
 
-// ScheduleCode is a word for a ScheduleStatus. It is an open string: Nylas shows
-// two of them and has no list.
+// ScheduleCode is the code of a ScheduleStatus. Other values than these constants are
+// possible: Nylas shows two and publishes no list.
 type ScheduleCode string
 
-// The codes that Nylas shows.
+// The codes that Nylas shows in its examples.
 const (
 	SchedulePending ScheduleCode = "pending"
 	ScheduleSuccess ScheduleCode = "success"
 )
 
-// UnmarshalJSON reads a status as Nylas documents it, an object, or as some of
-// its own programs expect it, the code alone.
+// UnmarshalJSON decodes a status: an object, as Nylas documents it, or only the code,
+// as some programs of Nylas expect it.
 func (s *ScheduleStatus) UnmarshalJSON(data []byte) error {
 	if jsontext.Value(data).Kind() == '"' {
 		*s = ScheduleStatus{}
@@ -81,9 +81,9 @@ func (a *scheduleAnswer) schedule() *Schedule {
 	return &a.Schedule
 }
 
-// ListSchedules returns the scheduled messages of a grant, those that wait and
-// those that ended in the last 72 h. The sequence yields an error once, as its
-// last element; a [ListError] is about schedules that could not be read.
+// ListSchedules returns the scheduled messages of a grant: those that are waiting and
+// those that ended in the last 72 h. The sequence yields an error at most once, as its
+// last element; a [ListError] means that some schedules could not be read.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-schedules/
 func (s *MessageService) ListSchedules(ctx context.Context, grantID string, opts ...RequestOption) iter.Seq2[*Schedule, error] {
@@ -100,8 +100,8 @@ func (s *MessageService) ListSchedules(ctx context.Context, grantID string, opts
 
 const schedulePath = "/v3/grants/{grant_id}/messages/schedules/{schedule_id}"
 
-// GetSchedule returns a scheduled message. scheduleID is [Message.ScheduleID] of
-// what Send returned. An unknown one is [ErrNotFound].
+// GetSchedule returns a scheduled message. scheduleID is the [Message.ScheduleID] that
+// Send returned. An unknown id is [ErrNotFound].
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-schedule-by-id/
 func (s *MessageService) GetSchedule(ctx context.Context, grantID, scheduleID string, opts ...RequestOption) (*Schedule, error) {
@@ -115,10 +115,10 @@ func (s *MessageService) GetSchedule(ctx context.Context, grantID, scheduleID st
 	return answer.schedule(), nil
 }
 
-// CancelSchedule asks Nylas not to send a scheduled message. Success means that it
-// will try: it promises to do so only up to 10 s before SendAt. An unknown
-// scheduleID is [ErrNotFound], unless this call has made an attempt before, which
-// may have cancelled it.
+// CancelSchedule asks Nylas not to send a scheduled message. Call it at least 10 s
+// before SendAt: later Nylas does not promise to stop the message. An unknown id is
+// [ErrNotFound]. If a retry does not find the schedule, CancelSchedule returns nil,
+// because an earlier attempt may have cancelled it.
 //
 // https://developer.nylas.com/docs/reference/api/messages/delete-a-scheduled-message/
 func (s *MessageService) CancelSchedule(ctx context.Context, grantID, scheduleID string, opts ...RequestOption) error {

@@ -28,7 +28,7 @@ func TestSendOnTheWire(t *testing.T) {
 	}{
 		{"minimal", nylas.SendMessageRequest{To: toKim()}},
 		{"minimal", nylas.SendMessageRequest{
-			To: toKim(), Fields: "", SendAt: events.At(time.Time{}), Template: nil, TrackingOptions: nil,
+			To: toKim(), Fields: "", SendAt: time.Time{}, Template: nil, TrackingOptions: nil,
 		}},
 		{"cookbook", nylas.SendMessageRequest{
 			To:      []nylas.Participant{{Name: "Kim Townsend", Email: "kim@example.com"}},
@@ -50,7 +50,7 @@ func TestSendOnTheWire(t *testing.T) {
 			CustomHeaders:    []nylas.Header{{Name: "X-Campaign", Value: "q2"}, {Name: "X-Campaign", Value: "again"}},
 			Metadata:         map[string]string{"key1": "v1", "key2": ""},
 			ReplyToMessageID: "<CAF=x@mail.example.org>",
-			SendAt:           events.Timestamp{Time: time.Date(2000, 1, 1, 1, 0, 0, 999, time.FixedZone("", 0))},
+			SendAt:           time.Date(2000, 1, 1, 3, 0, 0, 999, time.FixedZone("", 2*60*60)),
 			UseDraft:         true,
 			SignatureID:      "sig-1",
 			Template: &nylas.Template{ID: "tpl-1", Strict: new(false), Variables: map[string]any{
@@ -161,7 +161,7 @@ func TestStrangeBytesInTheAnswer(t *testing.T) {
 func TestSendRefuses(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	in := func(d time.Duration) events.Timestamp { return events.Timestamp{Time: time.Now().Add(d)} }
+	in := func(d time.Duration) time.Time { return time.Now().Add(d) }
 	pairs := func(n int) map[string]string {
 		m := map[string]string{}
 		for i := range n {
@@ -335,6 +335,40 @@ func TestSendWithAnAnswerWithoutAnID(t *testing.T) {
 			err := send(t.Context(), w.client(t))
 			assertSentinels(t, err, nylas.ErrOutcomeUnknown)
 			assert.Contains(t, err.Error(), "the answer does not name what was made")
+		})
+	}
+}
+
+func TestCustomHeadersThatAreRefused(t *testing.T) {
+	t.Parallel()
+	to := []nylas.Participant{{Email: "kim@example.org"}}
+	for name, test := range map[string]struct {
+		header nylas.Header
+		want   string
+	}{
+		"no name":                  {nylas.Header{Value: "x"}, "CustomHeaders[1] has a Name that"},
+		"a line break in the name": {nylas.Header{Name: "X-A\r\nBcc", Value: "x"}, "CustomHeaders[1] has a Name that"},
+		"a colon in the name":      {nylas.Header{Name: "Bcc: kim", Value: "x"}, "CustomHeaders[1] has a Name that"},
+		"a name beyond ASCII":      {nylas.Header{Name: "Größe", Value: "x"}, "CustomHeaders[1] has a Name that"},
+		"a line break":             {nylas.Header{Name: "X-A", Value: "x\r\nBcc: sam@example.org"}, "CustomHeaders[1] has a line break"},
+		"a line feed":              {nylas.Header{Name: "X-A", Value: "x\nBcc: sam@example.org"}, "CustomHeaders[1] has a line break"},
+		"NUL":                      {nylas.Header{Name: "X-A", Value: "\x00"}, "CustomHeaders[1] has a line break"},
+		"recipients":               {nylas.Header{Name: "BCC", Value: "sam@example.org"}, "CustomHeaders[1] names recipients"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, err := nylas.NewClient(testAPIKey, nylas.WithBaseURL("http://127.0.0.1:1"), nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: 1}))
+			require.NoError(t, err)
+			headers := []nylas.Header{{Name: "List-Unsubscribe", Value: "<https://acme.dev/u>"}, test.header}
+			_, sent := client.Messages.Send(t.Context(), testGrant, &nylas.SendMessageRequest{To: to, CustomHeaders: headers})
+			_, created := client.Drafts.Create(t.Context(), testGrant, &nylas.CreateDraftRequest{To: to, CustomHeaders: headers})
+			_, transactional := client.Transactional.Send(t.Context(), "acme.dev",
+				&nylas.SendTransactionalRequest{From: to[0], To: to, CustomHeaders: headers})
+			for _, err := range []error{sent, created, transactional} {
+				require.ErrorIs(t, err, nylas.ErrInvalidRequest)
+				require.ErrorContains(t, err, test.want)
+				assert.NotContains(t, err.Error(), "sam@")
+			}
 		})
 	}
 }

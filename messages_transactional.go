@@ -4,65 +4,88 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// TransactionalService sends from a domain, without a mailbox; it is
+// TransactionalService sends mail from a domain, without a mailbox. It is
 // [Client.Transactional]. Nylas calls this part of its API beta.
 type TransactionalService struct{ client *Client }
 
-// SendTransactionalRequest is a message to send from a domain.
+// SendTransactionalRequest is a message to send from a domain. Only To and From are
+// required.
 //
 // https://developer.nylas.com/docs/reference/api/transactional-send/send-transactional-email/
 type SendTransactionalRequest struct {
-	To []Participant `json:"to"` // at least one
-	// From is the sender. The address must be of a domain that is verified with Nylas.
+	To []Participant `json:"to,omitzero"` // at least one
+	// From is the sender. Its domain must be verified with Nylas.
 	From    Participant   `json:"from"`
 	CC      []Participant `json:"cc,omitzero"`
 	BCC     []Participant `json:"bcc,omitzero"`
 	ReplyTo []Participant `json:"reply_to,omitzero"`
 	Subject string        `json:"subject,omitzero"`
-	// Body is HTML, or plain text with IsPlaintext.
+	// Body is HTML, unless IsPlaintext is set.
 	Body string `json:"body,omitzero"`
-	// IsPlaintext sends the body as plain text. Opens and links cannot be tracked then.
-	IsPlaintext   bool     `json:"is_plaintext,omitzero"`
+	// IsPlaintext sends Body as plain text. Nylas cannot track opens and links in
+	// plain text.
+	IsPlaintext bool `json:"is_plaintext,omitzero"`
+	// CustomHeaders are more headers; see SendMessageRequest.
 	CustomHeaders []Header `json:"custom_headers,omitzero"`
-	// Metadata is kept with the message: at most 50 pairs, keys of at most 40 and
-	// values of at most 500 characters. It comes back in the notifications of
-	// delivery, not in those of tracking.
+	// Metadata is stored with the message: at most 50 pairs, with keys of at most 40
+	// and values of at most 500 characters. Notifications about the delivery contain
+	// it, tracking notifications do not.
 	Metadata map[string]string `json:"metadata,omitzero"`
-	// ReplyToMessageID is the message that this one answers: the ID of an earlier
+	// ReplyToMessageID is the message that this one replies to: the ID of an earlier
 	// transactional send, or the Message-ID header of another message.
 	ReplyToMessageID string `json:"reply_to_message_id,omitzero"`
-	// SendAt schedules the message, at least a minute and at most 30 days ahead.
-	SendAt events.Timestamp `json:"send_at,omitzero"`
-	// Template makes subject and body; those given here come before it.
+	// SendAt schedules the message, at least 1 minute and at most 30 days ahead. Nylas
+	// counts in whole seconds: a fraction of a second is cut off.
+	SendAt time.Time `json:"send_at,omitzero"`
+	// Template fills in the subject and the body. Subject and Body take precedence.
 	Template *Template `json:"template,omitzero"`
-	// TrackingOptions switches tracking on; nil sends without it.
+	// TrackingOptions turns tracking on. Nil sends the message without tracking.
 	TrackingOptions *TransactionalTrackingOptions `json:"tracking_options,omitzero"`
-	// Attachments go with the message; see SendMessageRequest.
-	Attachments []Attachment `json:"-"`
+	// Attachments are files to send with the message, and images for its body.
+	Attachments []Attachment `json:"attachments,omitzero"`
 }
 
-// TransactionalTrackingOptions switches the tracking of a transactional message
-// on. Both flags are always written; leave the whole struct nil to send without
-// tracking. Replies come to a mailbox that Nylas does not see, so they are not
-// tracked.
+// MarshalJSON encodes the request so that a program can store it and send it later;
+// see [SendMessageRequest.MarshalJSON].
+func (r SendTransactionalRequest) MarshalJSON() ([]byte, error) {
+	return storedRequest(storedTransactional(r))
+}
+
+// storedTransactional is a SendTransactionalRequest without MarshalJSON.
+type storedTransactional SendTransactionalRequest
+
+// wire returns the request as Nylas receives it, without its attachments.
+func (r *SendTransactionalRequest) wire() any {
+	body := storedTransactional(*r)
+	body.Attachments = nil
+	return struct {
+		storedTransactional
+		SendAt events.Timestamp `json:"send_at,omitzero"`
+	}{body, events.At(r.SendAt)}
+}
+
+// TransactionalTrackingOptions turns on the tracking of a transactional message. Both
+// flags are always part of the request; to send without tracking, leave the whole
+// struct nil. Nylas cannot track replies, because it does not see the mailbox that
+// they go to.
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 type TransactionalTrackingOptions struct {
-	// Opens puts an invisible image into the body. It needs an HTML body.
+	// Opens adds an invisible image to the body. It needs an HTML body.
 	Opens bool `json:"opens"`
-	// Links replaces the https, mailto and tel links of the body, all of them or
-	// none. It needs an HTML body with at most 100 such links.
+	// Links replaces all https, mailto and tel links of the body. It needs an HTML body
+	// with at most 100 of them.
 	Links bool `json:"links"`
-	// Label comes back in every tracking notification, at most 2048 characters; see
+	// Label is part of every tracking notification. It has at most 2048 characters; see
 	// [TrackingOptions].
 	Label string `json:"label,omitzero"`
-	// DomainName is a custom hostname of the organization for the links and the
-	// image, another thing than the domain that sends. It needs Opens or Links.
+	// DomainName is a custom hostname of the organization for the links and the image.
+	// It is not the domain that sends. It needs Opens or Links.
 	DomainName string `json:"domain_name,omitzero"`
 }
 
@@ -90,15 +113,15 @@ func (a *transactionalAnswer) message() *Message {
 	return m
 }
 
-// Send sends a message from a domain that is verified with Nylas, now or at
-// SendAt. The result has neither a grant nor a thread.
+// Send sends a message from a domain that is verified with Nylas, now or at SendAt. The
+// result has neither a grant nor a thread.
 //
-// It is repeated as [MessageService.Send] is, with the same key and the same
-// bytes. Unlike there, Nylas knows the Idempotency-Key throughout the
-// application: the same key means the same send in all domains.
+// The SDK retries it like [MessageService.Send], with the same key and the same bytes.
+// An Idempotency-Key is valid for the whole application: the same key means the same
+// send in all domains.
 //
-// What Nylas is documented to refuse is refused before any I/O, with an error
-// that matches [ErrInvalidRequest]. Links are not checked.
+// Send refuses what Nylas documents as invalid before any I/O, with an error that
+// matches [ErrInvalidRequest]. It does not check the links of the body.
 //
 // https://developer.nylas.com/docs/reference/api/transactional-send/send-transactional-email/
 func (s *TransactionalService) Send(
@@ -122,40 +145,13 @@ func (s *TransactionalService) Send(
 	var answer transactionalAnswer
 	err = s.client.do(ctx, call{
 		op: op, method: http.MethodPost, path: "/v3/domains/{domain}/messages/send", ids: []string{domain},
-		body: &allowed, limit: sendTimeout, repeat: repeatWithKey,
+		body: allowed.wire(), limit: sendTimeout, repeat: repeatWithKey,
 		multipart: true, attachments: req.Attachments, tracking: decided,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err
 	}
 	return answer.message(), nil
-}
-
-// check refuses what Nylas is documented to refuse.
-func (r *SendTransactionalRequest) check(op string) error {
-	switch {
-	case len(r.To) == 0:
-		return refuse(op, "To is empty: a message needs at least one recipient")
-	case strings.TrimSpace(r.From.Email) == "":
-		return refuse(op, "From has no Email")
-	case tooFarAhead(r.SendAt):
-		return refuse(op, "SendAt is more than 30 days ahead")
-	}
-	if err := checkSendAt(op, r.SendAt); err != nil {
-		return err
-	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
-		return err
-	}
-	return r.TrackingOptions.all().check(op)
 }
 
 // all returns the options as those of a message that could track replies too.

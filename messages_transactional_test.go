@@ -24,7 +24,7 @@ func TestTransactionalOnTheWire(t *testing.T) {
 			CC: []nylas.Participant{{Email: "cc@example.org"}}, BCC: []nylas.Participant{{Email: "bcc@example.org"}},
 			ReplyTo: []nylas.Participant{{Email: "reply@acme.dev"}}, Subject: "Größe", Body: "<p>Hi</p>", IsPlaintext: true,
 			CustomHeaders: []nylas.Header{{Name: "X-Campaign", Value: "q2"}}, Metadata: map[string]string{"key1": "v1"},
-			ReplyToMessageID: "m-0", SendAt: events.At(time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)),
+			ReplyToMessageID: "m-0", SendAt: time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC),
 			Template:        &nylas.Template{ID: "tpl-1", Strict: new(false)},
 			TrackingOptions: &nylas.TransactionalTrackingOptions{Links: true, Label: "q2", DomainName: "track.acme.dev"},
 		},
@@ -73,7 +73,7 @@ func TestTransactionalAnswers(t *testing.T) {
 // TestTransactionalRefuses has what is refused before any I/O.
 func TestTransactionalRefuses(t *testing.T) {
 	t.Parallel()
-	in := func(d time.Duration) events.Timestamp { return events.Timestamp{Time: time.Now().Add(d)} }
+	in := func(d time.Duration) time.Time { return time.Now().Add(d) }
 	tracking := func(o nylas.TransactionalTrackingOptions) func(*nylas.SendTransactionalRequest) {
 		return func(r *nylas.SendTransactionalRequest) { r.TrackingOptions = &o }
 	}

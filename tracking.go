@@ -7,26 +7,26 @@ import (
 	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
-// TrackingOptions switches the tracking of a message on. On a message, the
-// three flags are always written; leave the whole struct nil to send without
-// tracking, because trial accounts are refused even with all flags off.
+// TrackingOptions turns on the tracking of a message. The three flags are always part
+// of the request. To send without tracking, leave the whole struct nil: Nylas refuses
+// it from trial accounts even if all flags are off.
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 type TrackingOptions struct {
-	// Opens puts an invisible image into the body. It needs an HTML body.
+	// Opens adds an invisible image to the body. It needs an HTML body.
 	Opens bool `json:"opens"`
-	// Links replaces the https, mailto and tel links of the body, all of them or
-	// none. It needs an HTML body with at most 100 such links.
+	// Links replaces all https, mailto and tel links of the body. It needs an HTML body
+	// with at most 100 of them.
 	Links bool `json:"links"`
 	// ThreadReplies reports replies in the thread. It needs a scope to read mail.
 	ThreadReplies bool `json:"thread_replies"`
-	// Label comes back in every tracking notification, at most 2048 characters. It
-	// is the only value of yours that does, and is stored at Nylas: put an id into
-	// it, not a secret.
+	// Label is part of every tracking notification, and the only value of yours that
+	// is. It has at most 2048 characters. Nylas stores it, so use an id and not a
+	// secret; [EncodeLabel] puts several ids into one label.
 	Label string `json:"label,omitzero"`
-	// DomainName is a custom hostname of the organization for the links and the
-	// image, in place of Nylas' own: ASCII, at most 253 characters, at least one
-	// dot. It needs Opens or Links.
+	// DomainName is a custom hostname of the organization for the links and the image.
+	// It is ASCII, with at least one dot and at most 253 characters. It needs Opens or
+	// Links. Empty means Nylas' own host.
 	DomainName string `json:"domain_name,omitzero"`
 }
 
@@ -35,9 +35,8 @@ func (o *TrackingOptions) check(op string) error {
 	if o == nil {
 		return nil
 	}
-	if chars := utf8.RuneCountInString(o.Label); chars > rules.MaxLabelChars {
-		reason := fmt.Sprintf("TrackingOptions.Label has %d characters, Nylas takes at most %d", chars, rules.MaxLabelChars)
-		return refuse(op, reason, ErrTrackingDataTooLarge)
+	if err := checkChars(op, "TrackingOptions.Label", o.Label, rules.MaxLabelChars, ErrTrackingDataTooLarge); err != nil {
+		return err
 	}
 	if o.DomainName == "" {
 		return nil
@@ -47,6 +46,14 @@ func (o *TrackingOptions) check(op string) error {
 	}
 	if err := rules.CheckHostname(o.DomainName); err != nil {
 		return refuse(op, "TrackingOptions.DomainName "+err.Error(), ErrTrackingDomain)
+	}
+	return nil
+}
+
+// checkChars refuses a value with more characters than Nylas takes.
+func checkChars(op, name, value string, limit int, matches ...error) error {
+	if chars := utf8.RuneCountInString(value); chars > limit {
+		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit), matches...)
 	}
 	return nil
 }

@@ -44,24 +44,22 @@ func ExampleEncodeLabel() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	secrets := new(receive.MemorySecrets)
 	receiver, err := receive.New(&receive.Dispatcher{
 		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
 			values, ours := nylas.DecodeLabel(opened.Label)
 			fmt.Println("opened:", ours, values["campaign"], values["contact"])
 			return nil
 		},
-	}, receive.WithSecretsLater())
+	}, secrets)
 	if err != nil {
 		log.Fatal(err)
 	}
 	endpoint := httptest.NewServer(receiver)
-	webhook, err := client.Webhooks.Create(ctx, &nylas.CreateWebhookRequest{
-		TriggerTypes: events.TrackingTypes(), WebhookURL: endpoint.URL,
+	_, err = client.Subscribe(ctx, &nylas.SubscribeRequest{
+		URL: endpoint.URL, Types: events.TrackingTypes(), Secrets: secrets,
 	})
 	if err != nil {
-		log.Fatal(err)
-	}
-	if err := receiver.SetSecrets(webhook.WebhookSecret); err != nil {
 		log.Fatal(err)
 	}
 

@@ -6,24 +6,28 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
-// ActivityService covers mail of Agent Accounts and Transactional sends only,
-// never that of connected grants (Google, Microsoft, IMAP and others). It is
-// [Client.Activity] and reads the opens and clicks that Nylas has recorded.
+// ActivityService is experimental: it reads the opens and clicks that Nylas has
+// recorded, whose JSON nobody has seen in full, and is always empty for connected
+// grants (Google, Microsoft, IMAP and others). It covers mail of Agent Accounts and
+// Transactional sends only. It is [Client.Activity].
 //
-// It is for looking back, such as after an outage of the receiver. Nylas asks not
-// to poll it for new events: webhooks bring those. Events are kept for 90 days.
-// Replies are not among them.
+// Use it to look back, such as after an outage of the receiver. Nylas asks programs not
+// to poll it for new events; webhooks deliver them. Nylas keeps events for 90 days.
+// Replies are not included.
 type ActivityService struct{ client *Client }
 
-// TrackingEventType is the kind of a [TrackingEvent]. It is an open string.
+// TrackingEventType is the kind of a [TrackingEvent]. Other values than these constants
+// are possible in answers.
 type TrackingEventType string
 
 // The kinds of tracking events.
@@ -32,11 +36,12 @@ const (
 	TrackingLinkClicked TrackingEventType = "link_clicked"
 )
 
-// TrackingEvent is one open or one click of mail of an Agent Account or a
-// Transactional send. Unlike a webhook, which repeats up to 50 earlier events, it
-// stands for itself. Its ID is not that of any webhook.
+// TrackingEvent is experimental: it is one recorded open or click, and there are none
+// for connected grants. It comes from mail of an Agent Account or a Transactional send.
+// Unlike a notification, which repeats up to 50 earlier events, it is a single event.
+// Its ID does not occur in notifications.
 //
-// Opens and clicks belong to a message and not to one of its recipients.
+// An open or a click belongs to the message, not to one of its recipients.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingEvent struct {
@@ -46,20 +51,20 @@ type TrackingEvent struct {
 	ApplicationID string
 	GrantID       string // the Agent Account; empty for a Transactional send
 	// MessageID is the id that the send returned, for an Agent Account. For a
-	// Transactional send it is the Message-ID header with its angle brackets, which
-	// the send does not return: a Label of its own finds the message.
+	// Transactional send it is the Message-ID header with its angle brackets, which the
+	// send does not return: give each message its own Label to find it.
 	MessageID     string
 	ThreadID      string // empty for a Transactional send
 	From          string // the address of the sender
 	SendingDomain string
 	Label         string // TrackingOptions.Label
 
-	// Other has the members that no field above has, as Nylas wrote them. The clicked
-	// link is among them, under a name that was not known when this was written.
+	// Other has the remaining members of the JSON as Nylas wrote them. The clicked link is
+	// among them, under a name that Nylas does not document.
 	Other map[string]json.RawMessage
 }
 
-// UnmarshalJSON reads an event. A member of an unexpected type goes to Other.
+// UnmarshalJSON decodes an event. A member of an unexpected type goes to Other.
 func (e *TrackingEvent) UnmarshalJSON(data []byte) error {
 	*e = TrackingEvent{}
 	var err error
@@ -71,26 +76,33 @@ func (e *TrackingEvent) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// ListTrackingRequest filters tracking events. Filters match exactly, and an empty
-// one matches everything.
+// ListTrackingRequest is experimental: it filters the recorded opens and clicks, which
+// are none for connected grants. Filters match exactly. An empty filter matches
+// everything.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/list-tracking-events/
 type ListTrackingRequest struct {
-	EventTypes    []TrackingEventType `url:"event_type,omitempty"`     // empty means both
-	Label         string              `url:"label,omitempty"`          // at most 2048 characters
-	SendingDomain string              `url:"sending_domain,omitempty"` // at most 255 characters
-	From          string              `url:"from,omitempty"`           // the sender's address, at most 320 characters
-	GrantID       string              `url:"grant_id,omitempty"`       // an Agent Account, at most 36 characters
-	MessageID     string              `url:"message_id,omitempty"`     // see TrackingEvent.MessageID
-	ThreadID      string              `url:"thread_id,omitempty"`      // of an Agent Account
-	// Start is the time of the first events, itself included, in whole seconds. The
-	// zero value means 7 days ago; Nylas has 90 days.
+	// EventType is one of the kinds, and empty means both. It is no list, because the
+	// API reads only the last of repeated parameters.
+	EventType     TrackingEventType `url:"event_type,omitempty"`
+	Label         string            `url:"label,omitempty"`          // at most 2048 characters
+	SendingDomain string            `url:"sending_domain,omitempty"` // at most 255 characters
+	From          string            `url:"from,omitempty"`           // the sender's address, at most 320 characters
+	GrantID       string            `url:"grant_id,omitempty"`       // an Agent Account, at most 36 characters
+	MessageID     string            `url:"message_id,omitempty"`     // see TrackingEvent.MessageID
+	ThreadID      string            `url:"thread_id,omitempty"`      // of an Agent Account
+	// Start selects events at this time and later. The zero time means 7 days ago;
+	// Nylas keeps 90 days. Start and End count in whole seconds: a fraction of a second
+	// is cut off. Times before 1970 are refused.
 	Start time.Time `url:"start,omitempty,unix"`
-	// End is the time of the last events. The zero value means now.
+	// End is the time of the last events. The zero time means now.
 	End time.Time `url:"end,omitempty,unix"`
-	// Limit is how many events Nylas sends in one page; the list has them all. 0
-	// leaves it to Nylas. Its other lists have 50, and at most 200.
-	Limit int `url:"limit,omitempty"`
+	// PageSize is how many events Nylas returns in one page; 0 means Nylas' default.
+	// ListTracking goes on over all pages: to read ten events, leave the loop after
+	// ten. Default and maximum are not documented for this list; those of Nylas' other
+	// lists are 50 and 200.
+	// https://developer.nylas.com/docs/reference/api/#pagination
+	PageSize int `url:"limit,omitempty"`
 }
 
 // The limits of the filters.
@@ -122,34 +134,21 @@ func (r *ListTrackingRequest) check(op string) error {
 		}
 	}
 	switch {
-	case r.Limit < 0:
-		return refuse(op, "Limit is negative")
+	case r.PageSize < 0:
+		return refuse(op, "PageSize is negative")
 	case !r.Start.IsZero() && !r.End.IsZero() && r.End.Before(r.Start):
 		return refuse(op, "End is before Start")
 	}
-	for i, typ := range r.EventTypes {
-		if typ == "" {
-			return refuse(op, fmt.Sprintf("EventTypes[%d] is empty", i))
-		}
-	}
-	return nil
+	return checkTimes(op, timeFilter{"Start", r.Start}, timeFilter{"End", r.End})
 }
 
-func checkChars(op, name, value string, limit int) error {
-	if chars := utf8.RuneCountInString(value); chars > limit {
-		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit))
-	}
-	return nil
-}
-
-// ListTracking covers mail of Agent Accounts and Transactional sends only, never
-// that of connected grants. It returns the recorded opens and clicks, newest
-// first; without a Start only those of the last 7 days. A nil request filters
-// nothing.
+// ListTracking is experimental: it returns the recorded opens and clicks, newest first,
+// and is always empty for connected grants. It covers mail of Agent Accounts and
+// Transactional sends only. A nil req has no filters. Without a Start the list has only
+// the last 7 days.
 //
-// The list asks for a page when it gets there, and goes on to the last one. It
-// yields an error once, as its last element; with [WithResponse] the response is
-// that of the last page so far.
+// ListTracking requests a page when the loop reaches it. The sequence yields an error at
+// most once, as its last element. [WithResponse] gets the response with the latest page.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/list-tracking-events/
 func (s *ActivityService) ListTracking(
@@ -159,7 +158,6 @@ func (s *ActivityService) ListTracking(
 	var query listTrackingQuery
 	if req != nil {
 		query.ListTrackingRequest = *req // what the caller does to it later changes nothing
-		query.EventTypes = append([]TrackingEventType(nil), req.EventTypes...)
 	}
 	return pages[TrackingEvent]{
 		client:  s.client,
@@ -174,7 +172,7 @@ func (s *ActivityService) ListTracking(
 	}.all(ctx)
 }
 
-// isNamed takes an id of another type, too, which is among the others.
+// isNamed also accepts an id of another type, which is in Other.
 func (e *TrackingEvent) isNamed() bool { return e.ID != "" || e.Other["id"] != nil }
 
 type listTrackingQuery struct {
@@ -182,10 +180,10 @@ type listTrackingQuery struct {
 	PageToken string `url:"page_token,omitempty"`
 }
 
-// GetTracking covers mail of Agent Accounts and Transactional sends only, never
-// that of connected grants. It returns one open or click. eventID is 64 hex
-// digits in lower case; an unknown one, or one from over 90 days ago, is
-// [ErrNotFound].
+// GetTracking is experimental: it returns one recorded open or click, and finds none of
+// connected grants. It covers mail of Agent Accounts and Transactional sends only.
+// eventID is 64 hex digits in lower case. An unknown id is [ErrNotFound], and so is one
+// of more than 90 days ago.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *ActivityService) GetTracking(ctx context.Context, eventID string, opts ...RequestOption) (*TrackingEvent, error) {
@@ -204,8 +202,9 @@ func (s *ActivityService) GetTracking(ctx context.Context, eventID string, opts 
 	return &answer.Data, nil
 }
 
-// MessageTracking is what recipients did with one message of an Agent Account or
-// a Transactional send, all of them together.
+// MessageTracking is experimental: it sums up the opens and clicks of one message by
+// all its recipients, and there is none for connected grants. The message is one of an
+// Agent Account or a Transactional send.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 type MessageTracking struct {
@@ -215,15 +214,14 @@ type MessageTracking struct {
 	From          string // the address of the sender
 	SendingDomain string
 
-	// Other has the members that no field above has, as Nylas wrote them. Nylas says
-	// that they tell how many times the message was opened, when first and last, and
-	// how many clicks each link got; their names were not known when this was
-	// written.
+	// Other has the remaining members of the JSON as Nylas wrote them. Nylas says that they
+	// are the number of opens, the times of the first and the last open, and the clicks
+	// of each link, but does not document their names.
 	Other map[string]json.RawMessage
 }
 
-// UnmarshalJSON reads the tracking of a message. A member of an unexpected type
-// goes to Other.
+// UnmarshalJSON decodes the tracking of a message. A member of an unexpected type goes
+// to Other.
 func (m *MessageTracking) UnmarshalJSON(data []byte) error {
 	*m = MessageTracking{}
 	var err error
@@ -236,10 +234,10 @@ func (m *MessageTracking) UnmarshalJSON(data []byte) error {
 
 func (m *MessageTracking) isNamed() bool { return m.MessageID != "" || m.Other["message_id"] != nil }
 
-// MessageTracking covers mail of Agent Accounts and Transactional sends only,
-// never that of connected grants. It returns the opens and clicks of one message
-// of the last 90 days. messageID has at most 512 characters, and is what
-// [TrackingEvent.MessageID] is. An unknown one is [ErrNotFound].
+// MessageTracking is experimental: it returns a summary of the opens and clicks of one
+// message, and finds none of connected grants. It covers mail of Agent Accounts and
+// Transactional sends of the last 90 days. messageID has at most 512 characters; see
+// [TrackingEvent.MessageID]. An unknown id is [ErrNotFound].
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 func (s *ActivityService) MessageTracking(ctx context.Context, messageID string, opts ...RequestOption) (*MessageTracking, error) {
@@ -257,4 +255,29 @@ func (s *ActivityService) MessageTracking(ctx context.Context, messageID string,
 		return nil, err
 	}
 	return &answer.Data, nil
+}
+
+// decodeMembers decodes the members of an object for which into has a pointer, and
+// returns the others as they are, nil if there are none. It is for answers that Nylas
+// does not document in full: a member of an unexpected type is returned with the
+// others, so that it neither fails the call nor is lost.
+func decodeMembers(data []byte, into map[string]any) (map[string]json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := jsonv2.Unmarshal(data, &members, answerOptions); err != nil {
+		return nil, err
+	}
+	for name, target := range into {
+		value, ok := members[name]
+		switch {
+		case !ok:
+		case jsonv2.Unmarshal(value, target, answerOptions) == nil:
+			delete(members, name)
+		default: // what was read of it before it failed is no value
+			reflect.ValueOf(target).Elem().SetZero()
+		}
+	}
+	if len(members) == 0 {
+		return nil, nil
+	}
+	return members, nil
 }

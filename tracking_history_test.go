@@ -17,7 +17,6 @@ import (
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
-	"github.com/nylastrack/nylas-go/nylastest"
 )
 
 const (
@@ -126,14 +125,13 @@ func TestListTrackingOnTheWire(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, answersFile(t, 200, "http/activity.list.response.json"), answersFile(t, 200, "http/activity.list-last.response.json"))
 	req := &nylas.ListTrackingRequest{
-		EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened, nylas.TrackingLinkClicked},
-		Label:      "october-newsletter", SendingDomain: "mail.example.com", From: "news@mail.example.com",
+		EventType: nylas.TrackingLinkClicked, Label: "october-newsletter", SendingDomain: "mail.example.com", From: "news@mail.example.com",
 		GrantID: "0b7e5a6b-0cbd-4a39-b3ba-2b53b1b0a7d6", MessageID: testTransactional, ThreadID: "9c3e1f7a-6b2d-4a8e-b5c4-1e7d3a9f2b6c",
-		Start: time.Unix(1792785200, 999), End: time.Unix(1792785300, 0), Limit: 2,
+		Start: time.Unix(1792785200, 999), End: time.Unix(1792785300, 0), PageSize: 2,
 	}
 	list := w.client(t).Activity.ListTracking(t.Context(), req)
 	assert.Empty(t, w.requests(), "nothing is asked before it is needed")
-	req.EventTypes[0], req.Label = "changed", "later"
+	req.EventType, req.Label = "changed", "later"
 	got := collect(t, list)
 	require.Len(t, got, 2)
 	assert.JSONEq(t, `{"url":"https://acme.dev/demo"}`, string(got[0].Other["a_member_nobody_read"]))
@@ -315,7 +313,7 @@ func TestAnswersThatSayNothing(t *testing.T) {
 	}
 	// What to return was left to the caller.
 	w := newWire(t, answers(200, `{"data":{"subject":"s"}}`))
-	message, err := w.client(t).Messages.Get(t.Context(), testGrant, testID, &nylas.GetMessageRequest{Select: []string{"subject"}})
+	message, err := w.client(t).Messages.Get(t.Context(), testGrant, testID, nylas.WithSelect("subject"))
 	require.NoError(t, err)
 	assert.Equal(t, "s", message.Subject)
 }
@@ -330,14 +328,14 @@ func TestResponseOfACallThatIsRefused(t *testing.T) {
 			return err
 		},
 		func(o nylas.RequestOption) error {
-			_, err := client.Messages.Get(t.Context(), "", testID, nil, o)
+			_, err := client.Messages.Get(t.Context(), "", testID, o)
 			return err
 		},
 		func(o nylas.RequestOption) error {
-			return failed(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{Limit: -1}, o))
+			return failed(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{PageSize: -1}, o))
 		},
 		func(o nylas.RequestOption) error {
-			_, err := client.Webhooks.Ensure(t.Context(), nil, o)
+			_, err := client.Subscribe(t.Context(), nil, o)
 			return err
 		},
 		func(o nylas.RequestOption) error {
@@ -379,9 +377,10 @@ func TestTrackingRefuses(t *testing.T) {
 		{"list tracking events: SendingDomain has 256 characters, Nylas takes at most 255", list(nylas.ListTrackingRequest{SendingDomain: long(256)})},
 		{"list tracking events: From has 321 characters, Nylas takes at most 320", list(nylas.ListTrackingRequest{From: long(321)})},
 		{"list tracking events: GrantID has 37 characters, Nylas takes at most 36", list(nylas.ListTrackingRequest{GrantID: long(37)})},
-		{"list tracking events: Limit is negative", list(nylas.ListTrackingRequest{Limit: -1})},
+		{"list tracking events: PageSize is negative", list(nylas.ListTrackingRequest{PageSize: -1})},
 		{"list tracking events: End is before Start", list(nylas.ListTrackingRequest{Start: time.Unix(9, 0), End: time.Unix(8, 0)})},
-		{"list tracking events: EventTypes[1] is empty", list(nylas.ListTrackingRequest{EventTypes: []nylas.TrackingEventType{"opened", ""}})},
+		{"list tracking events: Start is before 1970", list(nylas.ListTrackingRequest{Start: time.Unix(-1, 0)})},
+		{"list tracking events: End is before 1970", list(nylas.ListTrackingRequest{End: time.Unix(0, -1)})},
 		{"get tracking event: event_id is not 64 hex digits in lower case", get("")},
 		{"get tracking event: event_id is not 64 hex digits in lower case", get(testEvent[1:])},
 		{"get tracking event: event_id is not 64 hex digits in lower case", get(strings.ToUpper(testEvent))},
@@ -394,106 +393,4 @@ func TestTrackingRefuses(t *testing.T) {
 		assertSentinels(t, err, nylas.ErrInvalidRequest)
 	}
 	assert.Empty(t, w.requests())
-}
-
-// agentLoop is a loop whose mail comes from an Agent Account.
-func agentLoop(t *testing.T, test func(*testing.T, *loop, string)) {
-	t.Helper()
-	inLoop(t, func(t *testing.T, l *loop) {
-		test(t, l, l.nylas.AddAgentAccount("News", "news@mail.acme.dev"))
-	})
-}
-
-func (l *loop) sendFrom(grant, label string) *nylas.Message {
-	l.t.Helper()
-	message, err := l.client.Messages.Send(l.t.Context(), grant, &nylas.SendMessageRequest{
-		To: []nylas.Participant{{Email: "kim@example.org"}}, Body: `<a href="https://acme.dev/a">a</a> <a href="https://acme.dev/b">b</a>`,
-		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, Label: label},
-	})
-	require.NoError(l.t, err)
-	return message
-}
-
-func TestLoopHistory(t *testing.T) {
-	agentLoop(t, func(t *testing.T, l *loop, agent string) {
-		ctx := t.Context()
-		message := l.sendFrom(agent, "first")
-		connected := l.sendFrom(l.nylas.GrantID(), "connected")
-		sent := time.Now()
-		for _, m := range []*nylas.Message{connected, message} {
-			kim := l.recipient(m)
-			require.NoError(t, kim.Open(ctx))
-			_, err := kim.Click(ctx, 1)
-			require.NoError(t, err)
-			<-time.After(time.Hour)
-			require.NoError(t, kim.Open(ctx))
-		}
-		all := collect(t, l.client.Activity.ListTracking(ctx, nil))
-		require.Len(t, all, 3, "the connected grant's mail is not there")
-		assert.Equal(t, sent.Add(2*time.Hour).Unix(), all[0].Timestamp.Unix(), "newest first")
-		assert.Equal(t, nylas.TrackingLinkClicked, all[1].EventType)
-		assert.Equal(t, nylas.TrackingEvent{
-			ID: all[2].ID, EventType: nylas.TrackingOpened, Timestamp: events.At(sent.Add(time.Hour)), ApplicationID: l.nylas.ApplicationID(),
-			GrantID: agent, MessageID: message.ID, ThreadID: message.ThreadID, From: "news@mail.acme.dev",
-			SendingDomain: "mail.acme.dev", Label: "first",
-		}, *all[2])
-
-		one := collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{
-			EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened, nylas.TrackingLinkClicked}, Label: "first", SendingDomain: "mail.acme.dev",
-			From: "news@mail.acme.dev", GrantID: agent, MessageID: message.ID, ThreadID: message.ThreadID,
-			Start: sent, End: sent.Add(90 * time.Minute), Limit: 1,
-		}))
-		require.Len(t, one, 2, "two pages")
-		assert.Equal(t, all[1:], one)
-		for name, req := range map[string]nylas.ListTrackingRequest{
-			"label": {Label: "connected"}, "domain": {SendingDomain: "acme.dev"}, "from": {From: "x@acme.dev"},
-			"grant": {GrantID: l.nylas.GrantID()}, "message": {MessageID: connected.ID}, "thread": {ThreadID: "x"},
-			"end": {End: sent}, "start": {Start: sent.Add(3 * time.Hour)},
-		} {
-			assert.Empty(t, collect(t, l.client.Activity.ListTracking(ctx, &req)), name)
-		}
-		opens := collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{EventTypes: []nylas.TrackingEventType{nylas.TrackingOpened}}))
-		assert.Len(t, opens, 2)
-
-		event, err := l.client.Activity.GetTracking(ctx, all[1].ID)
-		require.NoError(t, err)
-		assert.Equal(t, all[1], event)
-		assert.JSONEq(t, `"https://acme.dev/b"`, string(event.Other["link_url"]))
-		_, err = l.client.Activity.GetTracking(ctx, testEvent)
-		require.ErrorIs(t, err, nylas.ErrNotFound)
-
-		tracked, err := l.client.Activity.MessageTracking(ctx, message.ID)
-		require.NoError(t, err)
-		assert.Equal(t, message.ThreadID, tracked.ThreadID)
-		assert.JSONEq(t, `2`, string(tracked.Other["opens"]))
-		assert.JSONEq(t, fmt.Sprint(sent.Add(time.Hour).Unix()), string(tracked.Other["first_opened_at"]))
-		assert.JSONEq(t, fmt.Sprint(sent.Add(2*time.Hour).Unix()), string(tracked.Other["last_opened_at"]))
-		assert.JSONEq(t, `[{"url":"https://acme.dev/a","clicks":0},{"url":"https://acme.dev/b","clicks":1}]`, string(tracked.Other["links"]))
-		_, err = l.client.Activity.MessageTracking(ctx, connected.ID)
-		require.ErrorIs(t, err, nylas.ErrNotFound)
-
-		<-time.After(8 * 24 * time.Hour)
-		assert.Empty(t, collect(t, l.client.Activity.ListTracking(ctx, nil)), "7 days unless asked for more")
-		assert.Len(t, collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{Start: sent})), 3)
-		<-time.After(83 * 24 * time.Hour)
-		assert.Empty(t, collect(t, l.client.Activity.ListTracking(ctx, &nylas.ListTrackingRequest{Start: sent})), "90 days and no more")
-		_, err = l.client.Activity.GetTracking(ctx, all[1].ID)
-		require.ErrorIs(t, err, nylas.ErrNotFound)
-		_, err = l.client.Activity.MessageTracking(ctx, message.ID)
-		require.ErrorIs(t, err, nylas.ErrNotFound)
-	})
-}
-
-func TestLoopHistoryFails(t *testing.T) {
-	inLoop(t, func(t *testing.T, l *loop) {
-		l.inject(nylastest.Fault{Endpoint: nylastest.EndpointListTracking, Before: nylastest.GatewayAnswer(http.StatusBadGateway)})
-		var resp nylas.Response
-		require.NoError(t, failed(l.client.Activity.ListTracking(t.Context(), nil, nylas.WithResponse(&resp))))
-		assert.Equal(t, 2, resp.Attempts)
-		require.ErrorIs(t, failed(l.newClient("nyk_wrong").Activity.ListTracking(t.Context(), nil)), nylas.ErrUnauthorized)
-		addresses, err := l.client.Webhooks.IPAddresses(t.Context())
-		require.NoError(t, err)
-		assert.Equal(t, []string{"127.0.0.1"}, addresses.IPAddresses)
-		assert.False(t, addresses.UpdatedAt.IsZero())
-	})
 }

@@ -2,7 +2,6 @@ package nylas
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,24 +10,23 @@ import (
 	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
-// labelPrefix begins a label of [EncodeLabel]. The digit is the version: what a
-// later one changes gets another, and is foreign to this one.
+// labelPrefix begins a label of [EncodeLabel]. The digit is the version of the format.
 const labelPrefix = "nt1:"
 
-// EncodeLabel writes short values, such as the ids of a campaign and a contact,
-// into one text for TrackingOptions.Label, which is the only value of yours that
-// comes back in every tracking notification. [DecodeLabel] reads it again.
+// EncodeLabel encodes short values, such as the ids of a campaign and a contact, as one
+// string for TrackingOptions.Label, which is part of every tracking notification.
+// [DecodeLabel] decodes it.
 //
 //	nt1:campaign=trial+q2&contact=42
 //
-// Keys are sorted, so equal values give equal labels. Keys and values can be any
-// text, but no key is empty; most characters take one character in the label, a
-// space too. The label can be read by whoever sees it at Nylas and in the
-// notification: put ids into it, not secrets, and no addresses.
+// Keys are sorted, so equal values give equal labels. Keys and values can be any text;
+// a key must not be empty. Most characters, including the space, take one character in
+// the label. Everybody who sees the label can read it, so use ids and no secrets or
+// addresses.
 //
-// A label of more than 2048 characters, all told, is an error that matches
-// [ErrTrackingDataTooLarge]. Nylas does not say whether it counts bytes: a label of
-// ASCII has as many of them.
+// A label of more than 2048 characters is an error that matches
+// [ErrTrackingDataTooLarge]. Nylas does not say whether it counts characters or bytes,
+// which makes no difference for ASCII.
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 func EncodeLabel(values map[string]string) (string, error) {
@@ -47,18 +45,15 @@ func EncodeLabel(values map[string]string) (string, error) {
 		escapeLabel(&b, values[key])
 	}
 	label := b.String()
-	if chars := utf8.RuneCountInString(label); chars > rules.MaxLabelChars {
-		return "", refuse(op, fmt.Sprintf("the label has %d characters, Nylas takes at most %d", chars, rules.MaxLabelChars),
-			ErrTrackingDataTooLarge)
+	if err := checkChars(op, "the label", label, rules.MaxLabelChars, ErrTrackingDataTooLarge); err != nil {
+		return "", err
 	}
 	return label, nil
 }
 
-// DecodeLabel reads a label of [EncodeLabel]. It returns false for a foreign one:
-// a label that another program, an earlier version of yours or a later version of
-// this codec wrote, or none at all. A foreign label is no error and stays what it
-// is. Every label for which DecodeLabel returns true is exactly what EncodeLabel
-// makes of the values.
+// DecodeLabel decodes a label of [EncodeLabel]. It reports false for any other text,
+// such as an empty label, a label of another program, or one of a later version of this
+// format. If it reports true, EncodeLabel returns exactly this label for the values.
 func DecodeLabel(label string) (map[string]string, bool) {
 	encoded, ours := strings.CutPrefix(label, labelPrefix)
 	if !ours || len(label) > rules.MaxLabelChars*utf8.UTFMax {
@@ -85,9 +80,9 @@ func DecodeLabel(label string) (map[string]string, bool) {
 
 const hexDigits = "0123456789ABCDEF"
 
-// escapeLabel writes text without the characters that part a label, and without
-// any that a system on the way might drop or change: what is not printable, white
-// space, and bytes that are not UTF-8.
+// escapeLabel escapes the characters that separate keys and values, and those that
+// another system might drop or change: unprintable characters, white space, and bytes
+// that are not UTF-8.
 func escapeLabel(b *strings.Builder, text string) {
 	for i, r := range text {
 		size := utf8.RuneLen(r)
@@ -109,8 +104,8 @@ func escapeLabel(b *strings.Builder, text string) {
 	}
 }
 
-// isPlainInLabel is fixed for the version of the labels: the tables of package
-// unicode change with Go, and labels live longer.
+// isPlainInLabel reports whether a character needs no escape. It must not change with
+// the tables of package unicode, because labels outlive a Go version.
 func isPlainInLabel(r rune) bool {
 	switch {
 	case r < 0x7f:

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -15,115 +14,68 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// MetricsService covers mail of Agent Accounts and Transactional sends only,
-// never that of connected grants (Google, Microsoft, IMAP and others). It is
-// [Client.Metrics] and counts how many messages were opened and clicked.
+// MetricsService is experimental: it counts how many messages were opened and clicked,
+// in JSON that nobody has seen in full, and is always empty for connected grants
+// (Google, Microsoft, IMAP and others). It covers mail of Agent Accounts and
+// Transactional sends only. It is [Client.Metrics].
 //
-// Messages count on the day on which they were sent, so the numbers of recent
-// days keep rising. Images that machinery loads count as opens: Nylas says to take
-// the numbers as a trend. They reach back 365 days, and cannot be filtered by
-// label; for that count what [ActivityService.ListTracking] has.
+// A message counts on the day on which it was sent, so the numbers of recent days keep
+// rising. Images that a program loads count as opens: Nylas says to treat the numbers
+// as a trend. They reach back 365 days. There is no filter for labels; to count by
+// label use [ActivityService.ListTracking].
 type MetricsService struct{ client *Client }
 
-// Date is a day in UTC, as the metrics count it: a day and not a time.
-type Date struct {
-	Year  int
-	Month time.Month
-	Day   int
-}
-
-// DateOf returns the day in UTC that a time is on. The zero time gives the zero
-// Date.
-func DateOf(t time.Time) Date {
-	if t.IsZero() {
-		return Date{}
-	}
-	year, month, day := t.UTC().Date()
-	return Date{year, month, day}
-}
-
-// ParseDate reads a date of the form YYYY-MM-DD.
-func ParseDate(text string) (Date, error) {
-	t, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		return Date{}, fmt.Errorf("nylas: parse date: want YYYY-MM-DD, got %.20q", text)
-	}
-	return DateOf(t), nil
-}
-
-// Time returns the beginning of the day. The zero Date gives the zero time.
-func (d Date) Time() time.Time {
-	if d.IsZero() {
-		return time.Time{}
-	}
-	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
-}
-
-// AddDays returns the date so many days later, or earlier if days is negative.
-func (d Date) AddDays(days int) Date { return DateOf(d.Time().AddDate(0, 0, days)) }
-
-// IsZero reports whether no date is given.
-func (d Date) IsZero() bool { return d == Date{} }
-
-// String returns the date in the form YYYY-MM-DD.
-func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day) }
-
-// EncodeValues writes the date into a query, for package go-querystring.
-func (d Date) EncodeValues(key string, values *url.Values) error {
-	values.Set(key, d.String())
-	return nil
-}
-
-// isValid reports whether the calendar has the day, and four digits the year.
-func (d Date) isValid() bool {
-	return d.Year >= 1 && d.Year <= 9999 && DateOf(d.Time()) == d
-}
-
-// TrackingSummaryRequest chooses what [MetricsService.TrackingSummary] counts.
+// TrackingSummaryRequest is experimental: it selects what
+// [MetricsService.TrackingSummary] counts, which is nothing for connected grants.
 type TrackingSummaryRequest struct {
-	// Start is the first day. The zero value means six days before End.
-	Start Date `url:"start,omitempty"`
-	// End is the last day. The zero value means today, which counts as far as it has
-	// come. From Start to End are at most 365 days.
-	End Date `url:"end,omitempty"`
-	// SendingDomain leaves out the mail of other domains; at most 255 characters.
-	SendingDomain string `url:"sending_domain,omitempty"`
+	// Start and End are the first and the last day, at most 365 days in all. The day
+	// is the one in UTC that the time is on, and the time of day has no effect. The
+	// zero Start means six days before End. The zero End means today, which is not
+	// over yet.
+	Start, End time.Time
+	// SendingDomain leaves out the mail of other domains. It has at most 255
+	// characters; empty means all domains.
+	SendingDomain string
 }
 
-// TrackingMetricsRequest chooses what [MetricsService.Tracking] counts.
+// TrackingMetricsRequest is experimental: it selects what [MetricsService.Tracking]
+// counts, which is nothing for connected grants.
 type TrackingMetricsRequest struct {
-	// Start is the first day. The zero value means six days before End.
-	Start Date `url:"start,omitempty"`
-	// End is the last day. The zero value means today, which counts as far as it has
-	// come. From Start to End are at most 365 days.
-	End Date `url:"end,omitempty"`
-	// SendingDomain leaves out the mail of other domains; at most 255 characters.
-	SendingDomain string `url:"sending_domain,omitempty"`
-	// GroupBy is what a row is for. Empty means GroupBySendingDomain.
-	GroupBy MetricsGroupBy `url:"group_by,omitempty"`
+	// Start and End are the first and the last day, at most 365 days in all. The day
+	// is the one in UTC that the time is on, and the time of day has no effect. The
+	// zero Start means six days before End. The zero End means today, which is not
+	// over yet.
+	Start, End time.Time
+	// SendingDomain leaves out the mail of other domains. It has at most 255
+	// characters; empty means all domains.
+	SendingDomain string
+	// GroupBy says what one row counts. Empty means GroupBySendingDomain.
+	GroupBy MetricsGroupBy
 	// Sort is a key, a colon and asc or desc, such as "open_rate:desc". The keys are
 	// key, tracked_opens, tracked_links, open_rate and click_rate. Empty means
 	// "tracked_opens:desc".
-	Sort string `url:"sort,omitempty"`
-	// Limit is how many groups get a row of their own, 1 to 100; 0 means 25. The others
-	// are put together into a last row.
-	Limit int `url:"limit,omitempty"`
+	Sort string
+	// Limit is how many groups get a row of their own: 1 to 100, and 0 means 25. The last
+	// row, with the key [OthersKey], counts all other groups.
+	Limit int
 }
 
-// TrackingTimeseriesRequest chooses what [MetricsService.TrackingTimeseries] counts.
+// TrackingTimeseriesRequest is experimental: it selects what
+// [MetricsService.TrackingTimeseries] counts, which is nothing for connected grants.
 type TrackingTimeseriesRequest struct {
-	// Start is the first day. The zero value means six days before End.
-	Start Date `url:"start,omitempty"`
-	// End is the last day. The zero value means today, which counts as far as it has
-	// come. From Start to End are at most 365 days.
-	End Date `url:"end,omitempty"`
-	// SendingDomain leaves out the mail of other domains; at most 255 characters.
-	SendingDomain string `url:"sending_domain,omitempty"`
+	// Start and End are the first and the last day, at most 365 days in all. The day
+	// is the one in UTC that the time is on, and the time of day has no effect. The
+	// zero Start means six days before End. The zero End means today, which is not
+	// over yet.
+	Start, End time.Time
+	// SendingDomain leaves out the mail of other domains. It has at most 255
+	// characters; empty means all domains.
+	SendingDomain string
 	// Granularity is the length of a period. Empty means GranularityAuto.
-	Granularity MetricsGranularity `url:"granularity,omitempty"`
+	Granularity MetricsGranularity
 }
 
-// MetricsGroupBy is what a row of a breakdown is for. It is an open string.
+// MetricsGroupBy says what one row of the metrics counts.
 type MetricsGroupBy string
 
 // What metrics can be grouped by.
@@ -132,19 +84,31 @@ const (
 	GroupByAgentAccount  MetricsGroupBy = "agent_account"  // the address of the sender
 )
 
-// MetricsGranularity is the length of a period. It is an open string.
+// MetricsGranularity is the length of a period.
 type MetricsGranularity string
 
 // The lengths of a period.
 const (
-	// GranularityAuto means days up to 21 days, weeks up to 92, and months beyond.
+	// GranularityAuto means days for a window of at most 21 days, weeks for at most 92
+	// days, and months for more.
 	GranularityAuto  MetricsGranularity = "auto"
 	GranularityDay   MetricsGranularity = "day"
 	GranularityWeek  MetricsGranularity = "week" // from Monday
 	GranularityMonth MetricsGranularity = "month"
 )
 
-// OthersKey is the key of the row that has all groups beyond the limit.
+// metricsQuery is the query of the metrics. Each of them leaves some fields empty.
+type metricsQuery struct {
+	Start         string             `url:"start,omitempty"`
+	End           string             `url:"end,omitempty"`
+	SendingDomain string             `url:"sending_domain,omitempty"`
+	GroupBy       MetricsGroupBy     `url:"group_by,omitempty"`
+	Sort          string             `url:"sort,omitempty"`
+	Limit         int                `url:"limit,omitempty"`
+	Granularity   MetricsGranularity `url:"granularity,omitempty"`
+}
+
+// OthersKey is the key of the row that counts all groups beyond the limit.
 const OthersKey = "(others)"
 
 // The limits of metrics.
@@ -154,21 +118,21 @@ const (
 	maxMetricsGroups = 100
 )
 
-// TrackingSummary is the engagement of a window of days, for mail of Agent
-// Accounts and Transactional sends, compared with the window before it.
+// TrackingSummary is experimental: it is the engagement of a window of days, compared
+// with the window before it, and is empty for connected grants.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingSummary struct {
-	// Totals has the rates of the window and the counts behind them, as Nylas wrote
-	// them: the names of its members were not known when this was written. Nil if
-	// there was no such member.
+	// Totals has the rates of the window and the counts behind them as Nylas wrote them,
+	// because Nylas does not document the names of its members. Nil means that the
+	// answer has no totals.
 	Totals json.RawMessage
-	// Other has the other members, as Nylas wrote them. The window before is among
-	// them.
+	// Other has the remaining members of the JSON as Nylas wrote them. The window before
+	// is among them.
 	Other map[string]json.RawMessage
 }
 
-// UnmarshalJSON reads a summary.
+// UnmarshalJSON decodes a summary.
 func (s *TrackingSummary) UnmarshalJSON(data []byte) error {
 	*s = TrackingSummary{}
 	var err error
@@ -176,39 +140,40 @@ func (s *TrackingSummary) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// TrackingMetrics is the engagement by domain or sender, for mail of Agent
-// Accounts and Transactional sends.
+// TrackingMetrics is experimental: it is the engagement by domain or by sender, and is
+// empty for connected grants.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingMetrics struct {
-	// Rows are the groups in the order that was asked for. They are the array of the
-	// answer whose elements have a key, because its name was not known when this
-	// was written; nil if there is not exactly one such array.
+	// Rows are the groups in the requested order. Nylas does not document the name of the
+	// array: Rows is the one whose elements have a key. It is nil if there is not exactly
+	// one such array.
 	Rows []TrackingMetricsRow
-	// Other has all members but the rows, as Nylas wrote them.
+	// Other has the remaining members of the JSON as Nylas wrote them.
 	Other map[string]json.RawMessage
 }
 
-// TrackingMetricsRow is one domain or sender.
+// TrackingMetricsRow is experimental: it is the engagement of one domain or sender, never
+// of a connected grant.
 type TrackingMetricsRow struct {
 	Key string // a domain, an address, or OthersKey
-	// TrackedOpens is how many messages were sent with open tracking: it is not a
-	// number of opens.
+	// TrackedOpens is the number of messages that were sent with open tracking. It is not
+	// a number of opens.
 	TrackedOpens events.Int
-	// TrackedLinks is how many messages were sent with link tracking.
+	// TrackedLinks is the number of messages that were sent with link tracking.
 	TrackedLinks events.Int
-	// OpenRate is the share of the messages with open tracking that were opened at
-	// least once. Nil if Nylas gave none. Whether it is in percent or a fraction of
-	// 1 is not documented.
+	// OpenRate is the share of messages with open tracking that were opened at least
+	// once. Nil means that Nylas gave none. Nylas does not document whether it is a
+	// percentage or a fraction of 1.
 	OpenRate *float64
-	// ClickRate is the share of the messages with link tracking of which a link was
-	// clicked at least once, like OpenRate.
+	// ClickRate is the share of messages with link tracking that were clicked at least
+	// once. See OpenRate.
 	ClickRate *float64
-	// Other has the members that no field above has, as Nylas wrote them.
+	// Other has the remaining members of the JSON as Nylas wrote them.
 	Other map[string]json.RawMessage
 }
 
-// UnmarshalJSON reads a row. A member of an unexpected type goes to Other.
+// UnmarshalJSON decodes a row. A member of an unexpected type goes to Other.
 func (r *TrackingMetricsRow) UnmarshalJSON(data []byte) error {
 	*r = TrackingMetricsRow{}
 	var err error
@@ -219,7 +184,7 @@ func (r *TrackingMetricsRow) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// UnmarshalJSON reads a breakdown.
+// UnmarshalJSON decodes metrics.
 func (m *TrackingMetrics) UnmarshalJSON(data []byte) error {
 	*m = TrackingMetrics{}
 	var err error
@@ -239,21 +204,21 @@ func (m *TrackingMetrics) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// TrackingTimeseries is the engagement over time, for mail of Agent Accounts and
-// Transactional sends.
+// TrackingTimeseries is experimental: it is the engagement over time, and is empty for
+// connected grants.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 type TrackingTimeseries struct {
 	Granularity MetricsGranularity // the one used: day, week or month
-	// Buckets are the periods, each with its members as Nylas wrote them. They are the
-	// one array of objects in the answer, because neither its name nor those of the
-	// members were known when this was written; nil if there is not exactly one.
+	// Buckets are the periods, each with its members as Nylas wrote them. Nylas documents
+	// neither their names nor that of the array: Buckets is the array of objects in the
+	// answer. It is nil if there is not exactly one such array.
 	Buckets []map[string]json.RawMessage
-	// Other has all members but these, as Nylas wrote them.
+	// Other has the remaining members of the JSON as Nylas wrote them.
 	Other map[string]json.RawMessage
 }
 
-// UnmarshalJSON reads a series.
+// UnmarshalJSON decodes a time series.
 func (s *TrackingTimeseries) UnmarshalJSON(data []byte) error {
 	*s = TrackingTimeseries{}
 	var err error
@@ -303,10 +268,10 @@ func onlyArray(members map[string]json.RawMessage, fits func(map[string]json.Raw
 	return name, found == 1
 }
 
-// TrackingSummary covers mail of Agent Accounts and Transactional sends only,
-// never that of connected grants. It returns the open and click rates of a window
-// of days, compared with the window of the same length before it. A nil request
-// means the last 7 days and all domains.
+// TrackingSummary is experimental: it returns the open and click rates of a window of
+// days, compared with the window of the same length before it, and is empty for
+// connected grants. It covers mail of Agent Accounts and Transactional sends only. A nil
+// req means the last 7 days and all domains.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) TrackingSummary(
@@ -317,19 +282,20 @@ func (s *MetricsService) TrackingSummary(
 	if req == nil {
 		req = &TrackingSummaryRequest{}
 	}
-	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+	query, err := windowQuery(op, req.Start, req.End, req.SendingDomain)
+	if err != nil {
 		return nil, err
 	}
 	var answer dataAnswer[TrackingSummary]
-	if err := s.get(ctx, op, "/v3/metrics/tracking/summary", req, &answer, opts); err != nil {
+	if err := s.get(ctx, op, "/v3/metrics/tracking/summary", query, &answer, opts); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
 }
 
-// Tracking covers mail of Agent Accounts and Transactional sends only, never that
-// of connected grants. It returns the engagement broken down by sending domain or
-// by sender. A nil request means the last 7 days, by domain.
+// Tracking is experimental: it returns the engagement by sending domain or by sender, and
+// is empty for connected grants. It covers mail of Agent Accounts and Transactional
+// sends only. A nil req means the last 7 days, by domain.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) Tracking(
@@ -340,7 +306,8 @@ func (s *MetricsService) Tracking(
 	if req == nil {
 		req = &TrackingMetricsRequest{}
 	}
-	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+	query, err := windowQuery(op, req.Start, req.End, req.SendingDomain)
+	if err != nil {
 		return nil, err
 	}
 	if req.Limit < 0 || req.Limit > maxMetricsGroups {
@@ -349,16 +316,17 @@ func (s *MetricsService) Tracking(
 	if key, order, _ := strings.Cut(req.Sort, ":"); req.Sort != "" && (key == "" || order != "asc" && order != "desc") {
 		return nil, refuse(op, `Sort is not a key, a colon and asc or desc, such as "open_rate:desc"`)
 	}
+	query.GroupBy, query.Sort, query.Limit = req.GroupBy, req.Sort, req.Limit
 	var answer dataAnswer[TrackingMetrics]
-	if err := s.get(ctx, op, "/v3/metrics/tracking", req, &answer, opts); err != nil {
+	if err := s.get(ctx, op, "/v3/metrics/tracking", query, &answer, opts); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
 }
 
-// TrackingTimeseries covers mail of Agent Accounts and Transactional sends only,
-// never that of connected grants. It returns the engagement by day, week or month.
-// A nil request means the last 7 days by day.
+// TrackingTimeseries is experimental: it returns the engagement by day, week or month, and
+// is empty for connected grants. It covers mail of Agent Accounts and Transactional
+// sends only. A nil req means the last 7 days, by day.
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *MetricsService) TrackingTimeseries(
@@ -369,11 +337,13 @@ func (s *MetricsService) TrackingTimeseries(
 	if req == nil {
 		req = &TrackingTimeseriesRequest{}
 	}
-	if err := checkWindow(op, req.Start, req.End, req.SendingDomain); err != nil {
+	query, err := windowQuery(op, req.Start, req.End, req.SendingDomain)
+	if err != nil {
 		return nil, err
 	}
+	query.Granularity = req.Granularity
 	var answer dataAnswer[TrackingTimeseries]
-	if err := s.get(ctx, op, "/v3/metrics/tracking/timeseries", req, &answer, opts); err != nil {
+	if err := s.get(ctx, op, "/v3/metrics/tracking/timeseries", query, &answer, opts); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
@@ -383,23 +353,30 @@ func (s *MetricsService) get(ctx context.Context, op, path string, query, answer
 	return s.client.do(ctx, call{op: op, method: http.MethodGet, path: path, query: query, limit: callTimeout}, answer, opts)
 }
 
-// checkWindow refuses a window that Nylas is documented not to have.
-func checkWindow(op string, start, end Date, sendingDomain string) error {
-	for _, date := range []struct {
+// windowQuery refuses a window that Nylas is documented not to have.
+func windowQuery(op string, start, end time.Time, sendingDomain string) (metricsQuery, error) {
+	query := metricsQuery{SendingDomain: sendingDomain}
+	for _, day := range []struct {
 		name string
-		Date
-	}{{"Start", start}, {"End", end}} {
-		if !date.IsZero() && !date.isValid() {
-			return refuse(op, date.name+" is not a day of the calendar")
+		time time.Time
+		into *string
+	}{{"Start", start, &query.Start}, {"End", end, &query.End}} {
+		if day.time.IsZero() {
+			continue
 		}
+		if year := day.time.UTC().Year(); year < 1 || year > 9999 { // more than YYYY
+			return query, refuse(op, day.name+" is not in the years 1 to 9999")
+		}
+		*day.into = day.time.UTC().Format(time.DateOnly)
 	}
 	if !start.IsZero() && !end.IsZero() {
-		switch days := int(end.Time().Sub(start.Time())/(24*time.Hour)) + 1; {
+		const day = 24 * time.Hour // all days of UTC
+		switch days := int(end.Truncate(day).Sub(start.Truncate(day))/day) + 1; {
 		case days < 1:
-			return refuse(op, "End is before Start")
+			return query, refuse(op, "End is before Start")
 		case days > maxMetricsDays:
-			return refuse(op, fmt.Sprintf("from Start to End are %d days, Nylas takes at most %d", days, maxMetricsDays))
+			return query, refuse(op, fmt.Sprintf("from Start to End are %d days, Nylas takes at most %d", days, maxMetricsDays))
 		}
 	}
-	return checkChars(op, "SendingDomain", sendingDomain, maxSendingDomainChars)
+	return query, checkChars(op, "SendingDomain", sendingDomain, maxSendingDomainChars)
 }

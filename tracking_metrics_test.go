@@ -3,7 +3,6 @@ package nylas_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +14,8 @@ import (
 )
 
 var (
-	october1  = nylas.Date{Year: 2026, Month: time.October, Day: 1}
-	october30 = nylas.Date{Year: 2026, Month: time.October, Day: 30}
+	october1  = time.Date(2026, time.October, 1, 0, 0, 0, 0, time.UTC)
+	october30 = time.Date(2026, time.October, 30, 23, 59, 59, 999, time.UTC)
 )
 
 func TestMetricsOnTheWire(t *testing.T) {
@@ -115,7 +114,7 @@ func TestMetricsRefuse(t *testing.T) {
 	t.Parallel()
 	w := newWire(t)
 	s := w.client(t).Metrics
-	summary := func(start, end nylas.Date, domain string) func(context.Context) error {
+	summary := func(start, end time.Time, domain string) func(context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := s.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{Start: start, End: end, SendingDomain: domain})
 			return err
@@ -132,9 +131,9 @@ func TestMetricsRefuse(t *testing.T) {
 		call func(context.Context) error
 	}{
 		{"get tracking summary: End is before Start", summary(october30, october1, "")},
-		{"get tracking summary: from Start to End are 366 days, Nylas takes at most 365", summary(october1.AddDays(-365), october1, "")},
-		{"get tracking summary: Start is not a day of the calendar", summary(nylas.Date{Year: 2026, Month: time.February, Day: 29}, nylas.Date{}, "")},
-		{"get tracking summary: End is not a day of the calendar", summary(nylas.Date{}, nylas.Date{Year: 10000, Month: 1, Day: 1}, "")},
+		{"get tracking summary: from Start to End are 366 days, Nylas takes at most 365", summary(october1.AddDate(0, 0, -365), october1, "")},
+		{"get tracking summary: Start is not in the years 1 to 9999", summary(time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC), time.Time{}, "")},
+		{"get tracking summary: End is not in the years 1 to 9999", summary(time.Time{}, time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "")},
 		{"get tracking summary: SendingDomain has 256 characters, Nylas takes at most 255", summary(october1, october1, strings.Repeat("x", 256))},
 		{"get tracking metrics: End is before Start", breakdown(nylas.TrackingMetricsRequest{Start: october30, End: october1})},
 		{"get tracking metrics: Limit is not within 1 to 100", breakdown(nylas.TrackingMetricsRequest{Limit: 101})},
@@ -152,83 +151,27 @@ func TestMetricsRefuse(t *testing.T) {
 	}
 	assert.Empty(t, w.requests())
 	w = newWireAlways(answers(200, `{"data":{"totals":{}}}`))
-	_, err := w.client(t).Metrics.TrackingSummary(t.Context(), &nylas.TrackingSummaryRequest{Start: october1.AddDays(-364), End: october1})
+	_, err := w.client(t).Metrics.TrackingSummary(t.Context(), &nylas.TrackingSummaryRequest{Start: october1.AddDate(0, 0, -364), End: october1})
 	require.NoError(t, err, "365 days are taken")
 }
 
-func TestDate(t *testing.T) {
+// Days are those of UTC, whatever the zone and the time of day.
+func TestMetricsDays(t *testing.T) {
 	t.Parallel()
-	west := time.FixedZone("", -8*3600)
-	assert.Equal(t, october1, nylas.DateOf(time.Date(2026, time.September, 30, 16, 0, 0, 0, west)), "days are those of UTC")
-	assert.Equal(t, time.Date(2026, time.October, 1, 0, 0, 0, 0, time.UTC), october1.Time())
-	assert.Equal(t, "2026-10-01", october1.String())
-	assert.Equal(t, "2026-09-30", october1.AddDays(-1).String())
-	parsed, err := nylas.ParseDate("2026-10-30")
-	require.NoError(t, err)
-	assert.Equal(t, october30, parsed)
-	assert.True(t, nylas.DateOf(time.Time{}).IsZero())
-	assert.True(t, nylas.Date{}.Time().IsZero())
-	assert.False(t, october1.IsZero())
-	for _, text := range []string{"", "2026-10-1", "2026-02-29", "1.10.2026", "2026-10-01T00:00:00Z"} {
-		date, err := nylas.ParseDate(text)
-		require.ErrorContains(t, err, "nylas: parse date: want YYYY-MM-DD, got ", text)
-		assert.True(t, date.IsZero())
+	for _, tt := range []struct {
+		start, end time.Time
+		want       string
+	}{
+		{october1, october30, "?end=2026-10-30&start=2026-10-01"},
+		{time.Date(2026, time.September, 30, 16, 0, 0, 0, time.FixedZone("", -8*3600)), time.Time{}, "?start=2026-10-01"},
+		{time.Time{}, time.Date(2026, time.October, 31, 1, 0, 0, 0, time.FixedZone("", 2*3600)), "?end=2026-10-30"},
+		{october1.Add(23 * time.Hour), october1, "?end=2026-10-01&start=2026-10-01"},
+		{time.Date(1969, time.July, 20, 0, 0, 0, 0, time.UTC), time.Time{}, "?start=1969-07-20"},
+		{time.Time{}, time.Time{}, ""},
+	} {
+		w := newWire(t, answers(200, `{"data":{"totals":{}}}`))
+		_, err := w.client(t).Metrics.TrackingSummary(t.Context(), &nylas.TrackingSummaryRequest{Start: tt.start, End: tt.end})
+		require.NoError(t, err)
+		assert.Equal(t, "/v3/metrics/tracking/summary"+tt.want, w.requests()[0].target)
 	}
-}
-
-func TestLoopMetrics(t *testing.T) {
-	agentLoop(t, func(t *testing.T, l *loop, agent string) {
-		ctx := t.Context()
-		second := l.nylas.AddAgentAccount("Sales", "sales@acme.dev")
-		l.sendFrom(l.nylas.GrantID(), "connected")
-		today := nylas.DateOf(time.Now())
-		for i := range 4 {
-			message := l.sendFrom(agent, "x")
-			if i == 0 {
-				require.NoError(t, l.recipient(message).Open(ctx))
-				require.NoError(t, l.recipient(message).Open(ctx))
-			}
-		}
-		<-time.After(24 * time.Hour)
-		_, err := l.recipient(l.sendFrom(second, "x")).Click(ctx, 0)
-		require.NoError(t, err)
-
-		metrics, err := l.client.Metrics.Tracking(ctx, nil)
-		require.NoError(t, err)
-		for i := range metrics.Rows {
-			metrics.Rows[i].Other = nil
-		}
-		assert.Equal(t, []nylas.TrackingMetricsRow{
-			{Key: "mail.acme.dev", TrackedOpens: 4, TrackedLinks: 4, OpenRate: new(25.0), ClickRate: new(0.0)},
-			{Key: "acme.dev", TrackedOpens: 1, TrackedLinks: 1, OpenRate: new(0.0), ClickRate: new(100.0)},
-		}, metrics.Rows)
-		metrics, err = l.client.Metrics.Tracking(ctx, &nylas.TrackingMetricsRequest{
-			Start: today, End: today.AddDays(1), GroupBy: nylas.GroupByAgentAccount, Sort: "click_rate:desc", Limit: 1,
-		})
-		require.NoError(t, err)
-		require.Len(t, metrics.Rows, 2)
-		assert.Equal(t, "sales@acme.dev", metrics.Rows[0].Key)
-		assert.Equal(t, nylas.OthersKey, metrics.Rows[1].Key)
-		assert.EqualValues(t, 4, metrics.Rows[1].TrackedOpens)
-
-		series, err := l.client.Metrics.TrackingTimeseries(ctx, nil)
-		require.NoError(t, err)
-		assert.Equal(t, nylas.GranularityDay, series.Granularity)
-		require.Len(t, series.Buckets, 7)
-		assert.JSONEq(t, `4`, string(series.Buckets[5]["tracked_opens"]), "the day on which they were sent")
-		assert.JSONEq(t, `1`, string(series.Buckets[6]["tracked_opens"]))
-		for days, want := range map[int]string{21: "day 21", 22: "week 4", 92: "week 14", 93: "month 4", 365: "month 13"} {
-			series, err := l.client.Metrics.TrackingTimeseries(ctx, &nylas.TrackingTimeseriesRequest{Start: today.AddDays(1 - days), End: today})
-			require.NoError(t, err)
-			assert.Equal(t, want, fmt.Sprint(series.Granularity, " ", len(series.Buckets)), "%d days", days)
-		}
-
-		summary, err := l.client.Metrics.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{Start: today.AddDays(1), End: today.AddDays(1)})
-		require.NoError(t, err)
-		assert.Contains(t, string(summary.Totals), `"tracked_links":1`)
-		assert.Contains(t, string(summary.Other["previous"]), `"tracked_links":4`)
-		summary, err = l.client.Metrics.TrackingSummary(ctx, &nylas.TrackingSummaryRequest{SendingDomain: "example.org"})
-		require.NoError(t, err)
-		assert.Contains(t, string(summary.Totals), `"open_rate":null`)
-	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/nylastrack/nylas-go/preflight"
@@ -22,9 +23,9 @@ const (
 // Consent is what is known about a recipient's consent to one kind of tracking.
 type Consent int
 
-// The answers of a [TrackingPolicy].
+// The values of Consent.
 const (
-	// ConsentUnknown means that nobody has asked, or that no answer is recorded.
+	// ConsentUnknown means that no answer of the recipient is recorded.
 	ConsentUnknown Consent = iota
 	ConsentGranted
 	ConsentDenied
@@ -44,59 +45,56 @@ func (c Consent) String() string {
 	}
 }
 
-// TrackingPolicy decides before each send which kinds of tracking its recipients
-// allow. Nylas tracks a message, not a recipient, so the strictest of To, CC and
-// BCC decides for all: a kind stays on only if every one of them allows it.
+// TrackingPolicy decides before each send which kinds of tracking the recipients
+// allow. Nylas tracks a message and not a recipient, so a kind stays on only if every
+// recipient in To, CC and BCC allows it.
 //
-// Whether and how consent is needed depends on where the recipients are and what
-// the mail is for; the SDK does not know. Two authorities have published what they
-// expect where individual opens are measured:
+// Whether consent is needed depends on where the recipients are and what the mail is
+// for; the SDK does not know. Two authorities have published what they expect from
+// those who measure individual opens:
 //   - CNIL (France), deliberation 2026-042 of 12 March 2026
 //   - Garante (Italy), provision 284 of 17 April 2026
 //
-// A policy changes what is sent from now on. What was sent before keeps being
-// tracked by Nylas; dropping such events is up to the receiving program.
+// A policy has no effect on mail that was sent before. Nylas goes on tracking it, and
+// your program must drop those events itself.
 type TrackingPolicy struct {
-	// Consent is asked for each recipient and each kind that the request switches
-	// on, once for each time the recipient stands in it, in the order To, CC, BCC.
-	// It gets the context of the call, and is called from the goroutines that
-	// send, several at once. An error stops the call before any I/O.
+	// Consent returns what is known about a recipient and a kind of tracking. It is
+	// called for each kind that the request turns on and each entry in To, CC and BCC,
+	// in this order, with the context of the call. It must be safe for concurrent use.
+	// If it returns an error, nothing is sent.
 	Consent func(ctx context.Context, recipient Participant, kind TrackingKind) (Consent, error)
-	// Unknown is what ConsentUnknown counts as: ConsentGranted or ConsentDenied. It
-	// has no default.
+	// Unknown says how ConsentUnknown counts: as ConsentGranted or as ConsentDenied. It
+	// is required.
 	Unknown Consent
 }
 
-// TrackingDecision is what a [TrackingPolicy] decided on one kind of tracking of
-// a message.
+// TrackingDecision is the decision of a [TrackingPolicy] on one kind of tracking of a
+// message.
 type TrackingDecision struct {
 	Kind TrackingKind
-	// Allowed tells that the kind stayed on. Otherwise it was switched off, and
-	// Objections say why.
+	// Allowed reports whether the kind stayed on. If it was turned off, Objections says
+	// why.
 	Allowed    bool
 	Objections []TrackingObjection
 }
 
-// TrackingObjection is a recipient because of whom a kind was switched off.
+// TrackingObjection is a recipient who does not allow a kind of tracking.
 type TrackingObjection struct {
 	Recipient Participant
-	// Consent is ConsentDenied, or ConsentUnknown if the policy counts that as
-	// denied.
+	// Consent is ConsentDenied, or ConsentUnknown if the policy counts it as denied.
 	Consent Consent
 }
 
-// WithTrackingPolicy asks a policy before each call that sends or stores tracked
-// mail, and switches off what it does not allow, in a copy of the request. If
-// nothing is left, tracking_options is left out whole. [Response.Tracking] says
-// what was decided.
+// WithTrackingPolicy asks a policy before each call that sends or stores tracked mail,
+// and turns off what it does not allow. The request itself does not change. If no kind
+// is left, tracking_options is left out. [Response.Tracking] has the decisions. The
+// policy is asked about a draft again when it is sent, with its current recipients.
 //
-// A call that is repeated with the same Idempotency-Key after somebody changed
-// their mind has other bytes than the first one, which Nylas answers with
+// If a recipient's consent changes between two calls with the same Idempotency-Key, the
+// second request differs from the first, and Nylas refuses it with
 // [ErrIdempotencyConflict].
 //
-// The policy has the context of the call, but not its WithTimeout, which is for
-// attempts. A draft is asked about again when it is sent, with the recipients that it
-// has by then.
+// The policy runs under the context of the call. [WithTimeout] does not limit it.
 func WithTrackingPolicy(policy TrackingPolicy) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		if err := policy.check(); err != nil {
@@ -146,10 +144,9 @@ func (p TrackingPolicy) Check(ctx context.Context, req *SendMessageRequest) (*pr
 	return report, nil
 }
 
-// trackingAllowed is for every call that sends or stores tracked mail: it returns
-// the options as far as the client's policy allows them, nil if nothing is left,
-// and what was decided, for the field tracking of the call. The given options stay
-// as they are.
+// trackingAllowed is for every call that sends or stores tracked mail. It returns what
+// the client's policy leaves of the options, nil if it leaves nothing, and the
+// decisions for the field tracking of the call. It does not change options.
 func (c *Client) trackingAllowed(
 	ctx context.Context, op string, options *TrackingOptions, recipients ...[]Participant,
 ) (*TrackingOptions, []TrackingDecision, error) {
@@ -181,9 +178,8 @@ func (c *Client) trackingAllowed(
 	return &allowed, decisions, nil
 }
 
-// decideTracking asks the client's policy, if it has one, about the given kinds.
-// It is for requests whose options have another type than TrackingOptions; the
-// others use trackingAllowed.
+// decideTracking asks the client's policy, if it has one, about the given kinds. It is
+// for requests whose options are not TrackingOptions; the others use trackingAllowed.
 func (c *Client) decideTracking(
 	ctx context.Context, op string, kinds []TrackingKind, recipients ...[]Participant,
 ) ([]TrackingDecision, error) {
@@ -229,7 +225,7 @@ func (p *TrackingPolicy) decide(
 	return decisions, nil
 }
 
-// kinds returns what the options switch on.
+// kinds returns the kinds that the options turn on.
 func (o *TrackingOptions) kinds() []TrackingKind {
 	if o == nil {
 		return nil
@@ -244,4 +240,99 @@ func (o *TrackingOptions) kinds() []TrackingKind {
 		}
 	}
 	return kinds
+}
+
+// allowed returns what the client's policy leaves of the options of an update. A kind
+// that is not allowed becomes false: leaving it out would keep the draft's value.
+func (s *DraftService) allowed(ctx context.Context, op string, req *UpdateDraftRequest) (*UpdateTrackingOptions, []TrackingDecision, error) {
+	kinds := req.TrackingOptions.kinds()
+	if s.client.policy == nil || len(kinds) == 0 {
+		return req.TrackingOptions, nil, nil
+	}
+	if len(req.To)+len(req.CC)+len(req.BCC) == 0 {
+		return nil, nil, refuse(op, "TrackingOptions without To, CC or BCC: "+
+			"the tracking policy cannot be asked; give the recipients of the draft too")
+	}
+	decisions, err := s.client.decideTracking(ctx, op, kinds, req.To, req.CC, req.BCC)
+	if err != nil {
+		return nil, nil, err
+	}
+	allowed := req.TrackingOptions.without(decisions)
+	if isFalse(allowed.Opens) && isFalse(allowed.Links) {
+		allowed.DomainName = "" // Nylas refuses one that has no use
+	}
+	return allowed, decisions, nil
+}
+
+// clone returns options that the policy cannot change through the request.
+func (o *UpdateTrackingOptions) clone() *UpdateTrackingOptions {
+	if o == nil {
+		return nil
+	}
+	own := *o
+	own.Opens, own.Links, own.ThreadReplies, own.Label = copied(o.Opens), copied(o.Links), copied(o.ThreadReplies), copied(o.Label)
+	return &own
+}
+
+func isFalse(flag *bool) bool { return flag != nil && !*flag }
+
+// kinds returns the kinds that the update turns on.
+func (o *UpdateTrackingOptions) kinds() []TrackingKind {
+	if o == nil {
+		return nil
+	}
+	on := func(flag *bool) bool { return flag != nil && *flag }
+	return (&TrackingOptions{Opens: on(o.Opens), Links: on(o.Links), ThreadReplies: on(o.ThreadReplies)}).kinds()
+}
+
+// settleTracking asks the client's policy, if it has one, about the current recipients
+// and tracking of a draft, and turns off in the draft what is not allowed. If Nylas
+// does not return the tracking options, it takes every kind as on. The options of the
+// call apply to these requests too, so one that the send does not accept is refused
+// before the draft changes.
+func (s *DraftService) settleTracking(
+	ctx context.Context, op, grantID, draftID string, opts []RequestOption,
+) ([]TrackingDecision, error) {
+	if s.client.policy == nil {
+		return nil, nil
+	}
+	draft, err := s.Get(ctx, grantID, draftID, opts...)
+	if err != nil {
+		return nil, err
+	}
+	kinds := draft.TrackingOptions.kinds()
+	if draft.TrackingOptions == nil {
+		kinds = []TrackingKind{TrackOpens, TrackLinks, TrackThreadReplies}
+	}
+	decisions, err := s.client.decideTracking(ctx, op, kinds, draft.To, draft.CC, draft.BCC)
+	if err != nil {
+		return nil, err
+	}
+	if off := (&UpdateTrackingOptions{}).without(decisions); *off != (UpdateTrackingOptions{}) {
+		var answer draftAnswer
+		err = s.client.do(ctx, call{
+			op: "update draft", method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
+			body: (&UpdateDraftRequest{TrackingOptions: off}).wire(), limit: mailboxTimeout, multipart: true, tracking: decisions,
+		}, &answer, opts)
+	}
+	return decisions, err
+}
+
+// without returns the options with false for every kind that was not allowed.
+func (o *UpdateTrackingOptions) without(decisions []TrackingDecision) *UpdateTrackingOptions {
+	allowed := *o
+	for _, decision := range decisions {
+		if decision.Allowed {
+			continue
+		}
+		switch decision.Kind {
+		case TrackOpens:
+			allowed.Opens = new(false)
+		case TrackLinks:
+			allowed.Links = new(false)
+		case TrackThreadReplies:
+			allowed.ThreadReplies = new(false)
+		}
+	}
+	return &allowed
 }

@@ -5,35 +5,34 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// WebhookService manages webhook destinations; it is [Client.Webhooks]. Nylas
-// takes 50 such requests a second for an application.
+// WebhookService manages webhooks. It is [Client.Webhooks]. Nylas accepts 50 such
+// requests per second from an application.
 type WebhookService struct{ client *Client }
 
-// WebhookStatus is the state of a destination. It is an open string: pages of
-// Nylas also name "paused" and "inactive".
+// WebhookStatus is the state of a webhook. Other values than these constants are
+// possible: some pages of Nylas have "paused" and "inactive".
 type WebhookStatus string
 
-// The states of a destination.
+// The states of a webhook.
 const (
 	WebhookActive WebhookStatus = "active"
 	WebhookPause  WebhookStatus = "pause"
-	// WebhookFailing means that 95 % of the deliveries of 15 minutes failed. Nylas
-	// goes on for 72 h.
+	// WebhookFailing means that 95 % of the deliveries within 15 minutes failed. Nylas
+	// goes on delivering for 72 h.
 	WebhookFailing WebhookStatus = "failing"
-	// WebhookFailed means that Nylas gave up. Update the status to active to go on;
-	// what was missed is not sent again.
+	// WebhookFailed means that Nylas stopped delivering. To start again, update the
+	// status to WebhookActive. Nylas does not deliver what was missed.
 	WebhookFailed WebhookStatus = "failed"
 )
 
-// isPaused knows the words for it in all pages of Nylas.
-func (s WebhookStatus) isPaused() bool { return s == WebhookPause || s == "paused" || s == "inactive" }
-
-// Webhook is a destination: a URL to which Nylas posts the notifications of its
-// triggers.
+// Webhook is a URL to which Nylas posts the notifications of some triggers.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 type Webhook struct {
@@ -41,45 +40,46 @@ type Webhook struct {
 	Description  string        `json:"description,omitzero"`
 	TriggerTypes []events.Type `json:"trigger_types,omitzero"`
 	WebhookURL   string        `json:"webhook_url,omitzero"`
-	// WebhookSecret is there only after Create and RotateSecret; Nylas does not
-	// show it again.
+	// WebhookSecret is set only by Create and RotateSecret. Nylas does not return it
+	// again.
 	WebhookSecret              string        `json:"webhook_secret,omitzero"`
 	Status                     WebhookStatus `json:"status,omitzero"`
 	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitzero"`
-	// CompressedDelivery tells whether notifications come compressed by gzip. Nil
-	// after Get, which does not say.
+	// CompressedDelivery reports whether Nylas compresses notifications with gzip. It is
+	// nil after Get, because that answer does not contain it.
 	CompressedDelivery *bool `json:"compressed_delivery,omitzero"`
-	// The times are there only after Get, Update and RotateSecret.
+	// The times are set only by Get, Update and RotateSecret.
 	StatusUpdatedAt events.Timestamp `json:"status_updated_at,omitzero"`
 	CreatedAt       events.Timestamp `json:"created_at,omitzero"`
 	UpdatedAt       events.Timestamp `json:"updated_at,omitzero"`
 }
 
-// CreateWebhookRequest is a destination to create.
+// CreateWebhookRequest is a webhook to create. TriggerTypes and WebhookURL are required.
 type CreateWebhookRequest struct {
 	TriggerTypes []events.Type `json:"trigger_types"` // see events.TrackingTypes
-	// WebhookURL is a public https URL of its own for each destination.
+	// WebhookURL is a public https URL. Each webhook needs its own.
 	WebhookURL  string `json:"webhook_url"`
 	Description string `json:"description,omitzero"`
-	// NotificationEmailAddresses get a mail when the destination starts failing.
+	// NotificationEmailAddresses get a mail when the webhook starts failing.
 	NotificationEmailAddresses []string `json:"notification_email_addresses,omitzero"`
-	// CompressedDelivery asks for notifications compressed by gzip.
+	// CompressedDelivery asks Nylas to compress notifications with gzip.
 	CompressedDelivery bool `json:"compressed_delivery,omitzero"`
 }
 
-// UpdateWebhookRequest changes a destination. What is empty stays as it is.
+// UpdateWebhookRequest changes a webhook. An empty field leaves the webhook's value as it
+// is.
 type UpdateWebhookRequest struct {
 	Description  string        `json:"description,omitempty"`
 	TriggerTypes []events.Type `json:"trigger_types,omitempty"`
 	WebhookURL   string        `json:"webhook_url,omitempty"`
-	// Status can be set to WebhookActive, which asks the endpoint for its challenge
-	// again, and to WebhookPause.
+	// Status can be WebhookActive or WebhookPause. With WebhookActive Nylas sends a
+	// challenge to the URL again.
 	Status                     WebhookStatus `json:"status,omitempty"`
 	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitempty"`
 	CompressedDelivery         *bool         `json:"compressed_delivery,omitzero"`
 }
 
-// SendTestEventRequest asks for a test event.
+// SendTestEventRequest asks for a test event. Both fields are required.
 type SendTestEventRequest struct {
 	TriggerType events.Type `json:"trigger_type"`
 	WebhookURL  string      `json:"webhook_url"`
@@ -87,18 +87,19 @@ type SendTestEventRequest struct {
 
 func (w *Webhook) isNamed() bool { return w.ID != "" }
 
-// secretAnswer is an answer that shows the secret for the only time.
+// secretAnswer is an answer that must contain the secret.
 type secretAnswer struct{ dataAnswer[Webhook] }
 
 func (a *secretAnswer) isNamed() bool { return a.Data.isNamed() && a.Data.WebhookSecret != "" }
 
-// Create creates a destination. While it runs, Nylas asks the URL for its
-// challenge, which a [Receiver] answers, and refuses the request if that fails.
-// The secret in the result is shown only now: give it to
-// Receiver.SetSecrets and keep it.
+// Create creates a webhook. Before it answers, Nylas sends a challenge to the URL and
+// refuses the request if the answer is wrong. A receive.Receiver answers it, so start
+// the server first. Only this result contains the secret, so store it. Most programs
+// call [Client.Subscribe] instead: it creates one webhook however many processes call
+// it, and stores the secret.
 //
-// If there was no answer the destination may exist all the same: the error then
-// matches [ErrOutcomeUnknown], and List tells.
+// If Nylas does not answer, the error matches [ErrOutcomeUnknown]: the webhook may
+// exist, and List shows whether it does.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-webhook-destinations/
 func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, opts ...RequestOption) (*Webhook, error) {
@@ -123,9 +124,9 @@ func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, 
 	return &answer.Data, nil
 }
 
-// List returns all destinations of the application, without secrets and times.
-// The sequence yields an error once, as its last element; a [ListError] is about
-// elements that could not be read.
+// List returns all webhooks of the application, without secrets and times. The sequence
+// yields an error at most once, as its last element; a [ListError] means that some
+// elements could not be read.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/get-webhook-destinations-application/
 func (s *WebhookService) List(ctx context.Context, opts ...RequestOption) iter.Seq2[*Webhook, error] {
@@ -136,7 +137,7 @@ func (s *WebhookService) List(ctx context.Context, opts ...RequestOption) iter.S
 	}.all(ctx)
 }
 
-// Get returns a destination. An unknown id is [ErrNotFound].
+// Get returns a webhook. An unknown id is [ErrNotFound].
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Get(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
@@ -151,8 +152,7 @@ func (s *WebhookService) Get(ctx context.Context, webhookID string, opts ...Requ
 	return &answer.Data, nil
 }
 
-// Update changes a destination; see [UpdateWebhookRequest]. An unknown id is
-// [ErrNotFound].
+// Update changes a webhook; see [UpdateWebhookRequest]. An unknown id is [ErrNotFound].
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/put-webhook-by-id/
 func (s *WebhookService) Update(
@@ -174,8 +174,8 @@ func (s *WebhookService) Update(
 	return &answer.Data, nil
 }
 
-// Delete deletes a destination. An unknown id is [ErrNotFound], unless this
-// call has made an attempt before, which may have deleted it.
+// Delete deletes a webhook. An unknown id is [ErrNotFound]. If a retry does not find the
+// webhook, Delete returns nil, because an earlier attempt may have deleted it.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...RequestOption) error {
@@ -186,18 +186,19 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 	return gone(err)
 }
 
-// RotateSecret replaces the secret of a destination and returns the destination
-// with the new one, which Nylas shows only now. The old secret stops at once, so
-// until a [Receiver] has the new one it answers 401 to genuine notifications,
-// and Nylas does not repeat those: call it within [Receiver.RotateSecret], or as
-// [WithSecretSource] tells. An unknown id is [ErrNotFound].
+// RotateSecret replaces the secret of a webhook and returns the webhook with the new
+// secret. Only this result contains it. Nylas stops using the old secret at once. Until
+// the receiver has the new one it answers 401 to genuine notifications, and Nylas never
+// retries after 401. Use [Client.Rotate], which avoids that. An unknown id is
+// [ErrNotFound]. If the error matches [ErrOutcomeUnknown], Nylas may sign with a secret
+// that nobody knows: call RotateSecret again.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-new-secret/
 func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
 	var answer secretAnswer
 	err := s.client.do(ctx, call{
 		op: "rotate webhook secret", method: http.MethodPost, path: "/v3/webhooks/rotate-secret/{webhook_id}",
-		ids: []string{webhookID}, limit: callTimeout,
+		ids: []string{webhookID}, limit: callTimeout, repeat: repeatTold,
 	}, &answer, opts)
 	if err != nil {
 		return nil, err
@@ -205,8 +206,8 @@ func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opt
 	return &answer.Data, nil
 }
 
-// MockPayload returns an example of a trigger's notification as Nylas writes
-// it. It need not be a whole notification.
+// MockPayload returns an example of a trigger's notification as Nylas writes it. It can
+// be only a part of a notification.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) MockPayload(ctx context.Context, trigger events.Type, opts ...RequestOption) (json.RawMessage, error) {
@@ -235,8 +236,8 @@ type mockAnswer struct {
 
 func (a *mockAnswer) isNamed() bool { return len(a.Data) > 0 && string(a.Data) != "null" }
 
-// SendTestEvent makes Nylas post an example notification to a URL, signed with
-// receive.TestEventSecret.
+// SendTestEvent makes Nylas post an example of a notification to a URL. Nylas signs it
+// with receive.TestEventSecret.
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/send_test_event/
 func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRequest, opts ...RequestOption) error {
@@ -257,7 +258,7 @@ func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRe
 	}, nil, opts)
 }
 
-// WebhookIPAddresses are the addresses that notifications come from.
+// WebhookIPAddresses are the addresses from which Nylas posts notifications.
 type WebhookIPAddresses struct {
 	IPAddresses []string         `json:"ip_addresses,omitzero"`
 	UpdatedAt   events.Timestamp `json:"updated_at,omitzero"`
@@ -265,9 +266,9 @@ type WebhookIPAddresses struct {
 
 func (a *WebhookIPAddresses) isNamed() bool { return a.IPAddresses != nil }
 
-// IPAddresses returns the addresses that Nylas posts notifications from, for a
-// firewall. Only enterprise contracts have fixed ones; for others they change, and
-// the signature is what tells that a notification is genuine.
+// IPAddresses returns the addresses from which Nylas posts notifications, for a
+// firewall. They are fixed only for enterprise contracts and change for all others. The
+// signature, not the address, shows that a notification is genuine.
 //
 // https://developer.nylas.com/docs/v3/notifications/
 func (s *WebhookService) IPAddresses(ctx context.Context, opts ...RequestOption) (*WebhookIPAddresses, error) {
@@ -279,4 +280,56 @@ func (s *WebhookService) IPAddresses(ctx context.Context, opts ...RequestOption)
 		return nil, err
 	}
 	return &answer.Data, nil
+}
+
+// update returns how the request differs from a webhook.
+func (r *SubscribeRequest) update(webhook *Webhook) (update *UpdateWebhookRequest, needed bool) {
+	update = &UpdateWebhookRequest{}
+	if !sameSet(webhook.TriggerTypes, r.Types) {
+		update.TriggerTypes, needed = r.Types, true
+	}
+	if !sameURL(webhook.WebhookURL, r.URL) {
+		update.WebhookURL, needed = r.URL, true
+	}
+	if r.Description != "" && webhook.Description != r.Description {
+		update.Description, needed = r.Description, true
+	}
+	if emails := r.NotificationEmailAddresses; len(emails) > 0 && !sameSet(webhook.NotificationEmailAddresses, emails) {
+		update.NotificationEmailAddresses, needed = emails, true
+	}
+	if want := r.CompressedDelivery; want != nil && (webhook.CompressedDelivery == nil || *webhook.CompressedDelivery != *want) {
+		update.CompressedDelivery, needed = want, true
+	}
+	if webhook.Status == WebhookFailed {
+		update.Status, needed = WebhookActive, true
+	}
+	return update, needed
+}
+
+func sameSet[S ~string](a, b []S) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
+
+// sameURL reports whether two URLs are the same after the normalisation that
+// every server may do: RFC 3986, sections 6.2.2.1 and 6.2.3.
+func sameURL(a, b string) bool { return a == b || normalURL(a) == normalURL(b) }
+
+func normalURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return text
+	}
+	u.Scheme = strings.ToLower(u.Scheme)
+	u.Host = strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		u.Host = strings.TrimSuffix(u.Host, ":443")
+	case "http":
+		u.Host = strings.TrimSuffix(u.Host, ":80")
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u.String()
 }

@@ -10,27 +10,27 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// PubSubChannelService manages channels to Google Cloud Pub/Sub; it is
-// [Client.PubSubChannels]. A channel brings the notifications of its triggers to a
-// topic, in the place of a webhook. An application has at most 5 of them.
+// PubSubChannelService manages channels to Google Cloud Pub/Sub. It is
+// [Client.PubSubChannels]. A channel publishes the notifications of some triggers to a
+// topic, instead of posting them to a webhook. An application can have 5 channels.
 //
-// Let Nylas publish to the topic first: give roles/pubsub.publisher on it to
-// nylas-datapublisher@nylas-gma-mt.iam.gserviceaccount.com. There is no challenge
-// and no secret. The data of a message is what a webhook gets as its body:
-// [NewDelivery] takes it, with the attribute content_encoding.
+// Before you create a channel, let Nylas publish to the topic: grant
+// roles/pubsub.publisher to nylas-datapublisher@nylas-gma-mt.iam.gserviceaccount.com.
+// There is no challenge and no secret. The data of a message is the body that a webhook
+// would get: pass it to receive.NewDelivery, with the attribute content_encoding.
 //
 // https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
 type PubSubChannelService struct{ channels channels[PubSubChannel] }
 
-// SNSChannelService manages channels to Amazon SNS; it is [Client.SNSChannels]. A
-// channel brings the notifications of its triggers to a standard topic, in the
-// place of a webhook. An application has at most 5 of them.
+// SNSChannelService manages channels to Amazon SNS. It is [Client.SNSChannels]. A channel
+// publishes the notifications of some triggers to a standard topic, instead of posting
+// them to a webhook. An application can have 5 channels.
 //
-// Nylas takes the role of the channel to publish, and publishes a
-// connector.verification event when the channel is created. There is no secret.
-// The text of a message is what a webhook gets as its body: [NewDelivery] takes it
-// with the attribute content_encoding, and [NewSNSDelivery] takes it in the envelope
-// of SNS. SNS takes 256 KB in a message.
+// Nylas assumes the role of the channel to publish. It publishes a
+// connector.verification event when the channel is created. There is no secret. The text
+// of a message is the body that a webhook would get: pass it to receive.NewDelivery with
+// the attribute content_encoding, or the whole envelope of SNS to
+// receive.NewSNSDelivery. A message of SNS has at most 256 KB.
 //
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/
 type SNSChannelService struct{ channels channels[SNSChannel] }
@@ -51,11 +51,11 @@ type PubSubChannel struct {
 	Description  string        `json:"description,omitzero"`
 	TriggerTypes []events.Type `json:"trigger_types,omitzero"`
 	Topic        string        `json:"topic,omitzero"` // projects/<project>/topics/<topic>
-	// Status has the states of a webhook. Lists also have "paused".
+	// Status is a state of a webhook. In a list it can also be "paused".
 	Status                     WebhookStatus `json:"status,omitzero"`
 	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitzero"`
-	// CompressedDelivery tells whether messages come compressed by gzip. Nil if
-	// Nylas does not say.
+	// CompressedDelivery reports whether Nylas compresses messages with gzip. Nil means
+	// that the answer does not contain it.
 	CompressedDelivery *bool `json:"compressed_delivery,omitzero"`
 	// The times are there only after Get and Update.
 	StatusUpdatedAt events.Timestamp `json:"status_updated_at,omitzero"`
@@ -72,11 +72,11 @@ type SNSChannel struct {
 	TriggerTypes []events.Type `json:"trigger_types,omitzero"`
 	Topic        string        `json:"topic,omitzero"`    // the ARN of the topic
 	RoleARN      string        `json:"role_arn,omitzero"` // the role that Nylas publishes with
-	// Status has the states of a webhook. Lists also have "paused".
+	// Status is a state of a webhook. In a list it can also be "paused".
 	Status                     WebhookStatus `json:"status,omitzero"`
 	NotificationEmailAddresses []string      `json:"notification_email_addresses,omitzero"`
-	// CompressedDelivery tells whether messages come compressed by gzip, as base64.
-	// Nil if Nylas does not say.
+	// CompressedDelivery reports whether Nylas compresses messages with gzip and encodes
+	// them as base64. Nil means that the answer does not contain it.
 	CompressedDelivery *bool `json:"compressed_delivery,omitzero"`
 	// The times are there only after Get and Update.
 	StatusUpdatedAt events.Timestamp `json:"status_updated_at,omitzero"`
@@ -84,7 +84,7 @@ type SNSChannel struct {
 	UpdatedAt       events.Timestamp `json:"updated_at,omitzero"`
 }
 
-// CreatePubSubChannelRequest is a channel to create.
+// CreatePubSubChannelRequest is a channel to create. TriggerTypes and Topic are required.
 type CreatePubSubChannelRequest struct {
 	TriggerTypes []events.Type `json:"trigger_types"` // see events.TrackingTypes
 	// Topic is the full name of a topic: projects/<project>/topics/<topic>.
@@ -92,27 +92,29 @@ type CreatePubSubChannelRequest struct {
 	Description string `json:"description,omitzero"`
 	// NotificationEmailAddresses get a mail when the channel starts failing.
 	NotificationEmailAddresses []string `json:"notification_email_addresses,omitzero"`
-	// CompressedDelivery asks for messages compressed by gzip.
+	// CompressedDelivery asks Nylas to compress messages with gzip.
 	CompressedDelivery bool `json:"compressed_delivery,omitzero"`
 }
 
-// CreateSNSChannelRequest is a channel to create.
+// CreateSNSChannelRequest is a channel to create. TriggerTypes, Topic and RoleARN are
+// required.
 type CreateSNSChannelRequest struct {
 	TriggerTypes []events.Type `json:"trigger_types"` // see events.TrackingTypes
-	// Topic is the ARN of a standard topic, which begins with arn:aws:sns:. FIFO
-	// topics do not work.
+	// Topic is the ARN of a standard topic, which begins with arn:aws:sns:. Nylas cannot
+	// publish to FIFO topics.
 	Topic string `json:"topic"`
 	// RoleARN is the role that Nylas publishes with: arn:aws:iam::<account>:role/<name>.
 	RoleARN     string `json:"role_arn"`
 	Description string `json:"description,omitzero"`
 	// NotificationEmailAddresses get a mail when the channel starts failing.
 	NotificationEmailAddresses []string `json:"notification_email_addresses,omitzero"`
-	// CompressedDelivery asks for messages compressed by gzip, as base64.
+	// CompressedDelivery asks Nylas to compress messages with gzip and encode them as
+	// base64.
 	CompressedDelivery bool `json:"compressed_delivery,omitzero"`
 }
 
-// UpdatePubSubChannelRequest changes a channel. What is empty stays as it is; a
-// list replaces the whole list.
+// UpdatePubSubChannelRequest changes a channel. An empty field leaves the channel's value
+// as it is. A list replaces the whole list.
 type UpdatePubSubChannelRequest struct {
 	Description  string        `json:"description,omitempty"`
 	TriggerTypes []events.Type `json:"trigger_types,omitempty"`
@@ -123,8 +125,8 @@ type UpdatePubSubChannelRequest struct {
 	CompressedDelivery         *bool         `json:"compressed_delivery,omitzero"`
 }
 
-// UpdateSNSChannelRequest changes a channel. What is empty stays as it is; a list
-// replaces the whole list.
+// UpdateSNSChannelRequest changes a channel. An empty field leaves the channel's value as
+// it is. A list replaces the whole list.
 type UpdateSNSChannelRequest struct {
 	Description  string        `json:"description,omitempty"`
 	TriggerTypes []events.Type `json:"trigger_types,omitempty"`
@@ -136,8 +138,8 @@ type UpdateSNSChannelRequest struct {
 	CompressedDelivery         *bool         `json:"compressed_delivery,omitzero"`
 }
 
-// Create creates a channel. If there was no answer it may exist all the same: the
-// error then matches [ErrOutcomeUnknown], and List tells.
+// Create creates a channel. If Nylas does not answer, the error matches
+// [ErrOutcomeUnknown]: the channel may exist, and List shows whether it does.
 //
 // https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
 func (s *PubSubChannelService) Create(
@@ -157,9 +159,9 @@ func (s *PubSubChannelService) Create(
 	return s.channels.create(ctx, req, opts)
 }
 
-// Create creates a channel. Nylas publishes a connector.verification event to the
-// topic. If there was no answer the channel may exist all the same: the error then
-// matches [ErrOutcomeUnknown], and List tells.
+// Create creates a channel. Nylas publishes a connector.verification event to the topic.
+// If Nylas does not answer, the error matches [ErrOutcomeUnknown]: the channel may exist,
+// and List shows whether it does.
 //
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/
 func (s *SNSChannelService) Create(
@@ -182,16 +184,16 @@ func (s *SNSChannelService) Create(
 	return s.channels.create(ctx, req, opts)
 }
 
-// List returns all Pub/Sub channels of the application, without times. The
-// sequence yields an error once, as its last element.
+// List returns all Pub/Sub channels of the application, without times. The sequence
+// yields an error at most once, as its last element.
 //
 // https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
 func (s *PubSubChannelService) List(ctx context.Context, opts ...RequestOption) iter.Seq2[*PubSubChannel, error] {
 	return s.channels.list(ctx, opts)
 }
 
-// List returns all SNS channels of the application, without times. The sequence
-// yields an error once, as its last element.
+// List returns all SNS channels of the application, without times. The sequence yields
+// an error at most once, as its last element.
 //
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/
 func (s *SNSChannelService) List(ctx context.Context, opts ...RequestOption) iter.Seq2[*SNSChannel, error] {
@@ -257,16 +259,16 @@ func (s *SNSChannelService) Update(
 	return s.channels.update(ctx, channelID, req, opts)
 }
 
-// Delete deletes a channel. An unknown id is [ErrNotFound], unless this call has
-// made an attempt before, which may have deleted it.
+// Delete deletes a channel. An unknown id is [ErrNotFound]. If a retry does not find the
+// channel, Delete returns nil, because an earlier attempt may have deleted it.
 //
 // https://developer.nylas.com/docs/v3/notifications/pubsub-channel/
 func (s *PubSubChannelService) Delete(ctx context.Context, channelID string, opts ...RequestOption) error {
 	return s.channels.delete(ctx, channelID, opts)
 }
 
-// Delete deletes a channel. An unknown id is [ErrNotFound], unless this call has
-// made an attempt before, which may have deleted it.
+// Delete deletes a channel. An unknown id is [ErrNotFound]. If a retry does not find the
+// channel, Delete returns nil, because an earlier attempt may have deleted it.
 //
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/
 func (s *SNSChannelService) Delete(ctx context.Context, channelID string, opts ...RequestOption) error {
@@ -307,7 +309,7 @@ func checkRoleARN(role string) (reason string) {
 	return ""
 }
 
-// channels has the calls of one kind of channels, which are the same for both.
+// channels has the calls that are the same for both kinds of channels.
 type channels[C any] struct {
 	client *Client
 	kind   string // for errors

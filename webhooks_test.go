@@ -28,7 +28,7 @@ func trackingTriggers() []events.Type {
 	return []events.Type{events.TypeMessageOpened, events.TypeMessageLinkClicked, events.TypeThreadReplied}
 }
 
-// webhook is the destination of the recorded answers, without what only some of
+// webhook is the webhook of the recorded answers, without what only some of
 // them have.
 func webhook(change func(*nylas.Webhook)) *nylas.Webhook {
 	w := &nylas.Webhook{
@@ -290,7 +290,7 @@ func TestRepeatedWebhookCalls(t *testing.T) {
 	t.Parallel()
 	noDial := fails(&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")})
 	for _, m := range methods() {
-		if m.repeats != repeatsAlways {
+		if m.repeats != repeatsAlways && m.repeats != repeatsTold {
 			continue
 		}
 		t.Run(m.op, func(t *testing.T) {
@@ -305,7 +305,11 @@ func TestRepeatedWebhookCalls(t *testing.T) {
 					assert.Equal(t, requests[0].header, requests[1].header)
 				}
 				err := m.call(t.Context(), newWireAlways(loses).client(t))
-				assertSentinels(t, err)
+				if m.repeats == repeatsTold {
+					assertSentinels(t, err, nylas.ErrOutcomeUnknown)
+				} else {
+					assertSentinels(t, err)
+				}
 			})
 		})
 	}
@@ -353,7 +357,7 @@ func TestTestEventSecret(t *testing.T) {
 	assert.Equal(t, "mock-webhook-secret", receive.TestEventSecret)
 }
 
-// A destination whose secret was not seen must not look like one that can be
+// A webhook whose secret was not seen must not look like one that can be
 // used.
 func TestSecretsMustBeThere(t *testing.T) {
 	t.Parallel()
@@ -364,7 +368,7 @@ func TestSecretsMustBeThere(t *testing.T) {
 		})
 		assertSentinels(t, err, nylas.ErrOutcomeUnknown)
 		_, err = w.client(t).Webhooks.RotateSecret(t.Context(), "w-1")
-		assertSentinels(t, err)
+		assertSentinels(t, err, nylas.ErrOutcomeUnknown) // Nylas may sign with a secret that nobody knows
 		assert.ErrorContains(t, err, "does not name what was made")
 	}
 }

@@ -1,9 +1,7 @@
 // Package events decodes Nylas webhook notifications into Go values.
 //
-// It knows the six tracking triggers (opens, clicks and replies, each with its
-// legacy form), bounces, the outcome of scheduled sends, and the delivery
-// outcomes of transactional and agent-account mail. Everything else decodes to
-// [*Unknown], never to an error.
+// A notification is the JSON that Nylas sends to a webhook. It tells of one or more
+// events, such as the opens of a message. Call [Parse] and switch on the data:
 //
 //	n, err := events.Parse(body)
 //	if err != nil {
@@ -18,23 +16,31 @@
 //		fmt.Println("reply to", data.RootMessageID)
 //	}
 //
+// The package has a struct for opens, clicks and replies, for bounces, for the
+// outcome of scheduled sends, and for the delivery of transactional and agent-account
+// mail. The data of any other trigger is an [*Unknown], never an error.
+//
 // # What the decoder forgives
 //
-// Nylas' own pages disagree about the shape of a notification, so the decoder
-// is lenient where they do: ids, indexes, counts and times may be numbers or
-// numeric strings, arrays and objects may be null, fields may be missing, unknown
-// fields are skipped, and invalid UTF-8 inside a string is replaced by U+FFFD. A
-// field of any other type than these is an error that names it: half an event
+// The pages of Nylas disagree about the shape of a notification. Where they do, the
+// decoder is lenient:
+//
+//   - ids, indexes, counts and times may be numbers or numeric strings
+//   - arrays and objects may be null
+//   - fields may be missing, and unknown fields are skipped
+//   - invalid UTF-8 in a string becomes U+FFFD
+//
+// A field of any other type is an error that names the field, because half an event
 // would look like a whole one.
 //
-// It is strictest about the identity of a notification: the envelope's id and
-// type must be printable, non-empty strings of at most [MaxIDBytes] bytes, given
-// exactly once, because ids are what duplicates are recognised by.
+// The decoder is strictest about the id and the type of a notification, because
+// duplicates are recognised by the id. Both must be non-empty printable strings of
+// at most [MaxIDBytes] bytes, and must be given exactly once.
 //
 // # Building payloads
 //
-// Every type marshals back to the published shape with encoding/json, so tests
-// and emulators can build notifications from the same structs:
+// Every type marshals with encoding/json to the shape that Nylas publishes. Tests and
+// emulators build notifications from the same structs:
 //
 //	body, err := json.Marshal(events.Notification{
 //		SpecVersion: "1.0",

@@ -10,16 +10,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The errors of [Parse] and [Peek]. Their texts say which rule was broken and
-// where; they never repeat what the notification holds.
+// The errors of [Parse] and [Peek]; test for them with [errors.Is]. The text says
+// which rule was broken and where. It never repeats what the notification holds.
 var (
 	// ErrNotJSON means that the input is not exactly one JSON value.
 	ErrNotJSON = errors.New("events: not JSON")
-	// ErrEnvelope means that the input is JSON but no notification: not an object,
-	// without a usable id or type, with one of them twice, without data, or with a
-	// time or attempt that is none.
+	// ErrEnvelope means that the input is JSON but not a notification. It is not an
+	// object, its id or type is unusable or given twice, a known trigger has no data,
+	// or its time or delivery attempt cannot be read as a number.
 	ErrEnvelope = errors.New("events: bad envelope")
-	// ErrData means that the data of a known trigger has a member of the wrong kind.
+	// ErrData means that a field in the data of a known trigger has the wrong type.
 	ErrData = errors.New("events: bad data")
 )
 

@@ -55,6 +55,32 @@ func ExampleNotification_Tracked() {
 	// the-tracked-message the-thread trial-followup-q2
 }
 
+func ExampleMessageLinkClicked_Link() {
+	n, err := events.Parse([]byte(`{"id": "n-1", "type": "message.link_clicked", "data": {"object": {
+		"message_id": "18ac281f237c934b",
+		"link_data": [{"count": 0, "url": "https://acme.dev/pricing"}, {"count": 2, "url": "https://acme.dev/demo"}],
+		"recents": [
+			{"click_id": 0, "ip": "203.0.113.7", "link_index": "1", "timestamp": 1695480410, "user_agent": "Mozilla/5.0"},
+			{"click_id": 1, "ip": "203.0.113.7", "link_index": "7", "timestamp": 1695480422, "user_agent": "Mozilla/5.0"}
+		]}}}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if clicked, ok := n.Data.(*events.MessageLinkClicked); ok {
+		for _, click := range clicked.Recents {
+			if link, ok := clicked.Link(click); ok {
+				fmt.Println("click", click.ClickID, "on", link.URL)
+			} else {
+				fmt.Println("click", click.ClickID, "on an unknown link")
+			}
+		}
+	}
+	// Output:
+	// click 0 on https://acme.dev/demo
+	// click 1 on an unknown link
+}
+
 // The same types build payloads, for tests of code that receives them.
 func ExampleNotification_MarshalJSON() {
 	clicked := time.Date(2026, time.March, 1, 9, 30, 0, 0, time.UTC)

@@ -1,3 +1,5 @@
+// This file has no tests: it holds the helpers that many tests of the package share.
+
 package events_test
 
 import (

@@ -1,7 +1,7 @@
 package events
 
-// LegacyMessageOpened is the data of a message.opened.legacy notification, in
-// the shape of API v2.
+// LegacyMessageOpened is the data of a message.opened.legacy notification: a
+// message that was sent through API v2 was opened. It has the shape of API v2.
 //
 // https://developer.nylas.com/docs/reference/notifications/message-tracking/message-opened-legacy/
 type LegacyMessageOpened struct {
@@ -11,7 +11,8 @@ type LegacyMessageOpened struct {
 }
 
 // LegacyMessageLinkClicked is the data of a message.link_clicked.legacy
-// notification, in the shape of API v2.
+// notification: a link of a message that was sent through API v2 was clicked. It has
+// the shape of API v2.
 //
 // https://developer.nylas.com/docs/reference/notifications/message-tracking/message-link_clicked-legacy/
 type LegacyMessageLinkClicked struct {
@@ -20,8 +21,8 @@ type LegacyMessageLinkClicked struct {
 	Deltas  []Delta[LegacyLinkClickedMetadata] `json:"deltas"`
 }
 
-// LegacyThreadReplied is the data of a thread.replied.legacy notification, in
-// the shape of API v2.
+// LegacyThreadReplied is the data of a thread.replied.legacy notification: a message
+// that was sent through API v2 got a reply. It has the shape of API v2.
 //
 // https://developer.nylas.com/docs/reference/notifications/message-tracking/thread-replied-legacy/
 type LegacyThreadReplied struct {
@@ -30,7 +31,8 @@ type LegacyThreadReplied struct {
 	Deltas  []Delta[LegacyRepliedMetadata] `json:"deltas"`
 }
 
-// Delta is one change of a legacy notification; there may be several.
+// Delta is one change in a legacy notification, which may hold several. Its
+// ObjectData holds the events.
 type Delta[M any] struct {
 	Date       Timestamp     `json:"date,omitzero"`
 	Object     string        `json:"object,omitzero"` // "metadata", or "message" for a reply
@@ -38,7 +40,7 @@ type Delta[M any] struct {
 	ObjectData ObjectData[M] `json:"object_data"`
 }
 
-// ObjectData is what a Delta changed. Its ids are those of API v2.
+// ObjectData is what a [Delta] changed. Its ids are those of API v2.
 type ObjectData[M any] struct {
 	AccountID   string `json:"account_id,omitzero"`
 	ID          string `json:"id,omitzero"`
@@ -47,18 +49,18 @@ type ObjectData[M any] struct {
 	Metadata    M      `json:"metadata"`
 }
 
-// LegacyOpenedMetadata tells of the opens of one message.
+// LegacyOpenedMetadata holds the opens of one message, in a [LegacyMessageOpened].
 type LegacyOpenedMetadata struct {
 	Count     Int    `json:"count"`
 	MessageID string `json:"message_id"`       // of API v2
 	Payload   string `json:"payload,omitzero"` // the label, in the words of API v2
-	// Recents holds the last opens of the message, in no promised order.
+	// Recents holds the last opens of the message. Nylas does not promise an order.
 	Recents     []LegacyOpen `json:"recents,omitzero"`
 	SenderAppID Text         `json:"sender_app_id,omitzero"`
 	Timestamp   Timestamp    `json:"timestamp,omitzero"`
 }
 
-// LegacyOpen is one load of a tracking pixel.
+// LegacyOpen is one load of the tracking pixel of a message sent through API v2.
 type LegacyOpen struct {
 	// ID counts from 0 and is unique only within one Recents array.
 	ID        Int       `json:"id"`
@@ -67,31 +69,32 @@ type LegacyOpen struct {
 	UserAgent string    `json:"user_agent"`
 }
 
-// LegacyLinkClickedMetadata tells of the clicks in one message.
+// LegacyLinkClickedMetadata holds the clicks in one message, in a
+// [LegacyMessageLinkClicked].
 type LegacyLinkClickedMetadata struct {
 	LinkData  []LinkData `json:"link_data,omitzero"`
 	MessageID string     `json:"message_id"`       // of API v2
 	Payload   string     `json:"payload,omitzero"` // the label, in the words of API v2
-	// Recents holds the last clicks, in no promised order.
+	// Recents holds the last clicks. Nylas does not promise an order.
 	Recents     []LegacyClick `json:"recents,omitzero"`
 	SenderAppID Text          `json:"sender_app_id,omitzero"`
 	Timestamp   Timestamp     `json:"timestamp,omitzero"`
 }
 
-// LegacyClick is one visit to a tracked link.
+// LegacyClick is one visit to a tracked link of a message sent through API v2.
 type LegacyClick struct {
 	// ID counts from 0 and is unique only within one Recents array.
 	ID        Int       `json:"id"`
 	IP        string    `json:"ip"`
-	LinkIndex Int       `json:"link_index"` // counted from 0
+	LinkIndex Int       `json:"link_index"` // counted from 0; see Link for the URL
 	Timestamp Timestamp `json:"timestamp"`
 	UserAgent string    `json:"user_agent"`
 }
 
-// LegacyRepliedMetadata tells of one reply.
+// LegacyRepliedMetadata describes one reply, in a [LegacyThreadReplied].
 type LegacyRepliedMetadata struct {
-	// FromSelf tells whether the sender of the tracked message wrote the reply;
-	// nil if Nylas did not say.
+	// FromSelf reports whether the sender of the tracked message wrote the reply. It
+	// is nil if Nylas did not say.
 	FromSelf *bool `json:"from_self,omitzero"`
 	// MessageID is the reply. The tracked message is ReplyToMessageID.
 	MessageID        string    `json:"message_id"`
@@ -102,16 +105,22 @@ type LegacyRepliedMetadata struct {
 	Timestamp        Timestamp `json:"timestamp,omitzero"`
 }
 
-// Latest returns the newest open in Recents, by time and then by id, whatever
-// its place; false if there is none.
+// Latest returns the newest open in Recents, by time and then by id, or false
+// if there is none. The order of Recents does not matter.
 func (m *LegacyOpenedMetadata) Latest() (LegacyOpen, bool) {
 	return latest(m.Recents, func(o LegacyOpen) (Timestamp, Int) { return o.Timestamp, o.ID })
 }
 
-// Latest returns the newest click in Recents, by time and then by id, whatever
-// its place; false if there is none.
+// Latest returns the newest click in Recents, by time and then by id, or false
+// if there is none. The order of Recents does not matter.
 func (m *LegacyLinkClickedMetadata) Latest() (LegacyClick, bool) {
 	return latest(m.Recents, func(c LegacyClick) (Timestamp, Int) { return c.Timestamp, c.ID })
+}
+
+// Link returns the link that a click of Recents was on, or false if the
+// notification does not tell. See [MessageLinkClicked.Link].
+func (m *LegacyLinkClickedMetadata) Link(click LegacyClick) (LinkData, bool) {
+	return linkAt(m.LinkData, m.Recents, click, func(c LegacyClick) int64 { return int64(c.LinkIndex) })
 }
 
 func (d *LegacyMessageOpened) tracked() []Tracked {

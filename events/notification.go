@@ -6,25 +6,27 @@ import (
 	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
-// Notification is one webhook notification: the envelope that all of them
-// share, and the decoded data of its trigger.
+// Notification is one webhook notification. It has the envelope that all triggers
+// share, and the decoded data of its own trigger.
 //
 // https://developer.nylas.com/docs/reference/notifications/
 type Notification struct {
 	SpecVersion string // "1.0"
 	Type        Type   // the trigger, with its suffixes
 	Source      string // such as "/com/nylas/tracking"
-	// ID is the same in all attempts to deliver the notification: duplicates are
-	// recognised by it, and by nothing else.
+	// ID is the same in all attempts to deliver the notification. Recognise
+	// duplicates by it and by nothing else.
 	ID   string
 	Time Timestamp
 	// DeliveryAttempt counts from 1 to 3; 0 if Nylas did not say.
 	DeliveryAttempt int
 	ApplicationID   string
-	// GrantID is empty for triggers without a grant, such as transactional mail.
+	// GrantID is empty for triggers without a grant, such as those of transactional
+	// mail.
 	GrantID string
 	// Data is one of *MessageOpened, *MessageLinkClicked, *ThreadReplied, their
 	// Legacy forms, *MessageSendSuccess, *MessageSendFailed,
@@ -32,38 +34,39 @@ type Notification struct {
 	// ...Delivered, ...Rejected, *MessageBounced, *MessageComplaint,
 	// *MessageDelivered, *MessageRejected, or *Unknown. Parse never leaves it nil.
 	Data Data
-	// Raw is the input of Parse itself, not a copy. It is not marshalled.
+	// Raw is the input of Parse itself, not a copy. MarshalJSON ignores it.
 	Raw json.RawMessage
 }
 
-// Data is what a notification tells about. It is implemented by the pointers
-// that [Notification.Data] lists and by nothing else.
+// Data is the decoded data of a notification. Only the pointers that
+// [Notification.Data] lists implement it.
 type Data interface {
 	tracked() []Tracked
 }
 
-// Unknown is the data of a trigger without a type of its own. A later version
-// of this package may decode what is Unknown today: switch on
-// [Notification.Type] where that matters.
+// Unknown is the data of a trigger for which this package has no struct. A later
+// version may have one: switch on [Notification.Type] where that matters.
 type Unknown struct {
-	// Data is the data member of the envelope as it came, nil if there was none.
+	// Data is the data field of the envelope as it came, or nil if there was none.
 	// After Parse it shares the memory of the input.
 	Data json.RawMessage
 }
 
 func (*Unknown) tracked() []Tracked { return nil }
 
-// Tracked identifies a sent message that a notification tells about.
+// Tracked identifies a sent message that a notification is about. See
+// [Notification.Tracked].
 type Tracked struct {
-	MessageID string // of API v2 in a legacy notification
+	MessageID string // an id of API v2 in a legacy notification
 	ThreadID  string // for replies only
 	Label     string // as given in tracking_options; API v2 called it payload
 }
 
-// Tracked returns the sent messages that the notification tells about. It
-// removes three traps of the wire: the message id of a reply is not that of the
-// tracked message, legacy notifications may hold several messages, and they
-// call the label payload. It is nil for [*Unknown] data.
+// Tracked returns the sent messages that the notification is about, or nil for
+// [*Unknown] data. It takes care of three traps in the JSON:
+//   - A reply has a message id of its own beside that of the tracked message.
+//   - A legacy notification may be about several messages.
+//   - A legacy notification calls the label payload.
 func (n *Notification) Tracked() []Tracked {
 	if n.Data == nil {
 		return nil
@@ -122,8 +125,9 @@ func newData(base Type) Data {
 	}
 }
 
-// MarshalJSON writes the notification in the published shape. Where both the
-// envelope and the data can hold a grant id, each writes its own.
+// MarshalJSON writes the notification in the shape that Nylas publishes. GrantID is
+// written beside the object of the data; a GrantID of the data itself is written
+// within the object.
 func (n Notification) MarshalJSON() ([]byte, error) {
 	type ids struct {
 		ApplicationID string `json:"application_id,omitzero"`
@@ -169,14 +173,13 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 		}{own, data}
 	}
 	// Raw values came through a decoder that forgives what these options allow.
-	return jsonv2.Marshal(wire, jsonv2.Deterministic(true),
-		jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	return jsonv2.Marshal(wire, loose.Options, jsonv2.Deterministic(true))
 }
 
 var errNilData = errors.New("events: data is a nil pointer")
 
-// UnmarshalJSON is [Parse] for encoding/json. It copies its input. As encoding/json
-// wants it, null changes nothing.
+// UnmarshalJSON does what [Parse] does, for encoding/json. It copies its input. By the
+// convention of encoding/json, null changes nothing.
 func (n *Notification) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil

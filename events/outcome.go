@@ -2,9 +2,9 @@ package events
 
 import "encoding/json"
 
-// MessageBounceDetected is the data of a message.bounce_detected notification:
-// the provider (Google, Microsoft Graph, iCloud, Yahoo) reported a hard bounce
-// of a message that was sent through Nylas.
+// MessageBounceDetected is the data of a message.bounce_detected notification. Nylas
+// sends one when the provider (Google, Microsoft Graph, iCloud or Yahoo) reports a hard
+// bounce of a message that was sent through Nylas.
 //
 // https://developer.nylas.com/docs/reference/notifications/messages/message-bounce_detected/
 type MessageBounceDetected struct {
@@ -20,7 +20,7 @@ type MessageBounceDetected struct {
 	Origin           BounceOrigin `json:"origin,omitzero"`
 }
 
-// BounceOrigin describes the message that bounced.
+// BounceOrigin describes the message that bounced, in a [MessageBounceDetected].
 type BounceOrigin struct {
 	To      []Address `json:"to,omitzero"`
 	From    Address   `json:"from,omitzero"`
@@ -33,16 +33,18 @@ type BounceOrigin struct {
 	OriginalSendAt string `json:"original_send_at,omitzero"`
 }
 
-// MessageSendSuccess is the data of a message.send_success notification. Nylas
-// sends it for scheduled sends, and for all sends where the Dashboard says so.
+// MessageSendSuccess is the data of a message.send_success notification. Nylas sends
+// one for each scheduled message that was sent, and for every message if "Synchronous
+// send webhooks" is on in the Nylas Dashboard.
 //
 // https://developer.nylas.com/docs/reference/notifications/messages/message-send_success/
 type MessageSendSuccess struct {
 	Message *SentMessage `json:"object"` // nil if Nylas gave none
 }
 
-// MessageSendFailed is the data of a message.send_failed notification. Nylas
-// sends it for scheduled sends, and for all sends where the Dashboard says so.
+// MessageSendFailed is the data of a message.send_failed notification. Nylas sends one
+// for each scheduled message that could not be sent, and for every message if
+// "Synchronous send webhooks" is on in the Nylas Dashboard.
 //
 // https://developer.nylas.com/docs/reference/notifications/messages/message-send_failed/
 type MessageSendFailed struct {
@@ -51,16 +53,17 @@ type MessageSendFailed struct {
 	Message *SentMessage `json:"object"`         // nil if Nylas gave none
 }
 
-// SendError is why a send failed.
+// SendError says why a send failed, in a [MessageSendFailed].
 type SendError struct {
 	Type       string `json:"type"` // such as "api.provider_error"
 	Message    string `json:"message"`
 	StatusCode Int    `json:"status_code,omitzero"` // the provider's HTTP status
-	// ProviderError is what the provider answered, in a form of its own.
+	// ProviderError is the provider's answer as JSON. Its form depends on the provider.
 	ProviderError json.RawMessage `json:"provider_error,omitzero"`
 }
 
-// SentMessage is the message of a send outcome. Its body is normally left out.
+// SentMessage is the message of a [MessageSendSuccess] or [MessageSendFailed]. Nylas
+// normally leaves out its body.
 type SentMessage struct {
 	Object      string           `json:"object,omitzero"` // "message"
 	GrantID     string           `json:"grant_id,omitzero"`
@@ -79,13 +82,13 @@ type SentMessage struct {
 	UseDraft    bool             `json:"use_draft,omitzero"`
 }
 
-// Participant is a name and an e-mail address.
+// Participant is a name and an email address, in a [SentMessage].
 type Participant struct {
 	Name  string `json:"name,omitzero"`
 	Email string `json:"email"`
 }
 
-// SentAttachment is an attachment of a SentMessage.
+// SentAttachment is an attachment of a [SentMessage].
 type SentAttachment struct {
 	ID          string `json:"id,omitzero"`
 	Filename    string `json:"filename,omitzero"`
@@ -94,31 +97,35 @@ type SentAttachment struct {
 	Content     string `json:"content,omitzero"`
 }
 
-// BounceOutcome tells which recipients a message could not be delivered to.
+// BounceOutcome lists the recipients to whom a message could not be delivered. It is
+// the data of [MessageTransactionalBounced] and [MessageBounced].
 type BounceOutcome struct {
 	Message OutcomeMessage `json:"message"`
 	Bounce  Bounce         `json:"bounce"`
 }
 
-// ComplaintOutcome tells which recipients reported a message as spam.
+// ComplaintOutcome lists the recipients who reported a message as spam. It is the data
+// of [MessageTransactionalComplaint] and [MessageComplaint].
 type ComplaintOutcome struct {
 	Message   OutcomeMessage `json:"message"`
 	Complaint Complaint      `json:"complaint"`
 }
 
-// DeliveryOutcome tells which recipients' servers took a message.
+// DeliveryOutcome lists the recipients whose servers accepted a message. It is the data
+// of [MessageTransactionalDelivered] and [MessageDelivered].
 type DeliveryOutcome struct {
 	Message   OutcomeMessage `json:"message"`
 	Delivered Delivered      `json:"delivered"`
 }
 
-// RejectionOutcome tells that a message was not sent at all.
+// RejectionOutcome describes a message that was not sent at all. It is the data of
+// [MessageTransactionalRejected] and [MessageRejected].
 type RejectionOutcome struct {
 	Message    OutcomeMessage `json:"message"`
 	RejectedAt Timestamp      `json:"rejected_at,omitzero"`
 }
 
-// The delivery outcomes of transactional mail. They have no grant.
+// What became of transactional mail. These notifications have no grant.
 //
 // https://developer.nylas.com/docs/reference/notifications/transactional-email/
 type (
@@ -132,7 +139,7 @@ type (
 	MessageTransactionalRejected struct{ RejectionOutcome }
 )
 
-// The delivery outcomes of mail from agent accounts.
+// What became of mail from agent accounts.
 //
 // https://developer.nylas.com/docs/reference/notifications/agent-accounts/
 type (
@@ -146,7 +153,8 @@ type (
 	MessageRejected struct{ RejectionOutcome }
 )
 
-// OutcomeMessage is the message of a delivery outcome.
+// OutcomeMessage is the message that bounced, got a complaint, was delivered or was
+// rejected.
 type OutcomeMessage struct {
 	ID       string    `json:"id"`
 	Subject  string    `json:"subject,omitzero"`
@@ -158,27 +166,28 @@ type OutcomeMessage struct {
 	Metadata Metadata  `json:"metadata,omitzero"`
 }
 
-// Bounce is a bounce and whom it concerns.
+// Bounce describes a bounce, in a [BounceOutcome].
 type Bounce struct {
 	BouncedAt  Timestamp          `json:"bounced_at,omitzero"`
 	Type       string             `json:"type,omitzero"` // such as "MailboxFull"
 	Recipients []BouncedRecipient `json:"recipients,omitzero"`
 }
 
-// BouncedRecipient is a recipient and, where known, what its server said.
+// BouncedRecipient is a recipient of a [Bounce] and, if known, the answer of its mail
+// server.
 type BouncedRecipient struct {
 	Email          string `json:"email"`
 	DiagnosticCode string `json:"diagnostic_code,omitzero"` // such as "smtp; 550 user unknown"
 }
 
-// Complaint is a complaint and who made it.
+// Complaint describes a complaint, in a [ComplaintOutcome].
 type Complaint struct {
 	ReportedAt           Timestamp `json:"reported_at,omitzero"`
 	Type                 string    `json:"type,omitzero"` // such as "abuse"
 	ComplainedRecipients []Address `json:"complained_recipients,omitzero"`
 }
 
-// Delivered is a delivery and to whom it was.
+// Delivered says when a message was delivered and to whom, in a [DeliveryOutcome].
 type Delivered struct {
 	DeliveredAt Timestamp `json:"delivered_at,omitzero"`
 	Recipients  []Address `json:"recipients,omitzero"`

@@ -16,14 +16,15 @@ import (
 	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
-// MaxIDBytes is the longest id and the longest type that an envelope may have.
-// Nylas documents no limit; its ids and triggers stay below 64 bytes.
+// MaxIDBytes is the greatest length of the id and of the type of a notification. This
+// package chose it: Nylas documents no limit, and its ids and triggers are shorter than
+// 64 bytes.
 const MaxIDBytes = 256
 
-// Parse decodes a notification. The result keeps body as [Notification.Raw]
-// and, for [*Unknown] data, points into it: body must not change afterwards.
+// Parse decodes a notification. The result keeps body as [Notification.Raw], and
+// [*Unknown] data points into it, so body must not change afterwards.
 //
-// The error is [ErrNotJSON], [ErrEnvelope] or [ErrData].
+// The error wraps [ErrNotJSON], [ErrEnvelope] or [ErrData].
 func Parse(body []byte) (*Notification, error) {
 	id, typ, err := Peek(body)
 	if err != nil {
@@ -46,13 +47,12 @@ func Parse(body []byte) (*Notification, error) {
 	return p.n, nil
 }
 
-// Peek returns the id and the type of a notification without decoding it. It
-// reads only as far as it must, so it takes no notice of what stands behind
-// them: that can still be cut off, broken, or a second id. Where Parse accepts
-// the same body, both agree. With an error too it returns the one of them that
-// can be used.
+// Peek returns the id and the type of a notification without decoding it. It stops
+// once it has both, so it does not notice when the rest of body is cut off, broken, or
+// holds a second id. When Parse accepts body, it finds the same id and type.
 //
-// The error is [ErrNotJSON] or [ErrEnvelope].
+// The error wraps [ErrNotJSON] or [ErrEnvelope]. If only one of id and type is usable,
+// Peek returns it beside the error.
 func Peek(body []byte) (id string, typ Type, err error) {
 	peeker := peekers.Get().(*peeker)
 	peeker.source = *bytes.NewBuffer(body)
@@ -104,14 +104,9 @@ var peekers = sync.Pool{New: func() any { return &peeker{dec: newDecoder(nil)} }
 // errEnough ends the walk of Peek.
 var errEnough = errors.New("enough")
 
-// decodeOptions make the decoder lenient where a notification may be odd and
-// still mean something. Duplicate names that would leave its identity open are
-// refused by the parser.
-var decodeOptions = jsonv2.JoinOptions(
-	jsontext.AllowDuplicateNames(true),
-	jsontext.AllowInvalidUTF8(true),
-	jsonv2.WithUnmarshalers(recentsUnmarshalers),
-)
+// decodeOptions allow duplicate names. The parser refuses those that would leave
+// the identity of a notification open.
+var decodeOptions = jsonv2.JoinOptions(loose.Options, jsonv2.WithUnmarshalers(recentsUnmarshalers))
 
 func newDecoder(body []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(body), decodeOptions)

@@ -13,14 +13,15 @@ import (
 	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
-// Timestamp is a point in time that the wire carries as whole seconds since
-// 1970-01-01 UTC. The zero Timestamp means that Nylas gave no time. Decoding
-// accepts a number or a numeric string, drops a fraction of a second, and takes
-// null and "" as no time; the result is in UTC.
+// Timestamp is a point in time, in UTC. Nylas sends it as whole seconds since
+// 1970-01-01 UTC. The zero Timestamp means that Nylas gave no time.
+//
+// Decoding accepts a number or a numeric string and drops a fraction of a second. It
+// reads null and "" as no time.
 type Timestamp struct{ time.Time }
 
-// At returns t as a Timestamp, cut to whole seconds and in UTC. The zero time
-// gives the zero Timestamp.
+// At returns t as a Timestamp, in UTC and without the fraction of a second. For the
+// zero time it returns the zero Timestamp. Use it to build notifications in tests.
 func At(t time.Time) Timestamp {
 	if t.IsZero() {
 		return Timestamp{}
@@ -40,7 +41,8 @@ func (t Timestamp) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, t.Unix(), 10), nil
 }
 
-// UnmarshalJSON reads seconds since 1970-01-01 UTC.
+// UnmarshalJSON reads seconds since 1970-01-01 UTC. See [Timestamp] for the forms that
+// it accepts.
 func (t *Timestamp) UnmarshalJSON(data []byte) error {
 	switch string(data) {
 	case "null":
@@ -57,8 +59,8 @@ func (t *Timestamp) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Int is an integer that Nylas writes as a number on one page and as a string
-// on another. Decoding accepts both; encoding writes a number.
+// Int is an integer that Nylas documents as a number on one page and as a string on
+// another. Decoding accepts both. Encoding writes a number.
 type Int int64
 
 // UnmarshalJSON reads a number or a numeric string.
@@ -74,8 +76,8 @@ func (i *Int) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Index is the position of a link in its message, counted from 0. Decoding
-// accepts a number or a numeric string; encoding writes a string, as Nylas does.
+// Index is the position of a link in its message, counted from 0. Decoding accepts a
+// number or a numeric string. Encoding writes a string, as Nylas does.
 type Index int64
 
 // MarshalJSON writes a numeric string.
@@ -88,11 +90,11 @@ func (i *Index) UnmarshalJSON(data []byte) error {
 	return (*Int)(i).UnmarshalJSON(data)
 }
 
-// Text is a string that older notifications carry as a number, such as the id
-// of an application. Decoding accepts both; encoding writes a string.
+// Text is a string that is a number in older notifications, such as the id of an
+// application. Decoding accepts both. Encoding writes a string.
 type Text string
 
-// UnmarshalJSON reads a string, or a number as it is written.
+// UnmarshalJSON reads a string, or a number as its digits.
 func (t *Text) UnmarshalJSON(data []byte) error {
 	switch kind := jsontext.Value(data).Kind(); kind {
 	case 'n':
@@ -108,11 +110,11 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	}
 }
 
-// Address is an e-mail address. Nylas writes it as a string; an object with an
-// email member, as other parts of the API have it, is accepted too.
+// Address is an email address. Nylas writes it as a string. Decoding also accepts an
+// object with an email field, as other parts of the API have it.
 type Address string
 
-// UnmarshalJSON reads a string or an object with an email member.
+// UnmarshalJSON reads a string or an object with an email field.
 func (a *Address) UnmarshalJSON(data []byte) error {
 	switch kind := jsontext.Value(data).Kind(); kind {
 	case 'n':
@@ -134,9 +136,9 @@ func (a *Address) UnmarshalJSON(data []byte) error {
 	}
 }
 
-// Metadata is what was given with a message when it was sent. Values that are
-// not strings, which a send does not take but a schema of Nylas allows, are
-// decoded as their JSON.
+// Metadata holds the keys and values that were given when the message was sent. A
+// send accepts only strings, but a schema of Nylas allows other values: those decode
+// to their JSON.
 type Metadata map[string]string
 
 // UnmarshalJSON reads an object.

@@ -2,46 +2,54 @@ package events
 
 import "strings"
 
-// Type is the name of a trigger, as a webhook subscribes to it and as a
-// notification carries it. It is an open string: Nylas adds triggers, and a
-// type that this package does not know is still a valid Type.
+// Type is the name of a trigger. A webhook subscribes to it and a notification
+// carries it. Nylas adds triggers: a Type that this package does not know is
+// valid too.
 type Type string
 
-// The tracking triggers.
+// Triggers with typed data: each comment names the struct that
+// [Notification.Data] points to.
 //
-// https://developer.nylas.com/docs/v3/email/message-tracking/
+// https://developer.nylas.com/docs/v3/email/message-tracking/ describes the
+// tracking triggers, https://developer.nylas.com/docs/reference/notifications/
+// all of them.
 const (
-	TypeMessageOpened      Type = "message.opened"
-	TypeMessageLinkClicked Type = "message.link_clicked"
-	TypeThreadReplied      Type = "thread.replied"
+	TypeMessageOpened      Type = "message.opened"       // MessageOpened
+	TypeMessageLinkClicked Type = "message.link_clicked" // MessageLinkClicked
+	TypeThreadReplied      Type = "thread.replied"       // ThreadReplied
+
+	// The tracking triggers of API v2. Nylas sends them to migrated applications,
+	// for mail that was sent through API v2.
+
+	TypeLegacyMessageOpened      Type = "message.opened.legacy"       // LegacyMessageOpened
+	TypeLegacyMessageLinkClicked Type = "message.link_clicked.legacy" // LegacyMessageLinkClicked
+	TypeLegacyThreadReplied      Type = "thread.replied.legacy"       // LegacyThreadReplied
+
+	// What became of a sent message.
+
+	TypeMessageSendSuccess    Type = "message.send_success"    // MessageSendSuccess
+	TypeMessageSendFailed     Type = "message.send_failed"     // MessageSendFailed
+	TypeMessageBounceDetected Type = "message.bounce_detected" // MessageBounceDetected
+
+	// What became of transactional mail.
+
+	TypeMessageTransactionalBounced   Type = "message.transactional.bounced"   // MessageTransactionalBounced
+	TypeMessageTransactionalComplaint Type = "message.transactional.complaint" // MessageTransactionalComplaint
+	TypeMessageTransactionalDelivered Type = "message.transactional.delivered" // MessageTransactionalDelivered
+	TypeMessageTransactionalRejected  Type = "message.transactional.rejected"  // MessageTransactionalRejected
+
+	// What became of mail from agent accounts.
+
+	TypeMessageBounced   Type = "message.bounced"   // MessageBounced
+	TypeMessageComplaint Type = "message.complaint" // MessageComplaint
+	TypeMessageDelivered Type = "message.delivered" // MessageDelivered
+	TypeMessageRejected  Type = "message.rejected"  // MessageRejected
 )
 
-// The tracking triggers in the form of API v2, delivered to migrated
-// applications for mail that was sent through v2.
-const (
-	TypeLegacyMessageOpened      Type = "message.opened.legacy"
-	TypeLegacyMessageLinkClicked Type = "message.link_clicked.legacy"
-	TypeLegacyThreadReplied      Type = "thread.replied.legacy"
-)
-
-// What became of a sent message.
-const (
-	TypeMessageSendSuccess    Type = "message.send_success"
-	TypeMessageSendFailed     Type = "message.send_failed"
-	TypeMessageBounceDetected Type = "message.bounce_detected"
-
-	TypeMessageTransactionalBounced   Type = "message.transactional.bounced"
-	TypeMessageTransactionalComplaint Type = "message.transactional.complaint"
-	TypeMessageTransactionalDelivered Type = "message.transactional.delivered"
-	TypeMessageTransactionalRejected  Type = "message.transactional.rejected"
-
-	TypeMessageBounced   Type = "message.bounced"
-	TypeMessageComplaint Type = "message.complaint"
-	TypeMessageDelivered Type = "message.delivered"
-	TypeMessageRejected  Type = "message.rejected"
-)
-
-// Triggers whose data decodes to [*Unknown] today.
+// Triggers without typed data: [Notification.Data] is an [*Unknown]. A later
+// version of this package may give them a struct.
+//
+// https://developer.nylas.com/docs/reference/notifications/
 const (
 	TypeAlertTriggered              Type = "alert.triggered"
 	TypeBookingCancelled            Type = "booking.cancelled"
@@ -80,22 +88,24 @@ const (
 	TypeNotetakerUpdated            Type = "notetaker.updated"
 )
 
-// TrackingTypes returns the triggers to subscribe to for tracking: opens,
-// clicks and replies. The legacy forms are left out; they only concern mail
-// that was sent through API v2.
+// TrackingTypes returns the triggers to subscribe to for tracking: opens, clicks
+// and replies. It leaves out the legacy forms, which concern only mail that was
+// sent through API v2.
 func TrackingTypes() []Type {
 	return []Type{TypeMessageOpened, TypeMessageLinkClicked, TypeThreadReplied}
 }
 
-// The suffixes that Nylas appends to the trigger a webhook subscribed to.
-// ".legacy" and ".metadata" are not among them, they are part of a trigger's
+// The suffixes that Nylas appends to the trigger that a webhook subscribed to.
+// The endings ".legacy" and ".metadata" are no suffixes but part of the trigger's
 // name.
 //
 // https://developer.nylas.com/docs/v3/notifications/
 const (
-	// SuffixTruncated marks a message.* notification over 1 MB that came without its body.
+	// SuffixTruncated marks a message.* notification over 1 MB that Nylas sent
+	// without the message's body.
 	SuffixTruncated = "truncated"
-	// SuffixTransformed marks a notification whose fields were chosen in the Nylas Dashboard.
+	// SuffixTransformed marks a notification that has only the fields chosen in the
+	// Nylas Dashboard.
 	SuffixTransformed = "transformed"
 	// SuffixCleaned marks a message body that went through Clean Conversations.
 	SuffixCleaned = "cleaned"
@@ -108,8 +118,8 @@ func (t Type) Base() Type {
 	return base
 }
 
-// Suffixes returns the suffixes of the trigger in their order, without dots.
-// It is nil for a trigger that has none.
+// Suffixes returns the suffixes of the trigger in order, without dots, or nil if
+// there are none.
 func (t Type) Suffixes() []string {
 	_, rest := t.split()
 	if rest == "" {

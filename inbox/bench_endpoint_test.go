@@ -58,7 +58,7 @@ func serveInbox(dir string) (http.Handler, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	receiver, err := receive.New(box, receive.WithSecrets(benchSecret))
+	receiver, err := receive.New(box, receive.Secret(benchSecret))
 	return receiver, box.Close, err
 }
 
@@ -87,7 +87,7 @@ func serveWorked(dir string) (http.Handler, func() error, error) {
 	go func() {
 		ran <- box.Run(ctx, receive.HandlerFunc(func(context.Context, *receive.Delivery) error { return nil }))
 	}()
-	receiver, err := receive.New(box, receive.WithSecrets(benchSecret))
+	receiver, err := receive.New(box, receive.Secret(benchSecret))
 	return receiver, func() error {
 		select {
 		case <-empty:

@@ -102,7 +102,7 @@ func serveEndpoint(config childConfig) (err error) {
 	if err != nil {
 		return err
 	}
-	receiver, err := receive.New(c.custody(box), receive.WithSecrets(crashSecret))
+	receiver, err := receive.New(c.custody(box), receive.Secret(crashSecret))
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,11 @@
 // handler:
 //
 //	box, err := inbox.Open("nylas.db")
-//	receiver, err := receive.New(box, receive.WithSecrets(secret))
+//	receiver, err := receive.New(box, box.Secrets())
 //	go box.Run(ctx, dispatcher)
+//
+// [Inbox.Secrets] keeps the secrets of the webhook in the same file, for the receiver and
+// for the client's Subscribe and Rotate.
 //
 // # What it promises
 //
@@ -27,6 +30,9 @@
 //     of the retention, about 50 bytes each.
 //
 // # What it needs
+//
+// The file holds the webhook's secrets and people's addresses. Open makes it readable
+// only by its owner (mode 0600); treat copies of it alike.
 //
 // A local disk that outlives the process: not NFS, and not the file system of a
 // container that is thrown away. One process at a time; more than that is what

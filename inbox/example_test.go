@@ -31,7 +31,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	receiver, err := receive.New(box, receive.WithSecrets("the webhook's secret"))
+	receiver, err := receive.New(box, receive.Secret("the webhook's secret"))
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type endpoint struct {
 
 func newEndpoint(t *testing.T, box *inbox.Inbox) *endpoint {
 	t.Helper()
-	receiver, err := receive.New(box, receive.WithSecrets(crashSecret))
+	receiver, err := receive.New(box, receive.Secret(crashSecret))
 	require.NoError(t, err)
 	server := httptest.NewServer(receiver)
 	t.Cleanup(server.Close)

@@ -14,12 +14,14 @@ import (
 )
 
 // Inbox is a durable queue of deliveries in a file. It is a [receive.Handler] for
-// what comes in; [Inbox.Run] gives it to another Handler. Make one with [Open];
-// it is safe for concurrent use.
+// what comes in; [Inbox.Run] gives it to another Handler. [Inbox.Secrets] keeps the
+// webhook's secrets in the same file. Make one with [Open]; it is safe for concurrent
+// use.
 type Inbox struct {
 	config   *config
 	queue    queue
 	schedule *schedule
+	secrets  *secrets
 	rates    rates
 	totals   atomic.Pointer[totals] // as the writer saw them last
 	failing  bool                   // the writer could not write the last time
@@ -32,7 +34,8 @@ type Inbox struct {
 }
 
 // Open opens the inbox in the file at path, or makes it; the directory must
-// exist. The Inbox must be closed.
+// exist. The Inbox must be closed. A file that an earlier version of this package made
+// is brought up to date, after which that version refuses it.
 //
 // The error is [ErrInUse] if another Inbox has the file, [ErrCorrupt] if it is
 // damaged, or tells that the file is none of an inbox, that a later version wrote
@@ -58,6 +61,8 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 		ended:    make(chan struct{}),
 		closing:  make(chan struct{}),
 	}
+	b.secrets = s.secrets
+	b.secrets.inbox = b
 	b.copyTotals(s)
 	go b.write(s)
 	return b, nil

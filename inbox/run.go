@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -221,16 +220,17 @@ func (r *run) handle(e *entry) {
 	if r.config.handlerTimeout > 0 {
 		ctx, cancel = context.WithTimeoutCause(r.base, r.config.handlerTimeout, ErrHandlerTimeout)
 	}
-	err, start := errExited, time.Now()
-	defer func() {
-		if value := recover(); value != nil {
-			err = r.panicked(&known, value)
+	start := time.Now()
+	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
+		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
+			err = r.panicked(&known, panicked)
+		} else if err == guard.ErrExited { //nolint:errorlint // as above
+			err = errExited
 		}
 		cause := context.Cause(ctx)
 		cancel()
 		r.settle(e, &known, err, cause, time.Since(start))
-	}()
-	err = r.handler.HandleDelivery(ctx, d)
+	})
 }
 
 // unreadable puts back what could not be read.
@@ -304,11 +304,10 @@ func (c *config) wait(failures int) time.Duration {
 }
 
 // panicked logs a panic.
-func (r *run) panicked(d *receive.Delivery, value any) error {
-	what := guard.PanicText(value)
+func (r *run) panicked(d *receive.Delivery, p *guard.Panic) error {
 	r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: handler panicked",
-		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.String("panic", what), slog.String("stack", string(debug.Stack())))
-	return fmt.Errorf("inbox: handler panicked: %s", what)
+		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.String("panic", p.Text), slog.String("stack", p.Stack))
+	return fmt.Errorf("inbox: handler panicked: %s", p.Text)
 }
 
 // bounded cuts a text to what is kept of it.

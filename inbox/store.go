@@ -11,12 +11,14 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // The header of the file, by which an inbox is known.
 const (
 	applicationID = 0x4e79496e // "NyIn"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // schema. A delivery that waits has a row in deliveries, and one in failures if it
@@ -36,6 +38,11 @@ CREATE TABLE epochs (at INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE totals (one INTEGER PRIMARY KEY CHECK (one = 1),
 	seq INTEGER NOT NULL, pending INTEGER NOT NULL, dead INTEGER NOT NULL, known INTEGER NOT NULL);
 INSERT INTO totals VALUES (1, 0, 0, 0, 0);
+` + secretsSchema
+
+// secretsSchema came with version 2. The state is JSON; there is one row, or none yet.
+const secretsSchema = `
+CREATE TABLE secrets (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL);
 `
 
 const (
@@ -64,6 +71,7 @@ type store struct {
 	files map[string]fs.FileInfo // those that are open, by name
 	totals
 	knownIDs
+	secrets *secrets
 }
 
 // totals are counts that would take long to count, and the last seq.
@@ -87,12 +95,13 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 			_ = db.close()
 		}
 	}()
-	s := &store{db: db, path: path}
-	fresh, err := s.recognize()
+	s := &store{db: db, path: path, secrets: new(secrets)}
+	s.secrets.stored.Store(new(receive.SecretState))
+	version, err := s.recognize()
 	if err != nil {
 		return nil, unwritable(path, err)
 	}
-	if !fresh {
+	if version > 0 {
 		// Before anything is written: what is damaged stays as it is.
 		if err := s.check(fullCheck); err != nil {
 			return nil, err
@@ -101,7 +110,12 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 			return nil, err
 		}
 	}
-	if err := s.setUp(fresh); err != nil {
+	if version > 1 {
+		if err := s.readSecrets(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.setUp(version); err != nil {
 		return nil, explain(err)
 	}
 	if err := s.readRecent(); err != nil {
@@ -166,37 +180,38 @@ func unwritable(path string, err error) error {
 	return err
 }
 
-// recognize takes the file for this process and makes sure that it is an inbox's,
-// or a fresh one, without changing it.
-func (s *store) recognize() (fresh bool, err error) {
+// recognize takes the file for this process and returns the version of its schema, 0
+// if it is fresh, without changing it. Any other file is an error.
+func (s *store) recognize() (version int64, err error) {
 	// With exclusive locking the lock of the file is held from the first look at it
 	// until it is closed, and the index of the log is in memory instead of in a file
 	// that is shared with other processes.
 	if err := s.db.script("PRAGMA locking_mode=EXCLUSIVE; PRAGMA busy_timeout=0"); err != nil {
-		return false, explain(err)
+		return 0, explain(err)
 	}
-	var tables, id, version int64
+	var tables, id int64
 	for sql, n := range map[string]*int64{
 		"SELECT count(*) FROM sqlite_schema": &tables, "PRAGMA application_id": &id, "PRAGMA user_version": &version,
 	} {
 		if *n, _, err = s.db.number(sql); err != nil {
-			return false, explain(err)
+			return 0, explain(err)
 		}
 	}
-	fresh = tables == 0 && id == 0 && version == 0
+	fresh := tables == 0 && id == 0 && version == 0
 	switch {
 	case !fresh && id != applicationID:
-		return false, errors.New("the file is a database of something else: give the inbox a file of its own")
+		return 0, errors.New("the file is a database of something else: give the inbox a file of its own")
 	case version > schemaVersion:
-		return false, fmt.Errorf("the file was written by a later version of this package (format %d, this one knows %d): use that version", version, schemaVersion)
-	case !fresh && version != schemaVersion:
-		return false, damaged(fmt.Errorf("it has the unknown format %d", version))
+		return 0, fmt.Errorf("the file was written by a later version of this package (format %d, this one knows %d): use that version", version, schemaVersion)
+	case !fresh && version < 1:
+		return 0, damaged(fmt.Errorf("it has the unknown format %d", version))
 	}
-	return fresh, nil
+	return version, nil
 }
 
-// setUp makes the tables of a fresh file, and sets how SQLite works.
-func (s *store) setUp(fresh bool) error {
+// setUp makes the tables that a file of this version lacks, all of them if it is 0, and
+// sets how SQLite works.
+func (s *store) setUp(version int64) error {
 	// FULL is the promise: a commit waits for the disk. The fullfsync pair makes macOS
 	// do what it does elsewhere.
 	if err := s.db.script(fmt.Sprintf(`PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;
@@ -211,8 +226,12 @@ func (s *store) setUp(fresh bool) error {
 	// A transaction that writes something shows that the file can be written, and
 	// takes its lock for good.
 	return s.db.transaction(func() error {
-		if fresh {
-			return s.db.script(schema + fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, schemaVersion))
+		mark := fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, schemaVersion)
+		switch version {
+		case 0:
+			return s.db.script(schema + mark)
+		case 1:
+			return s.db.script(secretsSchema + mark)
 		}
 		_, err := s.db.exec("UPDATE totals SET seq = seq")
 		return err

@@ -6,30 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 )
 
 const (
-	// maxChallengeBytes bounds the value that a challenge asks back; Nylas' is a UUID.
-	maxChallengeBytes = 1 << 10
 	// retryAfterSeconds goes with each 503. Nylas documents to honour it for 429.
 	retryAfterSeconds = 10
 )
-
-// respondToChallenge gives back the value that Nylas asks for when a webhook is
-// created or activated.
-func respondToChallenge(w http.ResponseWriter, req *http.Request) {
-	// A query that is malformed elsewhere can still hold one challenge.
-	query, _ := url.ParseQuery(req.URL.RawQuery)
-	challenge := query["challenge"]
-	if len(challenge) != 1 || challenge[0] == "" || len(challenge[0]) > maxChallengeBytes {
-		respond(w, http.StatusBadRequest)
-		return
-	}
-	writeText(w, http.StatusOK, challenge[0])
-}
 
 func respondUnavailable(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))

@@ -36,7 +36,7 @@ func serveEmpty(string) (http.Handler, func() error, error) {
 func serveReceiver(string) (http.Handler, func() error, error) {
 	receiver, err := receive.New(receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
 		return nil
-	}), receive.WithSecrets(receiverSecret))
+	}), receive.Secret(receiverSecret))
 	return receiver, nil, err
 }
 

@@ -1,6 +1,7 @@
 package receive_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -121,7 +122,10 @@ func TestChallengeIsNoPost(t *testing.T) {
 // Nylas makes the secret only after the challenge was answered.
 func TestChallengeBeforeSecret(t *testing.T) {
 	t.Parallel()
-	receiver, err := receive.New(outcome(nil), receive.WithSecretsLater())
+	receiver, err := receive.New(outcome(nil), sourceFunc(func(context.Context) (receive.SecretState, error) {
+		assert.Fail(t, "a challenge needs no secret")
+		return receive.SecretState{}, nil
+	}))
 	require.NoError(t, err)
 	requireAnswer(t, http.StatusOK, "abc", recorded(receiver, asked(http.MethodGet, "challenge=abc")))
 	requireAnswerHeader(t, http.StatusOK, 3, recorded(receiver, asked(http.MethodHead, "challenge=abc")))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -59,17 +58,17 @@ type outcome struct {
 
 // handle calls the handler and sends what became of it.
 func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, outcomes chan<- outcome) {
-	err := errHandlerExited
-	defer func() {
-		if value := recover(); value != nil {
+	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
+		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
 			r.logger.LogAttrs(ctx, slog.LevelError, "receive: handler panicked", named.attrs(
-				slog.String("panic", guard.PanicText(value)), slog.String("stack", string(debug.Stack())))...)
+				slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))...)
 			err = errPanic
+		} else if err == guard.ErrExited { //nolint:errorlint // as above
+			err = errHandlerExited
 		}
 		held.free()
 		outcomes <- outcome{err: err}
-	}()
-	err = r.handler.HandleDelivery(ctx, d)
+	})
 }
 
 // custodyContext is the context of a handler: it has the values of the request,

@@ -73,7 +73,7 @@ func outcomeTests() map[string]outcomeTest {
 
 		"panic with a string":  {panicking(secret), 503, "WARN", notTaken, panicked, "string"},
 		"panic with an error":  {panicking(errors.New(secret)), 503, "WARN", notTaken, panicked, "*errors.errorString"},
-		"panic with a struct":  {panicking(customPanic{secret}), 503, "WARN", notTaken, panicked, "nylas_test.customPanic"},
+		"panic with a struct":  {panicking(customPanic{secret}), 503, "WARN", notTaken, panicked, "receive_test.customPanic"},
 		"panic with nil":       {panicking(nil), 503, "WARN", notTaken, panicked, "panic called with nil argument"},
 		"panic with permanent": {panicking(receive.Permanent(failed)), 503, "WARN", notTaken, panicked, "*receive.permanentError"},
 		"panic with abort":     {panicking(http.ErrAbortHandler), 503, "WARN", notTaken, panicked, "*errors.errorString"},

@@ -6,12 +6,13 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// Dispatcher is a [Handler] that decodes each delivery and calls the function
-// for its data. The zero value is ready to use; set the functions that you
-// need before the first delivery. A delivery without a function for it goes to
-// Other; without Other it is accepted and dropped.
+// Dispatcher is a [Handler] that decodes each delivery and calls the function for its kind
+// of data. The zero value is ready to use; set the functions that you need before the first
+// delivery. A delivery without a function of its own goes to Other; without Other it is
+// dropped.
 //
-// The functions' errors have the meaning of a Handler's.
+// The errors of the functions mean what a Handler's errors mean. [FromContext] returns the
+// delivery that a function is called for, for example to learn when it was received.
 type Dispatcher struct {
 	MessageOpened      func(ctx context.Context, n *events.Notification, data *events.MessageOpened) error
 	MessageLinkClicked func(ctx context.Context, n *events.Notification, data *events.MessageLinkClicked) error
@@ -35,16 +36,27 @@ type Dispatcher struct {
 	MessageDelivered func(ctx context.Context, n *events.Notification, data *events.MessageDelivered) error
 	MessageRejected  func(ctx context.Context, n *events.Notification, data *events.MessageRejected) error
 
-	// Other gets what has no function above, unknown triggers included.
+	// Other is called for data that has no function above, and for unknown triggers.
 	Other func(ctx context.Context, n *events.Notification) error
 
-	// Undecodable gets what was signed by Nylas and cannot be decoded, and why.
-	// Without it such a delivery is a [Permanent] error.
+	// Undecodable is called for a delivery that Nylas signed and that cannot be decoded.
+	// err says why. Without it such a delivery is a [Permanent] error.
 	Undecodable func(ctx context.Context, d *Delivery, err error) error
+}
+
+type deliveryKey struct{}
+
+// FromContext returns the delivery that a function of a [Dispatcher] is called for. ctx is
+// the context that the function got. The times in notifications are whole seconds;
+// [Delivery.ReceivedAt] is exact.
+func FromContext(ctx context.Context) (d *Delivery, ok bool) {
+	d, ok = ctx.Value(deliveryKey{}).(*Delivery)
+	return d, ok
 }
 
 // HandleDelivery decodes d and calls the function for its data.
 func (h *Dispatcher) HandleDelivery(ctx context.Context, d *Delivery) error {
+	ctx = context.WithValue(ctx, deliveryKey{}, d)
 	n, err := d.Parse()
 	if err != nil {
 		if h.Undecodable != nil {

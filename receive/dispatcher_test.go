@@ -145,7 +145,11 @@ func TestDispatcherCallsTheFunctionOfTheData(t *testing.T) {
 					require.Len(t, calls, 1)
 					assert.Equal(t, nameOf(data), calls[0].name)
 					require.Len(t, calls[0].args, 3)
-					assert.Equal(t, ctx, calls[0].args[0])
+					got := calls[0].args[0].(context.Context)
+					assert.Equal(t, "value", got.Value(key{}))
+					delivery, ok := receive.FromContext(got)
+					assert.True(t, ok)
+					assert.Same(t, d, delivery)
 					n := calls[0].args[1].(*events.Notification)
 					assert.Equal(t, "n-1", n.ID)
 					assert.Equal(t, typ+suffix, n.Type)
@@ -262,4 +266,11 @@ func TestDispatcherBehindReceiver(t *testing.T) {
 	assert.Equal(t, "receive: delivery given up", records[0]["msg"])
 	assert.Equal(t, "n-2", records[0]["id"])
 	requireNothingLeaked(t, broken, logged.String())
+}
+
+func TestFromContextOutsideADispatcher(t *testing.T) {
+	t.Parallel()
+	d, ok := receive.FromContext(t.Context())
+	assert.False(t, ok)
+	assert.Nil(t, d)
 }

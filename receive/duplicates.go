@@ -9,38 +9,33 @@ import (
 	"github.com/nylastrack/nylas-go/internal/guard"
 )
 
-// DropDuplicates returns a Middleware that calls the next Handler only once for
-// each [Delivery.ID] that it took custody of, as far back as the last remember
-// ids. Below 1, remember means 10,000 ids, which take about 2 MB.
+// DropDuplicates returns a Handler that calls handler only once for each [Delivery.ID] that
+// it took, as far back as the last remember ids. 10,000 ids take about 2 MB and cover the 20
+// minutes in which Nylas retries a notification, at eight notifications a second.
 //
-// A delivery whose id is just being handled waits for the outcome. If that is
-// nil or [Permanent], it is a duplicate and gives nil; if not, one of those
-// that wait is handled in its place. An id is remembered only after its Handler
-// returned, so a failed delivery is handled again when Nylas repeats it.
+// If a delivery arrives while another one with its id is being handled, it waits for the
+// outcome. If that is nil or [Permanent], it is a duplicate and gives nil. If not, one of
+// those that wait is handled in its place. An id is remembered only after handler returned,
+// so a failed delivery is handled again when Nylas sends it again.
 //
-// The Middleware panics if it is given a nil Handler. The ids are held in memory: a restart forgets them, and other processes do
-// not know them.
-func DropDuplicates(remember int) Middleware {
-	if remember < 1 {
-		remember = defaultRemember
+// The ids are held in memory: a restart forgets them, and other processes do not know them.
+//
+// DropDuplicates panics if handler is nil or remember is not positive.
+func DropDuplicates(handler Handler, remember int) Handler {
+	switch {
+	case guard.IsNil(handler):
+		panic("receive: DropDuplicates: handler is nil")
+	case remember < 1:
+		panic("receive: DropDuplicates: remember is not positive: 10000 ids take about 2 MB")
 	}
-	return func(next Handler) Handler {
-		if guard.IsNil(next) {
-			panic("receive: DropDuplicates: handler is nil")
-		}
-		return &duplicates{
-			next:     next,
-			remember: remember,
-			running:  make(map[string]*claim),
-			handled:  make(map[string]*list.Element),
-			order:    list.New(),
-		}
+	return &duplicates{
+		next:     handler,
+		remember: remember,
+		running:  make(map[string]*claim),
+		handled:  make(map[string]*list.Element),
+		order:    list.New(),
 	}
 }
-
-// defaultRemember covers the 20 minutes in which Nylas repeats a notification, at
-// eight notifications a second.
-const defaultRemember = 10_000
 
 type duplicates struct {
 	next     Handler

@@ -72,7 +72,7 @@ func TestDropDuplicatesOneAfterTheOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &script{ends: test.ends}
-			h := receive.DropDuplicates(10)(s)
+			h := receive.DropDuplicates(s, 10)
 			for i, want := range test.want {
 				err := deliver(t.Context(), h, "n-1")
 				if want == nil {
@@ -91,11 +91,11 @@ func TestDropDuplicatesPassesOn(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	want := receive.NewDelivery(openedBody("n-1"), "")
-	h := receive.DropDuplicates(10)(receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
+	h := receive.DropDuplicates(receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
 		assert.Same(t, want, d)
 		assert.Equal(t, "value", ctx.Value(key{}))
 		return errDisk
-	}))
+	}), 10)
 	err := h.HandleDelivery(context.WithValue(t.Context(), key{}, "value"), want)
 	assert.Same(t, errDisk, err)
 }
@@ -104,7 +104,7 @@ func TestDropDuplicatesPassesOn(t *testing.T) {
 func TestDropDuplicatesKnowsByID(t *testing.T) {
 	t.Parallel()
 	s := new(script)
-	h := receive.DropDuplicates(10)(s)
+	h := receive.DropDuplicates(s, 10)
 	for _, body := range []string{
 		`{"id":"n-1","type":"t","webhook_delivery_attempt":1}`,
 		`{"id":"n-1","type":"t","webhook_delivery_attempt":2}`,
@@ -129,7 +129,7 @@ type heldScript struct {
 func holding(ends ...func() error) (receive.Handler, heldScript) {
 	end := make(chan error)
 	s := &script{ends: append([]func() error{func() error { return <-end }}, ends...)}
-	return receive.DropDuplicates(10)(s), heldScript{s, end}
+	return receive.DropDuplicates(s, 10), heldScript{s, end}
 }
 
 // results are those of concurrent deliveries, in any order.
@@ -199,11 +199,11 @@ func TestDropDuplicatesRunsOneOfThoseThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan error)
 		var at, most atomic.Int64
-		h := receive.DropDuplicates(10)(receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
+		h := receive.DropDuplicates(receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
 			most.Store(max(most.Load(), at.Add(1)))
 			defer at.Add(-1)
 			return <-end
-		}))
+		}), 10)
 		var got results
 		for range 10 {
 			got.deliver(t.Context(), h, "n-1")
@@ -256,7 +256,7 @@ func TestDropDuplicatesWaitingEndsWithTheContext(t *testing.T) {
 		require.ErrorIs(t, err, cause)
 		require.NotErrorIs(t, err, receive.ErrPermanent)
 		assert.Equal(t, 5*time.Second, time.Since(start))
-		assert.Regexp(t, "^nylas: waiting for ", err.Error())
+		assert.Regexp(t, "^receive: waiting for ", err.Error())
 
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -289,7 +289,7 @@ func TestDropDuplicatesReleasesTheClaim(t *testing.T) {
 					<-start
 					return end()
 				}}}
-				h := receive.DropDuplicates(10)(s)
+				h := receive.DropDuplicates(s, 10)
 				var recovered any
 				var first, waiting results
 				first.all.Go(func() {
@@ -320,11 +320,11 @@ func TestDropDuplicatesHandlerChangesTheDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, end := range []error{nil, errDisk} {
 			var calls atomic.Int64
-			h := receive.DropDuplicates(10)(receive.HandlerFunc(func(_ context.Context, d *receive.Delivery) error {
+			h := receive.DropDuplicates(receive.HandlerFunc(func(_ context.Context, d *receive.Delivery) error {
 				calls.Add(1)
 				*d = receive.Delivery{ID: "changed"}
 				return end
-			}))
+			}), 10)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			for range 3 {
 				require.ErrorIs(t, deliver(ctx, h, "n-1"), end)
@@ -345,7 +345,7 @@ func TestDropDuplicatesForgetsTheOldest(t *testing.T) {
 		t.Run(fmt.Sprint(remember), func(t *testing.T) {
 			t.Parallel()
 			s := new(script)
-			h := receive.DropDuplicates(remember)(s)
+			h := receive.DropDuplicates(s, remember)
 			id := func(i int) string { return fmt.Sprintf("n-%d", i) }
 			for i := range remember {
 				require.NoError(t, deliver(t.Context(), h, id(i)))
@@ -372,7 +372,7 @@ func TestDropDuplicatesForgetsTheOldest(t *testing.T) {
 func TestDropDuplicatesKeepsWhatComesAgain(t *testing.T) {
 	t.Parallel()
 	s := new(script)
-	h := receive.DropDuplicates(2)(s)
+	h := receive.DropDuplicates(s, 2)
 	for _, id := range []string{"a", "b", "a", "c", "a", "b"} {
 		require.NoError(t, deliver(t.Context(), h, id))
 	}
@@ -383,7 +383,7 @@ func TestDropDuplicatesKeepsWhatComesAgain(t *testing.T) {
 func TestDropDuplicatesRemembersNoFailure(t *testing.T) {
 	t.Parallel()
 	s := &script{ends: []func() error{returning(nil), returning(errDisk), returning(errDisk)}}
-	h := receive.DropDuplicates(1)(s)
+	h := receive.DropDuplicates(s, 1)
 	require.NoError(t, deliver(t.Context(), h, "kept"))
 	require.Error(t, deliver(t.Context(), h, "failed 1"))
 	require.Error(t, deliver(t.Context(), h, "failed 2"))
@@ -391,42 +391,33 @@ func TestDropDuplicatesRemembersNoFailure(t *testing.T) {
 	assert.Equal(t, []string{"kept", "failed 1", "failed 2"}, s.calls())
 }
 
-func TestDropDuplicatesDefault(t *testing.T) {
+func TestDropDuplicatesPanics(t *testing.T) {
 	t.Parallel()
-	for _, remember := range []int{0, -1} {
-		s := new(script)
-		h := receive.DropDuplicates(remember)(s)
-		d := new(receive.Delivery)
-		all := func(from, to int) {
-			for i := from; i < to; i++ {
-				d.ID = fmt.Sprint(i)
-				require.NoError(t, h.HandleDelivery(t.Context(), d))
-			}
-		}
-		all(0, 10_000)
-		all(0, 10_000)
-		require.Len(t, s.calls(), 10_000)
-		all(10_000, 10_001)
-		all(1, 10_001)
-		require.Len(t, s.calls(), 10_001)
-		all(0, 1)
-		require.Len(t, s.calls(), 10_002)
+	for name, test := range map[string]struct {
+		handler  receive.Handler
+		remember int
+		want     string
+	}{
+		"no handler":   {nil, 10, "receive: DropDuplicates: handler is nil"},
+		"nil function": {receive.HandlerFunc(nil), 10, "receive: DropDuplicates: handler is nil"},
+		"zero":         {new(script), 0, "receive: DropDuplicates: remember is not positive: 10000 ids take about 2 MB"},
+		"negative":     {new(script), -1, "receive: DropDuplicates: remember is not positive: 10000 ids take about 2 MB"},
+	} {
+		assert.PanicsWithValue(t, test.want, func() { receive.DropDuplicates(test.handler, test.remember) }, name)
 	}
 }
 
-// Each handler that a Middleware wraps has a memory of its own.
+// Each call has a memory of its own.
 func TestDropDuplicatesIsOneMemoryPerHandler(t *testing.T) {
 	t.Parallel()
-	first, second := new(script), new(script)
-	middleware := receive.DropDuplicates(10)
+	s := new(script)
 	for range 2 {
-		for _, h := range []receive.Handler{middleware(first), middleware(second)} {
+		for _, h := range []receive.Handler{receive.DropDuplicates(s, 10), receive.DropDuplicates(s, 10)} {
 			require.NoError(t, deliver(t.Context(), h, "n-1"))
 			require.NoError(t, deliver(t.Context(), h, "n-1"))
 		}
 	}
-	assert.Len(t, first.calls(), 2)
-	assert.Len(t, second.calls(), 2)
+	assert.Len(t, s.calls(), 4)
 }
 
 // With a memory of one id, those that wait for it still learn the outcome,
@@ -437,7 +428,7 @@ func TestDropDuplicatesForgottenWhileWaiting(t *testing.T) {
 		for range 100 {
 			end := make(chan error)
 			s := &script{ends: []func() error{func() error { return <-end }}}
-			h := receive.DropDuplicates(1)(s)
+			h := receive.DropDuplicates(s, 1)
 			var all sync.WaitGroup
 			all.Go(func() {
 				assert.NoError(t, deliver(t.Context(), h, "n-1"))
@@ -460,7 +451,7 @@ func TestDropDuplicatesAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		var calls atomic.Int64
-		h := receive.DropDuplicates(10)(counted(&calls, outcome(nil)))
+		h := receive.DropDuplicates(counted(&calls, outcome(nil)), 10)
 		start := make(chan struct{})
 		var all sync.WaitGroup
 		for range 100 {
@@ -481,7 +472,7 @@ func TestDropDuplicatesManyAtTheSameTime(t *testing.T) {
 	var mu sync.Mutex
 	taken := map[string]int{}
 	attempts := map[string]int{}
-	h := receive.DropDuplicates(ids)(receive.HandlerFunc(func(_ context.Context, d *receive.Delivery) error {
+	h := receive.DropDuplicates(receive.HandlerFunc(func(_ context.Context, d *receive.Delivery) error {
 		mu.Lock()
 		defer mu.Unlock()
 		attempts[d.ID]++
@@ -490,7 +481,7 @@ func TestDropDuplicatesManyAtTheSameTime(t *testing.T) {
 		}
 		taken[d.ID]++
 		return nil
-	}))
+	}), ids)
 	var failures atomic.Int64
 	var all sync.WaitGroup
 	for i := range ids * times {
@@ -525,7 +516,7 @@ func TestDropDuplicatesBehindReceiver(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, then %v", name, second), func(t *testing.T) {
 				t.Parallel()
 				s := &script{ends: []func() error{first, returning(second)}}
-				receiver := newReceiver(t, receive.DropDuplicates(10)(s))
+				receiver := newReceiver(t, receive.DropDuplicates(s, 10))
 				for attempt, want := range []int{503, 200, 200, 200} {
 					body := fmt.Appendf(nil, `{"id":"n-1","type":"t","webhook_delivery_attempt":%d}`, attempt+1)
 					requireAnswer(t, want, statusLine(want), recorded(receiver, signed(body)))
@@ -543,7 +534,7 @@ func TestDropDuplicatesBehindReceiverLateHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan error)
 		s := &script{ends: []func() error{func() error { return <-end }}}
-		receiver := newReceiver(t, receive.DropDuplicates(10)(s))
+		receiver := newReceiver(t, receive.DropDuplicates(s, 10))
 		in := signed(openedBody("n-1"))
 		for range 2 {
 			start := time.Now()

@@ -305,9 +305,9 @@ func TestFaultShutdown(t *testing.T) {
 						stored.Add(1)
 					}
 					return ctx.Err()
-				}), receive.WithSecretSource(func(context.Context) ([]string, error) {
+				}), sourceFunc(func(context.Context) (receive.SecretState, error) {
 					slowly("asking the source")
-					return []string{receiverSecret}, nil
+					return stateOf(receiverSecret), nil
 				}))
 				require.NoError(t, err)
 				server := hardened(receiver)
@@ -355,7 +355,7 @@ func TestFaultReplay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var handled atomic.Int64
-		receiver := newReceiver(t, receive.DropDuplicates(0)(counted(&handled, outcome(nil))))
+		receiver := newReceiver(t, receive.DropDuplicates(counted(&handled, outcome(nil)), 10))
 		for _, pause := range []time.Duration{0, time.Minute, time.Hour, 72 * time.Hour} {
 			<-time.After(pause)
 			for attempt := range 3 {

@@ -60,44 +60,21 @@ var fuzzOutcomes = []func() error{
 // fuzzSecrets are the states in which a receiver can be with its secrets. known
 // tells whether receiverSecret is accepted, unknown what another one gets.
 var fuzzSecrets = []struct {
-	options []receive.Option
-	prepare func(receiver *receive.Receiver, serve func())
+	secrets receive.SecretSource
 	known   bool
 	unknown int
 }{
-	{options: []receive.Option{receive.WithSecrets("newer", receiverSecret)}, known: true, unknown: 401},
-	{options: []receive.Option{receive.WithSecrets("newer")}, unknown: 401},
-	{options: []receive.Option{receive.WithSecretsLater()}, unknown: 503},
-	{options: fuzzSource([]string{receiverSecret}, nil), known: true, unknown: 401},
-	{options: fuzzSource([]string{"newer"}, nil), unknown: 401},
-	{options: fuzzSource([]string{receiverSecret}, receive.ErrRotating), known: true, unknown: 503},
-	{options: fuzzSource([]string{"newer"}, receive.ErrRotating), unknown: 503},
-	{options: fuzzSource(nil, errDisk), unknown: 503},
-	{options: fuzzSource([]string{" "}, nil), unknown: 503},
-	{
-		options: []receive.Option{receive.WithSecretSource(func(context.Context) ([]string, error) { panic(receiverSecret) })},
-		unknown: 503,
-	},
-	{
-		options: []receive.Option{receive.WithSecrets(receiverSecret)}, known: true, unknown: 503,
-		prepare: func(receiver *receive.Receiver, serve func()) {
-			_ = receiver.RotateSecret(context.Background(), func(context.Context) (string, error) {
-				serve() // while it runs
-				return "newer", nil
-			})
-		},
-	},
-	{
-		options: []receive.Option{receive.WithSecrets(receiverSecret)}, known: true, unknown: 503,
-		prepare: func(receiver *receive.Receiver, serve func()) {
-			_ = receiver.RotateSecret(context.Background(), func(context.Context) (string, error) { return "", errDisk })
-			serve()
-		},
-	},
-}
-
-func fuzzSource(secrets []string, err error) []receive.Option {
-	return []receive.Option{receive.WithSecretSource(func(context.Context) ([]string, error) { return secrets, err })}
+	{secrets: receive.Secret("newer", receiverSecret), known: true, unknown: 401},
+	{secrets: receive.Secret("newer"), unknown: 401},
+	{secrets: loading(receive.SecretState{}), unknown: 503},
+	{secrets: loading(stateOf(receiverSecret)), known: true, unknown: 401},
+	{secrets: loading(stateOf("newer")), unknown: 401},
+	{secrets: loading(rotating(receiverSecret)), known: true, unknown: 503},
+	{secrets: loading(rotating("newer")), unknown: 503},
+	{secrets: loading(unsure(receiverSecret)), known: true, unknown: 503},
+	{secrets: failingSource(), unknown: 503},
+	{secrets: loading(stateOf(" ")), unknown: 503},
+	{secrets: sourceFunc(func(context.Context) (receive.SecretState, error) { panic(receiverSecret) }), unknown: 503},
 }
 
 // Whatever comes, and whatever the receiver knows, there is an answer, it is one
@@ -158,7 +135,7 @@ func FuzzReceiver(f *testing.F) {
 		receiver, err := receive.New(receive.HandlerFunc(func(_ context.Context, d *receive.Delivery) error {
 			got = append(got, d)
 			return fuzzOutcomes[choice]()
-		}), append(state.options, logged.option())...)
+		}), state.secrets, logged.option())
 		require.NoError(t, err)
 
 		req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
@@ -170,12 +147,7 @@ func FuzzReceiver(f *testing.F) {
 		}
 		req.Header[receive.SignatureHeader] = strings.Split(signature, ",")
 		rec := httptest.NewRecorder()
-		serve := func() { receiver.ServeHTTP(rec, req) }
-		if state.prepare != nil {
-			state.prepare(receiver, serve)
-		} else {
-			serve()
-		}
+		receiver.ServeHTTP(rec, req)
 
 		require.NotContains(t, logged.String(), hmacHex(receiverSecret, sent))
 		require.NotContains(t, logged.String(), receiverSecret)

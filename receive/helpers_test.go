@@ -23,6 +23,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nylastrack/nylas-go/receive"
 
@@ -280,10 +281,44 @@ func requireNothingLeaked(tb testing.TB, body []byte, texts ...string) {
 	}
 }
 
+// sourceFunc is a function that is a receive.SecretSource.
+type sourceFunc func(ctx context.Context) (receive.SecretState, error)
+
+func (f sourceFunc) Load(ctx context.Context) (receive.SecretState, error) { return f(ctx) }
+
+// stateOf is the settled state of a webhook with these secrets.
+func stateOf(values ...string) receive.SecretState {
+	state := receive.SecretState{WebhookID: "webhook-1", URL: "https://app.test/"}
+	for _, value := range values {
+		state.Secrets = append(state.Secrets, receive.StoredSecret{Value: value})
+	}
+	return state
+}
+
+// rotating is the state while a process rotates the secret.
+func rotating(values ...string) receive.SecretState {
+	state := stateOf(values...)
+	state.Busy, state.Owner = receive.BusyRotate, "owner-1"
+	return state
+}
+
+// unsure is the state after a rotation.
+func unsure(values ...string) receive.SecretState {
+	state := stateOf(values...)
+	state.UnsureUntil = time.Now().Add(30 * time.Minute)
+	return state
+}
+
+// signedBy is the answer to a delivery that was signed with a secret.
+func signedBy(receiver http.Handler, secret string) int {
+	body := openedBody("n-1")
+	return recorded(receiver, posted(body).with(receive.SignatureHeader, hmacHex(secret, body))).status
+}
+
 // newReceiver makes a Receiver that knows receiverSecret.
 func newReceiver(tb testing.TB, handler receive.Handler, opts ...receive.Option) *receive.Receiver {
 	tb.Helper()
-	receiver, err := receive.New(handler, append([]receive.Option{receive.WithSecrets(receiverSecret)}, opts...)...)
+	receiver, err := receive.New(handler, receive.Secret(receiverSecret), opts...)
 	require.NoError(tb, err)
 	return receiver
 }

@@ -18,6 +18,9 @@ const (
 	// a time, those of handlers that are late included. Above it the answer is 503,
 	// and Nylas comes again.
 	maxBytesInFlight = 64 << 20
+	// maxInflatedBytes bounds a notification after decompression. Nylas documents
+	// 1 MB before compression: https://developer.nylas.com/docs/v3/notifications/.
+	maxInflatedBytes = 8 << 20
 	readLimit        = 3 * time.Second
 	custodyLimit     = 5 * time.Second
 )
@@ -60,9 +63,17 @@ func (l limits) check() error {
 	return nil
 }
 
-// WithMaxBodyBytes sets the largest body as it arrives, instead of 2 MiB. A larger
-// one is answered 413, and is lost. Nylas sends up to 1 MB, so below 1 MiB is
-// refused.
+// WithMaxBodyBytes sets the largest body as it arrives. A larger one is answered 413 and is
+// lost. These are all limits of a [Receiver]:
+//
+//	option                 default  allowed
+//	WithMaxBodyBytes       2 MiB    1 MiB or more
+//	WithMaxInflatedBytes   8 MiB    1 MiB or more
+//	WithMaxBytesInFlight   64 MiB   twice the larger of the two above, or more
+//	WithReadTimeout        3 s      up to 3.5 s
+//	WithCustodyTimeout     5 s      up to 6 s
+//
+// Nylas sends up to 1 MB and advises a limit of 2 MB.
 //
 // https://developer.nylas.com/docs/v3/notifications/
 func WithMaxBodyBytes(limit int64) Option {
@@ -72,12 +83,9 @@ func WithMaxBodyBytes(limit int64) Option {
 	})
 }
 
-// WithMaxInflatedBytes sets the largest body after decompression, instead of 8
-// MiB. A larger one is given to the Handler as it arrived, with
-// [ErrDeliveryTooLarge] in [Delivery.Err]. Nylas sends up to 1 MB before
-// compression, so below 1 MiB is refused.
-//
-// https://developer.nylas.com/docs/v3/notifications/
+// WithMaxInflatedBytes sets the largest body after decompression, by default 8 MiB. A larger
+// one goes to the Handler as it arrived, with [ErrDeliveryTooLarge] in [Delivery.Err]. Less
+// than 1 MiB is refused, because Nylas sends up to 1 MB before compression.
 func WithMaxInflatedBytes(limit int64) Option {
 	return option(func(c *config) error {
 		c.limits.inflated = limit
@@ -92,11 +100,10 @@ func checkBodyLimit(option string, limit int64) error {
 	return nil
 }
 
-// WithMaxBytesInFlight bounds the memory of all bodies that are being read,
-// inflated and handled at a time, instead of 64 MiB; half of it is for bodies
-// that are not verified yet. What would go above it is answered 503, and Nylas
-// delivers it again. It must be at least twice the largest body, on the wire and
-// inflated.
+// WithMaxBytesInFlight bounds the memory of all bodies that are being read, decompressed and
+// handled at a time, by default 64 MiB. Half of it is for bodies that are not verified yet. A
+// delivery that would exceed it is answered 503, and Nylas retries it. It must be at least
+// twice the largest body, on the wire and decompressed.
 func WithMaxBytesInFlight(limit int64) Option {
 	return option(func(c *config) error {
 		c.limits.inFlight = limit
@@ -104,10 +111,9 @@ func WithMaxBytesInFlight(limit int64) Option {
 	})
 }
 
-// WithReadTimeout bounds the time in which a body must arrive, instead of 3 s.
-// One that takes longer is answered 408, and Nylas delivers it again. More than 3.5
-// s is refused, because the Handler needs its part of the 10 s in which Nylas
-// waits.
+// WithReadTimeout bounds the time in which a body must arrive, by default 3 s. A slower one is
+// answered 408, and Nylas retries it. More than 3.5 s is refused, because the Handler needs
+// its part of the 10 s for which Nylas waits.
 func WithReadTimeout(limit time.Duration) Option {
 	return option(func(c *config) error {
 		c.limits.read = limit
@@ -115,10 +121,10 @@ func WithReadTimeout(limit time.Duration) Option {
 	})
 }
 
-// WithCustodyTimeout bounds the time in which the Handler must return, instead
-// of 5 s. Then its context ends and the answer is 503, and Nylas delivers it
-// again. If reading took so long that less is left of the 6 s that a delivery has,
-// it is what is left; so more than 6 s is refused.
+// WithCustodyTimeout bounds the time in which the Handler must return, by default 5 s. Then
+// its context ends and the answer is 503, and Nylas retries the delivery. Reading and
+// handling together take at most 6 s, so the Handler has less after a slow body, and more
+// than 6 s is refused.
 func WithCustodyTimeout(limit time.Duration) Option {
 	return option(func(c *config) error {
 		c.limits.custody = limit

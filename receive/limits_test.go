@@ -38,13 +38,11 @@ func TestNewReceiverRefusesLimits(t *testing.T) {
 		"read too long": {receive.WithReadTimeout(3501 * time.Millisecond), "WithReadTimeout: want more than 0"},
 		"custody 0":     {receive.WithCustodyTimeout(0), "WithCustodyTimeout: want more than 0 and at most 6s: Nylas waits 10 s"},
 		"custody long":  {receive.WithCustodyTimeout(6*time.Second + 1), "WithCustodyTimeout: want more than 0"},
-		"overlap":       {receive.WithSecretOverlap(-1), "WithSecretOverlap: want zero or a positive duration"},
-		"source":        {receive.WithSecretSource(nil), "WithSecretSource: the function is nil"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			receiver, err := receive.New(outcome(nil), receive.WithSecrets(receiverSecret), test.option)
+			receiver, err := receive.New(outcome(nil), receive.Secret(receiverSecret), test.option)
 			assert.Nil(t, receiver)
 			require.ErrorContains(t, err, "receive: new receiver: "+test.reason)
 		})

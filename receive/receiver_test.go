@@ -1,7 +1,6 @@
 package receive_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -14,33 +13,35 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNewReceiverRefuses(t *testing.T) {
+func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	secrets := receive.WithSecrets(receiverSecret)
+	secret := receive.Secret(receiverSecret)
+	var noStore *secretStore
 	tests := map[string]struct {
 		handler receive.Handler
-		options []receive.Option
+		secrets receive.SecretSource
+		option  receive.Option
 		reason  string
 	}{
-		"no handler":        {nil, []receive.Option{secrets}, "handler is nil"},
-		"no secret":         {outcome(nil), nil, "no secret: use WithSecrets"},
-		"empty list":        {outcome(nil), []receive.Option{receive.WithSecrets()}, "no secret given"},
-		"empty secret":      {outcome(nil), []receive.Option{receive.WithSecrets("")}, "empty or blank"},
-		"blank secret":      {outcome(nil), []receive.Option{receive.WithSecrets(" \t\r\n\u00a0")}, "empty or blank"},
-		"line end":          {outcome(nil), []receive.Option{receive.WithSecrets(receiverSecret + "\n")}, "white space around it"},
-		"space before":      {outcome(nil), []receive.Option{receive.WithSecrets(receiverSecret, " "+receiverSecret)}, "white space around it"},
-		"one of two empty":  {outcome(nil), []receive.Option{receive.WithSecrets(receiverSecret, "")}, "empty or blank"},
-		"secrets and later": {outcome(nil), []receive.Option{secrets, receive.WithSecretsLater()}, "exclude each other"},
-		"later and secrets": {outcome(nil), []receive.Option{receive.WithSecretsLater(), secrets}, "exclude each other"},
-		"nil logger":        {outcome(nil), []receive.Option{secrets, receive.WithLogger(nil)}, "logger is nil"},
+		"no handler":       {nil, secret, nil, "handler is nil"},
+		"nil function":     {receive.HandlerFunc(nil), secret, nil, "handler is nil"},
+		"no source":        {outcome(nil), nil, nil, "secrets is nil: use Secret with the webhook_secret that Nylas showed, or a SecretStore"},
+		"nil source":       {outcome(nil), noStore, nil, "secrets is nil"},
+		"no secret":        {outcome(nil), receive.Secret(), nil, "secrets: no secret given"},
+		"empty secret":     {outcome(nil), receive.Secret(""), nil, "empty or blank"},
+		"blank secret":     {outcome(nil), receive.Secret(" \t\r\n\u00a0"), nil, "empty or blank"},
+		"line end":         {outcome(nil), receive.Secret(receiverSecret + "\n"), nil, "white space around it"},
+		"space before":     {outcome(nil), receive.Secret(receiverSecret, " "+receiverSecret), nil, "white space around it"},
+		"one of two empty": {outcome(nil), receive.Secret(receiverSecret, ""), nil, "empty or blank"},
+		"nil logger":       {outcome(nil), secret, receive.WithLogger(nil), "logger is nil"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			receiver, err := receive.New(test.handler, test.options...)
+			receiver, err := receive.New(test.handler, test.secrets, test.option, nil)
 			assert.Nil(t, receiver)
 			require.ErrorContains(t, err, test.reason)
-			assert.Regexp(t, "^nylas: new receiver: ", err.Error())
+			assert.Regexp(t, "^receive: new receiver: ", err.Error())
 			assert.NotContains(t, err.Error(), receiverSecret)
 		})
 	}
@@ -49,7 +50,7 @@ func TestNewReceiverRefuses(t *testing.T) {
 func TestReceiverKnowsSeveralSecrets(t *testing.T) {
 	t.Parallel()
 	body := openedBody("n-1")
-	receiver, err := receive.New(outcome(nil), receive.WithSecrets("newest", "older", "oldest"))
+	receiver, err := receive.New(outcome(nil), receive.Secret("newest", "older", "oldest"))
 	require.NoError(t, err)
 	for secret, want := range map[string]int{
 		"newest":            http.StatusOK,
@@ -67,43 +68,12 @@ func TestReceiverKnowsSeveralSecrets(t *testing.T) {
 	}
 }
 
-func TestSetSecrets(t *testing.T) {
-	t.Parallel()
-	body := openedBody("n-1")
-	receiver, err := receive.New(outcome(nil), receive.WithSecretsLater())
-	require.NoError(t, err)
-	statusWith := func(secret string) int {
-		return recorded(receiver, posted(body).with(receive.SignatureHeader, hmacHex(secret, body))).status
-	}
-	require.Equal(t, http.StatusServiceUnavailable, statusWith("first"))
-
-	// What is refused changes nothing.
-	for _, bad := range [][]string{nil, {""}, {" "}, {"first", "\n"}} {
-		require.ErrorContains(t, receiver.SetSecrets(bad...), "receive: set secrets: ")
-		require.Equal(t, http.StatusServiceUnavailable, statusWith("first"))
-	}
-
-	require.NoError(t, receiver.SetSecrets("first"))
-	assert.Equal(t, http.StatusOK, statusWith("first"))
-	assert.Equal(t, http.StatusUnauthorized, statusWith("second"))
-
-	require.NoError(t, receiver.SetSecrets("second", "first"))
-	assert.Equal(t, http.StatusOK, statusWith("first"))
-	assert.Equal(t, http.StatusOK, statusWith("second"))
-
-	require.NoError(t, receiver.SetSecrets("second"))
-	assert.Equal(t, http.StatusUnauthorized, statusWith("first"))
-	assert.Equal(t, http.StatusOK, statusWith("second"))
-	require.Error(t, receiver.SetSecrets(""))
-	assert.Equal(t, http.StatusOK, statusWith("second"))
-}
-
 // The list that was given may change afterwards.
 func TestSecretsAreCopied(t *testing.T) {
 	t.Parallel()
 	body := openedBody("n-1")
 	list := []string{receiverSecret}
-	receiver, err := receive.New(outcome(nil), receive.WithSecrets(list...))
+	receiver, err := receive.New(outcome(nil), receive.Secret(list...))
 	require.NoError(t, err)
 	list[0] = "changed"
 	assert.Equal(t, http.StatusOK, recorded(receiver, signed(body)).status)
@@ -114,7 +84,9 @@ func TestReceiverServesWhileSecretsChange(t *testing.T) {
 	t.Parallel()
 	body := openedBody("n-1")
 	var handled atomic.Int64
-	receiver := newReceiver(t, counted(&handled, outcome(nil)))
+	store := &secretStore{state: stateOf(receiverSecret)}
+	receiver, err := receive.New(counted(&handled, outcome(nil)), store)
+	require.NoError(t, err)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -124,7 +96,8 @@ func TestReceiverServesWhileSecretsChange(t *testing.T) {
 		})
 		all.Go(func() {
 			for range 50 {
-				assert.NoError(t, receiver.SetSecrets(receiverSecret, "another"))
+				store.set(stateOf(receiverSecret, "another"), nil)
+				assert.NotEqual(t, http.StatusOK, signedBy(receiver, "forged"))
 			}
 		})
 	}
@@ -139,38 +112,3 @@ func TestReceiverWithoutLogger(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, recorded(receiver, signed(openedBody("n-1"))).status)
 	assert.Equal(t, http.StatusUnauthorized, recorded(receiver, posted(openedBody("n-1"))).status)
 }
-
-func TestHandlerFunc(t *testing.T) {
-	t.Parallel()
-	type key struct{}
-	want := errors.New("outcome")
-	d := receive.NewDelivery(openedBody("n-1"), "")
-	err := receive.HandlerFunc(func(ctx context.Context, got *receive.Delivery) error {
-		assert.Equal(t, "value", ctx.Value(key{}))
-		assert.Same(t, d, got)
-		return want
-	}).HandleDelivery(context.WithValue(t.Context(), key{}, "value"), d)
-	assert.Same(t, want, err)
-}
-
-func TestPermanent(t *testing.T) {
-	t.Parallel()
-	require.NoError(t, receive.Permanent(nil))
-
-	cause := &applicationError{}
-	err := receive.Permanent(cause)
-	require.ErrorIs(t, err, receive.ErrPermanent)
-	require.ErrorIs(t, err, cause)
-	found, ok := errors.AsType[*applicationError](err)
-	require.True(t, ok)
-	assert.Same(t, cause, found)
-	assert.Equal(t, cause.Error(), err.Error(), "the mark is for machines")
-
-	require.NotErrorIs(t, cause, receive.ErrPermanent)
-	assert.ErrorIs(t, receive.Permanent(err), receive.ErrPermanent)
-}
-
-// applicationError is an error of an application.
-type applicationError struct{}
-
-func (*applicationError) Error() string { return "no such message" }

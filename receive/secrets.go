@@ -1,119 +1,141 @@
 package receive
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"log/slog"
+	"slices"
+	"strconv"
 	"time"
 )
 
-// A keyring tells whether a signature is that of Nylas.
-type keyring interface {
-	// arrival is called when a request comes in, and its result is given to judge.
-	arrival() int64
-	// judge returns nil for a body that was signed with a known secret, errForged for
-	// one that Nylas cannot have signed, and another error where that is not
-	// certain. It may wait for the source of the secrets.
-	judge(arrival int64, body []byte, sum signature) error
+// A SecretSource knows the secrets of one webhook. [Secret] makes one of fixed values;
+// a [SecretStore] is one whose secrets change.
+type SecretSource interface {
+	// Load returns what is stored now. It sees every Swap that returned before it
+	// began, in any process. A source without a secret yet returns the zero SecretState.
+	Load(ctx context.Context) (SecretState, error)
 }
 
-var (
-	errForged   = errors.New("signature is wrong")
-	errNoSecret = errors.New("no secret is set yet")
-	errRotating = errors.New("signature is unknown while the secret is being rotated")
+// Secret returns a source of secrets that never change: the webhook_secret values that
+// Nylas showed when the webhook was created or its secret rotated, the newest first. If one
+// of them is blank, or has white space around it such as the line end of a file, [New]
+// returns an error.
+//
+// A Receiver with fixed secrets answers 401 to every other signature, and Nylas does not
+// deliver those notifications again. So it loses what comes between a rotation at Nylas and
+// its restart with the new secret. Use a [SecretStore] to rotate without a loss.
+func Secret(values ...string) SecretSource {
+	fixed := make(fixedSecrets, 0, len(values))
+	for _, value := range values {
+		fixed = append(fixed, StoredSecret{Value: value})
+	}
+	return fixed
+}
+
+type fixedSecrets []StoredSecret
+
+func (f fixedSecrets) Load(context.Context) (SecretState, error) {
+	if err := f.check(); err != nil {
+		return SecretState{}, fmt.Errorf("receive: %w", err)
+	}
+	return SecretState{Secrets: slices.Clone(f)}, nil
+}
+
+func (f fixedSecrets) check() error {
+	if len(f) == 0 {
+		return errors.New("no secret given")
+	}
+	_, err := newSecrets(f)
+	return err
+}
+
+// A SecretStore keeps the secrets of one webhook, for all processes that create it,
+// rotate its secret or receive its deliveries. The nylastest package has a test for
+// stores of your own, TestSecretStore.
+type SecretStore interface {
+	SecretSource
+	// Swap replaces old by new. It returns ErrChanged, and changes nothing, if the
+	// stored state is not Equal to old. Of two concurrent calls with the same old at
+	// most one succeeds. After any other error either state may be stored.
+	Swap(ctx context.Context, old, new SecretState) error
+}
+
+// ErrChanged is the error of [SecretStore].Swap if the stored state is not the old one
+// any more: load it and decide again.
+var ErrChanged = errors.New("receive: the stored secrets were changed by someone else")
+
+// SecretState is what a [SecretStore] holds: one webhook, its secrets, and what is being
+// done to it. The zero value means that there is none yet. The Subscribe and Rotate
+// methods of a Client write it; a [Receiver] reads it.
+//
+// It can be encoded as JSON. Printing or logging one shows no secret.
+type SecretState struct {
+	WebhookID string `json:"webhook_id,omitzero"`
+	URL       string `json:"url,omitzero"`
+	// Secrets has the newest first.
+	Secrets []StoredSecret `json:"secrets,omitzero"`
+
+	// Busy is what a process is about to do at Nylas, BusyCreate or BusyRotate, and
+	// empty if the rest is settled. While it is not empty, Nylas may sign with a secret
+	// that is not here yet.
+	Busy string `json:"busy,omitzero"`
+	// Owner names the call that is busy. It is random and different for each call.
+	Owner string `json:"owner,omitzero"`
+	// BusyUntil is when another process may take over, because the owner has crashed.
+	BusyUntil time.Time `json:"busy_until,omitzero"`
+	// UnsureUntil is until when Nylas may still deliver what it signed with a secret
+	// that never arrived here, after a rotation.
+	UnsureUntil time.Time `json:"unsure_until,omitzero"`
+}
+
+// The values of [SecretState].Busy.
+const (
+	BusyCreate = "create"
+	BusyRotate = "rotate"
 )
 
-// WithSecrets sets the webhook secrets to verify with. A delivery is genuine if
-// its signature was made with any of them; give the newest first. Nylas shows a
-// secret only when the destination is created and when the secret is rotated,
-// and each destination has its own: give each a URL and a Receiver of its own. One that
-// is blank, or has white space around it, such as the line end of its file, is
-// refused, here and wherever else a secret is given.
-//
-// They are fixed: an unknown signature is answered 401, which is final. When
-// Nylas' secret changes, the Receiver loses what is signed with the new one
-// until it knows it. [Receiver.RotateSecret] changes both without a loss in one
-// process; several processes, or one that is restarted for it, need
-// [WithSecretSource].
-func WithSecrets(values ...string) Option {
-	return option(func(c *config) error {
-		list, err := newSecrets(values)
-		if err != nil {
-			return fmt.Errorf("WithSecrets: %w", err)
-		}
-		c.origins = append(c.origins, "WithSecrets")
-		c.secrets = list
-		return nil
-	})
+// StoredSecret is one secret of a webhook.
+type StoredSecret struct {
+	Value string `json:"value"`
+	// Until is when it stops being accepted; zero means never.
+	Until time.Time `json:"until,omitzero"`
 }
 
-// WithSecretsLater makes a Receiver without a secret. It answers challenges, and
-// 503 to deliveries, until [Receiver.SetSecrets] brings one: Nylas makes the
-// secret only after the endpoint answered its challenge.
-func WithSecretsLater() Option {
-	return option(func(c *config) error {
-		c.origins = append(c.origins, "WithSecretsLater")
-		return nil
-	})
+// Equal reports whether two states are the same. Times are compared as instants, so that
+// a store may keep them in any location.
+func (s SecretState) Equal(other SecretState) bool {
+	return s.WebhookID == other.WebhookID && s.URL == other.URL && s.Busy == other.Busy && s.Owner == other.Owner &&
+		s.BusyUntil.Equal(other.BusyUntil) && s.UnsureUntil.Equal(other.UnsureUntil) &&
+		slices.EqualFunc(s.Secrets, other.Secrets, func(a, b StoredSecret) bool {
+			return a.Value == b.Value && a.Until.Equal(b.Until)
+		})
 }
 
-// SetSecrets replaces the secrets, those too that a rotation left valid for a
-// while, and ends the doubt that a failed rotation left. It may be called at any
-// time. It is an error on a Receiver with a source.
-func (r *Receiver) SetSecrets(values ...string) error {
-	held, ok := r.keys.(*heldSecrets)
-	if !ok {
-		return errors.New("receive: set secrets: the receiver takes its secrets from the source of WithSecretSource: change them there")
+// IsZero reports whether there is no webhook yet.
+func (s SecretState) IsZero() bool { return s.Equal(SecretState{}) }
+
+// String describes the state without its secrets.
+func (s SecretState) String() string {
+	text := "webhook " + strconv.Quote(s.WebhookID) + " with " + strconv.Itoa(len(s.Secrets)) + " secrets"
+	if s.Busy != "" {
+		text += ", busy: " + s.Busy
 	}
-	list, err := newSecrets(values)
-	if err != nil {
-		return fmt.Errorf("receive: set secrets: %w", err)
-	}
-	held.change(func(s *heldState) { s.secrets, s.doubt = list, time.Time{} })
-	return nil
+	return text
 }
 
-// heldSecrets are secrets that the program sets.
-type heldSecrets struct {
-	changing sync.Mutex
-	state    atomic.Pointer[heldState]
-}
+// GoString is String, for %#v.
+func (s SecretState) GoString() string { return s.String() }
 
-// heldState never changes; a change makes another one.
-type heldState struct {
-	secrets  secrets
-	rotating bool      // Nylas may use a secret that is not among them
-	doubt    time.Time // so it may until then, after a rotation that failed
-}
+// LogValue is String, for log/slog.
+func (s SecretState) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-func newHeldSecrets(list secrets) *heldSecrets {
-	h := &heldSecrets{}
-	h.state.Store(&heldState{secrets: list})
-	return h
-}
+// String hides the value.
+func (s StoredSecret) String() string { return "[secret]" }
 
-func (h *heldSecrets) change(apply func(*heldState)) {
-	h.changing.Lock()
-	defer h.changing.Unlock()
-	next := *h.state.Load()
-	apply(&next)
-	h.state.Store(&next)
-}
+// GoString hides the value.
+func (s StoredSecret) GoString() string { return "[secret]" }
 
-// arrival does not matter: the state is looked at after the request came.
-func (h *heldSecrets) arrival() int64 { return 0 }
-
-func (h *heldSecrets) judge(_ int64, body []byte, sum signature) error {
-	state := h.state.Load()
-	switch {
-	case state.secrets.verify(body, sum):
-		return nil
-	case len(state.secrets) == 0:
-		return errNoSecret
-	case state.rotating || time.Now().Before(state.doubt):
-		return errRotating
-	default:
-		return errForged
-	}
-}
+// LogValue hides the value.
+func (s StoredSecret) LogValue() slog.Value { return slog.StringValue("[secret]") }

@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,19 +25,16 @@ const TestEventSecret = "mock-webhook-secret"
 // with the secret over these bytes.
 var ErrInvalidSignature = errors.New("receive: invalid signature")
 
-// VerifySignature checks the value of an X-Nylas-Signature header against the
-// body exactly as it was received, compressed if it came compressed. The
-// signature is the HMAC-SHA256 of the body in 64 hexadecimal digits; upper-case
-// digits are accepted. It returns nil, an error that matches
-// [ErrInvalidSignature], or another error if secret is blank or has white
-// space around it.
+// VerifySignature checks the value of an X-Nylas-Signature header against the body exactly as
+// it was received, still compressed if it came compressed. The signature is the HMAC-SHA256 of
+// the body in 64 hexadecimal digits, of either case. The error matches [ErrInvalidSignature],
+// unless secret itself is blank or has white space around it.
 //
-// A [Receiver] does this itself. The comparison takes the same time wherever
-// the signatures differ.
+// A [Receiver] does this itself. The comparison takes constant time.
 //
 // https://developer.nylas.com/docs/v3/notifications/#verify-webhook-signatures
 func VerifySignature(secret string, body []byte, header string) error {
-	s, err := newSecrets([]string{secret})
+	s, err := newSecrets([]StoredSecret{{Value: secret}})
 	if err != nil {
 		return fmt.Errorf("receive: verify signature: %w", err)
 	}
@@ -76,13 +74,13 @@ func parseSignature(header string) (sum signature, err error) {
 	return sum, fmt.Errorf("%w: want %d hexadecimal digits and nothing else", ErrInvalidSignature, signatureDigits)
 }
 
-// secrets are webhook secrets, the newest first, none of them blank or with white
-// space around it. The list never changes.
+// secrets are the webhook secrets that can be used, the newest first. The list never
+// changes.
 type secrets []*secret
 
 type secret struct {
 	value string
-	until time.Time // zero unless it was replaced
+	until time.Time // zero means no end
 	macs  *sync.Pool
 }
 
@@ -101,27 +99,24 @@ var (
 	errSpacedSecret = errors.New("secret has white space around it, such as the line end of a file: remove it")
 )
 
-func newSecrets(values []string) (secrets, error) {
-	if len(values) == 0 {
-		return nil, errors.New("no secret given")
-	}
-	var list secrets
-	for _, value := range values {
-		switch trimmed := strings.TrimSpace(value); trimmed {
+// newSecrets returns those that can be used, and an error if there is one that cannot.
+func newSecrets(stored []StoredSecret) (list secrets, err error) {
+	for _, s := range stored {
+		switch trimmed := strings.TrimSpace(s.Value); trimmed {
 		case "":
-			return nil, errBlankSecret
-		case value:
+			err = cmp.Or(err, errBlankSecret)
+		case s.Value:
+			list = append(list, newSecret(s))
 		default:
-			return nil, errSpacedSecret
+			err = cmp.Or(err, errSpacedSecret)
 		}
-		list = append(list, newSecret(value))
 	}
-	return list, nil
+	return list, err
 }
 
-func newSecret(value string) *secret {
-	return &secret{value: value, macs: &sync.Pool{New: func() any {
-		return &mac{Hash: hmac.New(sha256.New, []byte(value))}
+func newSecret(stored StoredSecret) *secret {
+	return &secret{value: stored.Value, until: stored.Until, macs: &sync.Pool{New: func() any {
+		return &mac{Hash: hmac.New(sha256.New, []byte(stored.Value))}
 	}}}
 }
 

@@ -40,7 +40,7 @@ func TestVerifySignaturePublishedVector(t *testing.T) {
 	vector := publishedVector(t)
 	require.NoError(t, receive.VerifySignature(vector.Secret, []byte(vector.Body), vector.Signature))
 
-	receiver, err := receive.New(outcome(nil), receive.WithSecrets(vector.Secret))
+	receiver, err := receive.New(outcome(nil), receive.Secret(vector.Secret))
 	require.NoError(t, err)
 	in := posted([]byte(vector.Body)).with(receive.SignatureHeader, vector.Signature)
 	assert.Equal(t, http.StatusOK, recorded(receiver, in).status)

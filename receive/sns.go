@@ -14,33 +14,31 @@ import (
 const maxSNSBytes = 2 << 20
 
 var (
-	// ErrSNSEnvelope is the [Delivery.Err] of what is not in the envelope of Amazon
-	// SNS. It comes where a subscription has raw message delivery enabled: the
-	// notification then has no envelope, and is for [NewDelivery].
+	// ErrSNSEnvelope is the [Delivery.Err] of a message without the envelope of Amazon SNS.
+	// The usual cause is a subscription with raw message delivery: use [NewDelivery].
 	ErrSNSEnvelope = errors.New("receive: not the envelope of an SNS notification: " +
 		"if raw message delivery is enabled, use NewDelivery")
-	// ErrSNSConfirmation means that SNS asks to confirm the beginning or the end of a
-	// subscription. That is no notification, and goes to no [Handler].
+	// ErrSNSConfirmation means that the message asks to confirm the beginning or the end of
+	// a subscription. It is not a notification; do not give it to a [Handler].
 	ErrSNSConfirmation = errors.New("receive: SNS asks for a confirmation: " +
 		"verify its signature, then visit its SubscribeURL to be subscribed")
 )
 
-// NewSNSDelivery makes a Delivery from a message of Amazon SNS in its envelope, as
-// an SQS queue and an HTTPS endpoint get it: JSON with the notification in Message,
-// and in MessageAttributes what says whether it is compressed. ReceivedAt is when
-// SNS took the message.
+// NewSNSDelivery makes a Delivery from a message of Amazon SNS in its envelope, as an SQS queue
+// or an HTTPS endpoint receives it: JSON with the notification in Message, and in
+// MessageAttributes whether it is compressed. ReceivedAt is when SNS took the message.
 //
-// The error is ErrSNSConfirmation, for what is no notification. What is wrong
-// otherwise is in [Delivery.Err], as with [NewDelivery]: ErrSNSEnvelope, or
-// ErrDeliveryTooLarge above 2 MiB, and then Body is the message as received. Take
-// custody of it too, or it is lost.
+// The error is [ErrSNSConfirmation] if the message is not a notification. Everything else
+// that is wrong is in [Delivery.Err], as with [NewDelivery]: [ErrSNSEnvelope], or
+// [ErrDeliveryTooLarge] above 2 MiB; Body is then the message as received. Handle that too, or
+// it is lost.
 //
-// Where a subscription has raw message delivery, give the text of the message and
-// the value of its attribute content_encoding to NewDelivery.
+// For a subscription with raw message delivery, use NewDelivery with the text of the message
+// and the value of its attribute content_encoding.
 //
-// It does not check the signature by which SNS proves itself to an HTTPS endpoint.
-// Do that before, as the second page says. A queue needs no signature: its policy says
-// who may write to it.
+// NewSNSDelivery does not check the signature that SNS adds for HTTPS endpoints; do that
+// first, as the second page below says. A queue needs none: its policy says who may write to
+// it.
 //
 // https://developer.nylas.com/docs/v3/notifications/sns-channel/,
 // https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html,

@@ -12,12 +12,12 @@ import (
 // A message that an SQS queue got from SNS, with raw message delivery and without.
 // It may be deleted from the queue when the handler took custody.
 func ExampleNewSNSDelivery() {
-	handler := receive.DropDuplicates(10_000)(&receive.Dispatcher{
+	handler := receive.DropDuplicates(&receive.Dispatcher{
 		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
 			fmt.Println("opened:", opened.MessageID)
 			return nil
 		},
-	})
+	}, 10_000)
 	take := func(d *receive.Delivery) {
 		err := handler.HandleDelivery(context.Background(), d)
 		fmt.Println("delete it:", err == nil || errors.Is(err, receive.ErrPermanent))

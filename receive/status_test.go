@@ -27,8 +27,8 @@ import (
 // statusRow is a case of the table of answers.
 type statusRow struct {
 	in      incoming
-	handler receive.Handler // nil means one that takes everything
-	later   bool            // no secret is set yet
+	handler receive.Handler      // nil means one that takes everything
+	source  receive.SecretSource // nil for one that knows receiverSecret
 	want    int
 	text    string // of an answer of 200
 	handled int64
@@ -46,7 +46,7 @@ func statusTable() map[string]statusRow {
 		"200 custody taken":           {in: signed(body), want: 200, handled: 1},
 		"200 taken, no length":        {in: signed(body).declaring(-1), want: 200, handled: 1},
 		"200 taken, compressed":       {in: signed(compressed).with("Content-Encoding", "gzip"), want: 200, handled: 1},
-		"200 duplicate":               {in: signed(body), handler: receive.DropDuplicates(1)(outcome(nil)), tried: 2, want: 200, handled: 2},
+		"200 duplicate":               {in: signed(body), handler: receive.DropDuplicates(outcome(nil), 1), tried: 2, want: 200, handled: 2},
 		"200 permanent error":         {in: signed(body), handler: outcome(receive.Permanent(errors.New("no account"))), want: 200, handled: 1},
 		"200 wrapped permanent error": {in: signed(body), handler: outcome(fmt.Errorf("store: %w", receive.Permanent(errors.New("no account")))), want: 200, handled: 1},
 		"200 bad gzip":                {in: signed(body).with("Content-Encoding", "gzip"), want: 200, handled: 1},
@@ -60,11 +60,11 @@ func statusTable() map[string]statusRow {
 		"200 upper-case signature":    {in: posted(body).with(receive.SignatureHeader, strings.ToUpper(signature)), want: 200, handled: 1},
 
 		"200 challenge":              {in: asked("GET", "challenge=abc"), want: 200, text: "abc"},
-		"200 challenge, no secret":   {in: asked("GET", "challenge=abc"), later: true, want: 200, text: "abc"},
+		"200 challenge, no secret":   {in: asked("GET", "challenge=abc"), source: noSecret(), want: 200, text: "abc"},
 		"400 no challenge":           {in: asked("GET", ""), want: 400},
 		"400 two challenges":         {in: asked("GET", "challenge=a&challenge=b"), want: 400},
 		"400 too long a challenge":   {in: asked("GET", "challenge="+strings.Repeat("a", 1025)), want: 400},
-		"400 no challenge or secret": {in: asked("GET", ""), later: true, want: 400},
+		"400 no challenge or secret": {in: asked("GET", ""), source: noSecret(), want: 400},
 
 		"401 no signature":         {in: posted(body), want: 401},
 		"401 two signatures":       {in: posted(body).with(receive.SignatureHeader, signature, signature), want: 401},
@@ -72,9 +72,16 @@ func statusTable() map[string]statusRow {
 		"401 no digits":            {in: posted(body).with(receive.SignatureHeader, "g"+signature[1:]), want: 401},
 		"401 wrong":                {in: posted(body).with(receive.SignatureHeader, strings.Repeat("0", 64)), want: 401},
 		"401 wrong, no length":     {in: posted(body).with(receive.SignatureHeader, strings.Repeat("0", 64)).declaring(-1), want: 401},
-		"401 misshapen, no secret": {in: posted(body), later: true, want: 401},
+		"401 misshapen, no secret": {in: posted(body), source: noSecret(), want: 401},
 
-		"503 no secret yet": {in: signed(body), later: true, want: 503},
+		"503 no secret yet":        {in: signed(body), source: noSecret(), want: 503},
+		"503 while creating":       {in: forged(body), source: loading(receive.SecretState{Busy: receive.BusyCreate}), want: 503},
+		"503 while rotating":       {in: forged(body), source: loading(rotating(receiverSecret)), want: 503},
+		"503 after a rotation":     {in: forged(body), source: loading(unsure(receiverSecret)), want: 503},
+		"503 source fails":         {in: forged(body), source: failingSource(), want: 503},
+		"200 while rotating":       {in: signed(body), source: loading(rotating(receiverSecret)), want: 200, handled: 1},
+		"200 after a rotation":     {in: signed(body), source: loading(unsure(receiverSecret)), want: 200, handled: 1},
+		"401 unknown to the store": {in: forged(body), source: loading(stateOf(receiverSecret)), want: 401},
 
 		"413 declared":                      {in: signed(padded("n-1", wireLimit+1)), want: 413},
 		"413 declared, without a signature": {in: posted(padded("n-1", wireLimit+1)), want: 413},
@@ -98,6 +105,24 @@ func statusTable() map[string]statusRow {
 	return table
 }
 
+// forged is a POST that is signed with another secret.
+func forged(body []byte) incoming {
+	return posted(body).with(receive.SignatureHeader, hmacHex("another", body))
+}
+
+func loading(state receive.SecretState) receive.SecretSource {
+	return sourceFunc(func(context.Context) (receive.SecretState, error) { return state, nil })
+}
+
+// noSecret is a source before the webhook is created.
+func noSecret() receive.SecretSource { return loading(receive.SecretState{}) }
+
+func failingSource() receive.SecretSource {
+	return sourceFunc(func(context.Context) (receive.SecretState, error) {
+		return receive.SecretState{}, errors.New("no database")
+	})
+}
+
 // untilEnd is a handler that takes until its context ends.
 func untilEnd(ctx context.Context, _ *receive.Delivery) error {
 	<-ctx.Done()
@@ -110,11 +135,11 @@ func (row statusRow) receiver(tb testing.TB, handled *atomic.Int64, logged *rece
 	if handler == nil {
 		handler = outcome(nil)
 	}
-	options := []receive.Option{logged.option(), receive.WithSecrets(receiverSecret)}
-	if row.later {
-		options[1] = receive.WithSecretsLater()
+	secrets := receive.Secret(receiverSecret)
+	if row.source != nil {
+		secrets = row.source
 	}
-	receiver, err := receive.New(counted(handled, handler), options...)
+	receiver, err := receive.New(counted(handled, handler), secrets, logged.option())
 	require.NoError(tb, err)
 	return receiver
 }
@@ -233,14 +258,14 @@ func TestReceiverAnswersSlowBody(t *testing.T) {
 	misshapen := posted(body).with(receive.SignatureHeader, "sha256=")
 	tests := map[string]struct {
 		in     incoming
-		later  bool
+		source receive.SecretSource
 		every  time.Duration // a byte is sent; 0 means none is sent
 		want   int
 		reason string
 	}{
 		"stalled":             {in: signed(body), want: 408, reason: "body could not be read"},
 		"stalled, no length":  {in: signed(body).declaring(-1), want: 408, reason: "body could not be read"},
-		"stalled, no secret":  {in: signed(body), later: true, want: 408, reason: "body could not be read"},
+		"stalled, no secret":  {in: signed(body), source: noSecret(), want: 408, reason: "body could not be read"},
 		"dripping":            {in: signed(body), every: 100 * time.Millisecond, want: 408, reason: "body could not be read"},
 		"misshapen, stalled":  {in: misshapen, want: 401, reason: "signature has the wrong form"},
 		"misshapen, dripping": {in: misshapen, every: 100 * time.Millisecond, want: 401, reason: "signature has the wrong form"},
@@ -254,7 +279,7 @@ func TestReceiverAnswersSlowBody(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var handled atomic.Int64
 				var logged receiverLog
-				row := statusRow{later: test.later}
+				row := statusRow{source: test.source}
 				client := servePipes(t, row.receiver(t, &handled, &logged)).dial(t)
 				start := time.Now()
 				var sending sync.WaitGroup

@@ -4,18 +4,15 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nylastrack/nylas-go/examples/internal/tunnel"
 	"github.com/nylastrack/nylas-go/nylastest"
 )
 
@@ -55,15 +52,10 @@ func TestHalfTheSettingsAreAnError(t *testing.T) {
 func TestWithAnAccount(t *testing.T) {
 	t.Parallel()
 	server := nylastest.NewServer(t)
-	var target atomic.Pointer[url.URL]
-	tunnel := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target.Load())
-		r.Out.URL.Path = target.Load().Path
-	}})
-	defer tunnel.Close()
+	public, lead := tunnel.Start(t)
 	env := map[string]string{
 		"NYLAS_API_KEY": server.APIKey(), "NYLAS_GRANT_ID": server.GrantID(), "NYLAS_API_URL": server.URL(),
-		"NYLAS_WEBHOOK_URL": tunnel.URL, "NYLAS_TO": "kim@example.org", "NYLAS_ADDR": "127.0.0.1:0",
+		"NYLAS_WEBHOOK_URL": public, "NYLAS_TO": "kim@example.org", "NYLAS_ADDR": "127.0.0.1:0",
 	}
 
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -78,9 +70,7 @@ func TestWithAnAccount(t *testing.T) {
 		what, rest, _ := strings.Cut(lines.Text(), " ")
 		switch what {
 		case "Listening":
-			local, err := url.Parse(strings.TrimSpace(rest))
-			require.NoError(t, err)
-			target.Store(local)
+			lead(strings.TrimSpace(rest))
 		case "Waiting":
 			recipient, err := server.Recipient(server.Messages()[0].ID)
 			require.NoError(t, err)

@@ -154,6 +154,12 @@ func newDispatcher(logger *slog.Logger) *receive.Dispatcher {
 			logger.Info("other", slog.String("type", string(n.Type)), slog.String("id", n.ID))
 			return nil
 		},
+		// Nylas signed it and will not send it again: a program that wants to look at
+		// it later keeps d.Body.
+		Undecodable: func(_ context.Context, d *receive.Delivery, err error) error {
+			logger.Error("undecodable", slog.String("id", d.ID), slog.Int("bytes", len(d.Body)), slog.Any("error", err))
+			return nil
+		},
 	}
 }
 

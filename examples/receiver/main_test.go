@@ -5,14 +5,10 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/examples/internal/tunnel"
 	"github.com/nylastrack/nylas-go/nylastest"
 )
 
@@ -34,18 +31,13 @@ type program struct {
 
 func start(t *testing.T, env map[string]string, args ...string) *program {
 	t.Helper()
-	var target atomic.Pointer[url.URL]
-	tunnel := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target.Load())
-		r.Out.URL.Path = target.Load().Path
-	}})
-	t.Cleanup(tunnel.Close)
+	public, lead := tunnel.Start(t)
 	if _, create := env["NYLAS_API_KEY"]; create {
-		env["NYLAS_WEBHOOK_URL"] = tunnel.URL
+		env["NYLAS_WEBHOOK_URL"] = public
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	reader, stdout := io.Pipe()
-	p := &program{public: tunnel.URL, lines: make(chan string), done: make(chan error, 1), interrupt: interrupt}
+	p := &program{public: public, lines: make(chan string), done: make(chan error, 1), interrupt: interrupt}
 	go func() {
 		p.done <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), func(name string) string { return env[name] }, stdout)
 		stdout.Close()
@@ -54,10 +46,7 @@ func start(t *testing.T, env map[string]string, args ...string) *program {
 		defer close(p.lines)
 		for scanner := bufio.NewScanner(reader); scanner.Scan(); {
 			if found := regexp.MustCompile(`msg=listening url=(\S+)`).FindStringSubmatch(scanner.Text()); found != nil {
-				local, err := url.Parse(found[1])
-				if err == nil {
-					target.Store(local)
-				}
+				lead(found[1])
 			}
 			p.lines <- scanner.Text()
 		}
@@ -77,22 +66,26 @@ func (p *program) await(t *testing.T, what string) string {
 	return ""
 }
 
-// post sends a request while it reads what the receiver prints about it.
-func (p *program) post(req *http.Request) (status int, err error) {
-	answered := make(chan struct{})
+// post sends a request, waits until the receiver prints something about it, and
+// returns the status of the answer.
+func (p *program) post(t *testing.T, req *http.Request, printed string) int {
+	t.Helper()
+	answered := make(chan int, 1)
 	go func() {
-		defer close(answered)
-		var resp *http.Response
-		if resp, err = new(http.Client).Do(req); err == nil {
+		status := 0
+		resp, err := new(http.Client).Do(req)
+		if assert.NoError(t, err) {
 			status = resp.StatusCode
-			err = resp.Body.Close()
+			assert.NoError(t, resp.Body.Close())
 		}
+		answered <- status
 	}()
+	p.await(t, printed)
 	for {
 		select {
 		case <-p.lines:
-		case <-answered:
-			return status, err
+		case status := <-answered:
+			return status
 		}
 	}
 }
@@ -148,12 +141,14 @@ func TestCreatesItsWebhookAndReceives(t *testing.T) {
 
 	// The next start finds the secret in its file and creates nothing.
 	again := start(t, map[string]string{}, "-secret-file", secretFile)
-	signed, err := nylastest.NewWebhookRequest(t.Context(), again.public, strings.TrimSpace(string(secret)),
-		[]byte(`{"id":"n-1","type":"grant.expired","data":{}}`))
-	require.NoError(t, err)
-	answer, err := again.post(signed)
-	require.NoError(t, err)
-	assert.Equal(t, 200, answer)
+	for body, want := range map[string]string{
+		`{"id":"n-1","type":"grant.expired","data":{}}`: "msg=other type=grant.expired id=n-1",
+		"no JSON": "msg=undecodable id=sha256:",
+	} {
+		signed, err := nylastest.NewWebhookRequest(t.Context(), again.public, strings.TrimSpace(string(secret)), []byte(body))
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, again.post(t, signed, want))
+	}
 	again.stop(t)
 }
 

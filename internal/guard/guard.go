@@ -1,12 +1,39 @@
-// Package guard is for those who call code of the user: whether there is
-// something to call, and what may be said of its panic.
+// Package guard calls functions of the user's, which may panic or end their goroutine.
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
+	"runtime/debug"
 )
+
+// ErrExited means that a function ended its goroutine, by runtime.Goexit.
+var ErrExited = errors.New("it ended its goroutine")
+
+// Panic is the error of a function that panicked. Its text does not contain the value,
+// which may be a secret.
+type Panic struct {
+	Text  string // see PanicText
+	Stack string
+}
+
+// Error names what panicked.
+func (p *Panic) Error() string { return "it panicked: " + p.Text }
+
+// Call calls f, and then done, once, with the error of f, a *[Panic], or [ErrExited]. A
+// function that exits takes its goroutine with it, so start Call with go.
+func Call(f func() error, done func(err error)) {
+	err := ErrExited
+	defer func() {
+		if value := recover(); value != nil {
+			err = &Panic{Text: PanicText(value), Stack: string(debug.Stack())}
+		}
+		done(err)
+	}()
+	err = f()
+}
 
 // IsNil reports whether an interface is nil or holds a nil pointer or function,
 // which would panic at the first call.

@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -30,4 +31,22 @@ func TestPanicText(t *testing.T) {
 	assert.Equal(t, "*errors.errorString", caught(func() { panic(errors.New("secret")) }))
 	var none []int
 	assert.Equal(t, "runtime error: index out of range [1] with length 0", caught(func() { none[1]++ }))
+}
+
+func TestCall(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("failed")
+	call := func(f func() error) error {
+		done := make(chan error, 2)
+		go guard.Call(f, func(err error) { done <- err })
+		return <-done
+	}
+	assert.NoError(t, call(func() error { return nil }))
+	assert.Equal(t, failed, call(func() error { return failed }))
+	assert.Equal(t, guard.ErrExited, call(func() error { runtime.Goexit(); return nil }))
+
+	panicked, ok := errors.AsType[*guard.Panic](call(func() error { panic("secret") }))
+	assert.True(t, ok)
+	assert.Equal(t, "it panicked: string", panicked.Error())
+	assert.Contains(t, panicked.Stack, "guard_test.go", "where it panicked")
 }

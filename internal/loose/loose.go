@@ -10,12 +10,14 @@ import (
 // Object is an object whose members may be anything.
 type Object map[string]jsontext.Value
 
-var options = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+// Options forgive what can be odd in JSON that still means something: a name that
+// is given twice, where the last one counts, and text that is not UTF-8.
+var Options = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // Parse returns nil for what is not an object.
 func Parse(value []byte) Object {
 	var members Object
-	if jsontext.Value(value).Kind() != '{' || jsonv2.Unmarshal(value, &members, options) != nil {
+	if jsontext.Value(value).Kind() != '{' || jsonv2.Unmarshal(value, &members, Options) != nil {
 		return nil
 	}
 	return members

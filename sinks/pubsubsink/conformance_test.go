@@ -84,7 +84,7 @@ func (e *topicEngine) drain(tb testing.TB, handler receive.Handler) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- pubsubsink.Receive(ctx, e.client.Subscriber(subscriptionName), receive.DropDuplicates(0)(handler))
+		ended <- pubsubsink.Receive(ctx, e.client.Subscriber(subscriptionName), receive.DropDuplicates(handler, 10_000))
 	}()
 	for !e.storage.allAcked() {
 		select {

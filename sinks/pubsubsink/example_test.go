@@ -46,7 +46,7 @@ func ExampleReceive() {
 	}
 	subscriber := client.Subscriber("nylas-notifications")
 	subscriber.ReceiveSettings.MaxOutstandingMessages = 100
-	err = pubsubsink.Receive(ctx, subscriber, receive.DropDuplicates(10_000)(dispatcher),
+	err = pubsubsink.Receive(ctx, subscriber, receive.DropDuplicates(dispatcher, 10_000),
 		pubsubsink.WithLogger(slog.Default()), pubsubsink.WithHandlerTimeout(30*time.Second))
 	if err != nil {
 		fmt.Println(err)
@@ -67,7 +67,7 @@ func ExampleNewSink() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	receiver, err := receive.New(sink, receive.WithSecrets(os.Getenv("NYLAS_WEBHOOK_SECRET")))
+	receiver, err := receive.New(sink, receive.Secret(os.Getenv("NYLAS_WEBHOOK_SECRET")))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
@@ -135,7 +134,16 @@ func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), r.timeout, errTimeout)
 	defer cancel()
 	done := make(chan error, 1)
-	go r.handle(ctx, d, log, done)
+	go guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
+		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
+			log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked",
+				slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))
+			err = errPanic
+		} else if err == guard.ErrExited { //nolint:errorlint // as above
+			err = errExited
+		}
+		done <- err
+	})
 	select {
 	case err := <-done:
 		settle(ctx, m, log, err)
@@ -143,18 +151,6 @@ func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 		settle(ctx, m, log, context.Cause(ctx))
 		<-done //nolint:errcheck // too late to count
 	}
-}
-
-// handle runs the handler in a goroutine of its own, which the handler may end.
-func (r *receiving) handle(ctx context.Context, d *receive.Delivery, log *slog.Logger, done chan<- error) {
-	err := errExited
-	defer func() { done <- err }()
-	defer func() {
-		if value := recover(); value != nil {
-			err = recovered(ctx, log, value)
-		}
-	}()
-	err = r.handler.HandleDelivery(ctx, d)
 }
 
 // settle acknowledges or refuses a message.
@@ -174,10 +170,4 @@ func settle(ctx context.Context, m *pubsub.Message, log *slog.Logger, err error)
 	if _, err := m.AckWithResult().Get(ctx); err != nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery taken, but not acknowledged", slog.Any("error", err))
 	}
-}
-
-// recovered logs a panic.
-func recovered(ctx context.Context, log *slog.Logger, value any) error {
-	log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked", slog.String("panic", guard.PanicText(value)), slog.String("stack", string(debug.Stack())))
-	return errPanic
 }

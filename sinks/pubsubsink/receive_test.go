@@ -256,10 +256,10 @@ func TestReceiveDropsDuplicates(t *testing.T) {
 	var all sync.WaitGroup
 	const copies = 20
 	all.Add(copies)
-	handler := receive.DropDuplicates(0)(receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
+	handler := receive.DropDuplicates(receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
 		handled.Add(1)
 		return nil
-	}))
+	}), 100)
 	for range copies {
 		f.publish(openedBody("n-1"), nil)
 	}

@@ -6,10 +6,13 @@
 //	sink, err := riversink.Open(pool)
 //	err = sink.Migrate(ctx) // the tables, in a schema of their own
 //
-//	receiver, err := receive.New(sink, receive.WithSecrets(secret))
+//	receiver, err := receive.New(sink, sink.Secrets(webhookURL))
 //	http.Handle("/webhooks/nylas", receiver) // 200 once it is in the database
 //
 //	err = sink.Run(ctx, dispatcher) // until ctx ends; here or in other processes
+//
+// [Sink.Secrets] keeps the webhook's secrets in the same database, for all receivers and
+// for the client's Subscribe and Rotate. Who can read that table can sign deliveries.
 //
 // # What is promised
 //

@@ -42,7 +42,7 @@ func readable(err error) error {
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		text := pgErr.Message + " (SQLSTATE " + pgErr.Code + ")"
 		if pgErr.Code == undefinedTable || pgErr.Code == invalidSchema {
-			text = "River's tables are missing, call Sink.Migrate: " + text
+			text = "tables are missing, call Sink.Migrate: " + text
 		}
 		return &dbError{text, err}
 	}

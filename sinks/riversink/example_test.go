@@ -35,7 +35,7 @@ func Example() {
 		if err := sink.Migrate(ctx); err != nil {
 			return err
 		}
-		receiver, err := receive.New(sink, receive.WithSecrets(os.Getenv("NYLAS_WEBHOOK_SECRET")))
+		receiver, err := receive.New(sink, receive.Secret(os.Getenv("NYLAS_WEBHOOK_SECRET")))
 		if err != nil {
 			return err
 		}

@@ -10,10 +10,10 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// Migrate makes the schema and River's tables in it, or brings them up to the
-// version of River that is linked. It may be called at every start, by several
-// processes at once; the role needs CREATE on the database the first time. Who
-// migrates with River's own tools need not call it.
+// Migrate makes the schema, and in it River's tables and the one of [Sink.Secrets], or
+// brings them up to the version of River that is linked. It may be called at every
+// start, by several processes at once; the role needs CREATE on the database the first
+// time. A program that migrates with River's own tools needs it only for Sink.Secrets.
 //
 // https://riverqueue.com/docs/migrations
 func (s *Sink) Migrate(ctx context.Context) error {
@@ -51,8 +51,10 @@ func (s *Sink) migrate(ctx context.Context) error {
 			}
 		}
 	}
-	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	return err
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return err
+	}
+	return s.migrateSecrets(ctx, conn)
 }
 
 // migrationLock is a number that only migrations of one schema use.

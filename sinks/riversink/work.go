@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -172,16 +171,18 @@ func (w *worker) NextRetry(job *river.Job[*deliveryArgs]) time.Time {
 func (w *worker) Work(ctx context.Context, job *river.Job[*deliveryArgs]) error {
 	ctx = context.WithValue(ctx, jobKey{}, job)
 	done := make(chan error, 1)
-	go func() {
-		err := errExited
-		defer func() { done <- err }()
-		defer func() {
-			if value := recover(); value != nil {
-				err = w.recovered(ctx, job, value)
-			}
-		}()
-		err = w.handler.HandleDelivery(ctx, job.Args.delivery())
-	}()
+	go guard.Call(func() error {
+		return w.handler.HandleDelivery(ctx, job.Args.delivery())
+	}, func(err error) {
+		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
+			w.logger.LogAttrs(ctx, slog.LevelError, "riversink: handler panicked",
+				slog.String("id", job.Args.ID), slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))
+			err = fmt.Errorf("%w: %s", errPanic, panicked.Text)
+		} else if err == guard.ErrExited { //nolint:errorlint // as above
+			err = errExited
+		}
+		done <- err
+	})
 	return outcome(<-done)
 }
 
@@ -205,14 +206,6 @@ type workError struct {
 
 func (e *workError) Error() string { return e.text }
 func (e *workError) Unwrap() error { return e.err }
-
-// recovered makes an error of a panic.
-func (w *worker) recovered(ctx context.Context, job *river.Job[*deliveryArgs], value any) error {
-	what := guard.PanicText(value)
-	w.logger.LogAttrs(ctx, slog.LevelError, "riversink: handler panicked",
-		slog.String("id", job.Args.ID), slog.String("panic", what), slog.String("stack", string(debug.Stack())))
-	return fmt.Errorf("%w: %s", errPanic, what)
-}
 
 type jobKey struct{}
 

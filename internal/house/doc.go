@@ -1,0 +1,3 @@
+// Package house holds one test: which package of this repository may import which.
+// CONTRIBUTING.md has the picture.
+package house

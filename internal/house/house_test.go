@@ -1,0 +1,107 @@
+package house_test
+
+import (
+	"errors"
+	"go/build"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/nylastrack/nylas-go"
+
+// mayImport says what a room may import of this repository: a room, or with a
+// slash at the end all rooms in a folder. "." is the client. Tests may import
+// everything.
+var mayImport = map[string][]string{
+	"events":           {"internal/"},
+	"receive":          {"events", "internal/"},
+	"preflight":        {"internal/"},
+	".":                {"events", "receive", "preflight", "internal/"}, // of receive the store of secrets
+	"nylastest":        {"events", "receive", "internal/"},              // not the client: it must not agree with its mistakes
+	"inbox":            {"events", "receive", "internal/"},
+	"sinks/riversink":  {"events", "receive", "internal/"},
+	"sinks/pubsubsink": {"events", "receive", "internal/"},
+
+	"internal/endtoend": {},
+	"internal/guard":    {},
+	"internal/hostile":  {},
+	"internal/house":    {},
+	"internal/load":     {},
+	"internal/loose":    {},
+	"internal/markup":   {"internal/rules"},
+	"internal/rules":    {},
+}
+
+func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	packages := 0
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case !entry.IsDir():
+			return nil
+		case entry.Name() == "testdata", path != root && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		}
+		all := build.Default
+		all.UseAllFiles = true // of every system
+		found, err := all.ImportDir(path, 0)
+		if _, none := errors.AsType[*build.NoGoError](err); none {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		packages++
+		checkImports(t, filepath.ToSlash(name), found.Imports)
+		return nil
+	}))
+	assert.Greater(t, packages, len(mayImport)/2, "the packages were not found")
+}
+
+func checkImports(t *testing.T, room string, imports []string) {
+	t.Helper()
+	if strings.HasPrefix(room, "examples/") {
+		return // programs use every room, and no room imports a program
+	}
+	allowed, known := mayImport[room]
+	if !known {
+		t.Errorf("%s has no line in the house: say in %s what it may import", room, "internal/house/house_test.go")
+		return
+	}
+	for _, path := range imports {
+		target := "."
+		if path != module {
+			below, ours := strings.CutPrefix(path, module+"/")
+			if !ours {
+				continue
+			}
+			target = below
+		}
+		fine := false
+		for _, prefix := range allowed {
+			fine = fine || target == prefix || strings.HasSuffix(prefix, "/") && strings.HasPrefix(target, prefix)
+		}
+		assert.True(t, fine, "%s imports %s, which does not stand below it", room, target)
+	}
+}
+
+// Whoever needs the client only does not load what a nested module needs.
+func TestTheRootRequiresNoNestedModule(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../../go.mod")
+	require.NoError(t, err)
+	assert.NotContains(t, string(content), module+"/")
+}

@@ -1,0 +1,192 @@
+package nylas
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// The limits of a message.
+const (
+	// maxScheduleDays is for messages that Nylas keeps until they are sent.
+	// https://developer.nylas.com/docs/v3/email/scheduled-send/
+	maxScheduleDays = 30
+
+	// https://developer.nylas.com/docs/dev-guide/metadata/
+	maxMetadataPairs      = 50
+	maxMetadataKeyChars   = 40
+	maxMetadataValueChars = 500
+)
+
+// check refuses what Nylas is documented to refuse.
+func (r *SendMessageRequest) check(op string) error {
+	switch {
+	case len(r.To) == 0:
+		return refuse(op, "To is empty: a message needs at least one recipient")
+	case len(r.From) > 1:
+		return refuse(op, "From has more than one participant")
+	case r.UseDraft && r.SendAt.IsZero():
+		return refuse(op, "UseDraft needs SendAt")
+	case !r.UseDraft && tooFarAhead(r.SendAt):
+		return refuse(op, fmt.Sprintf("SendAt is more than %d days ahead, which needs UseDraft", maxScheduleDays))
+	}
+	if err := checkSendAt(op, r.SendAt); err != nil {
+		return err
+	}
+	if err := checkParticipants(op, []participantList{
+		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
+	}); err != nil {
+		return err
+	}
+	if err := checkHeaders(op, r.CustomHeaders); err != nil {
+		return err
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.check(op)
+}
+
+// check refuses what Nylas is documented to refuse.
+func (r *SendTransactionalRequest) check(op string) error {
+	switch {
+	case len(r.To) == 0:
+		return refuse(op, "To is empty: a message needs at least one recipient")
+	case strings.TrimSpace(r.From.Email) == "":
+		return refuse(op, "From has no Email")
+	case tooFarAhead(r.SendAt):
+		return refuse(op, fmt.Sprintf("SendAt is more than %d days ahead", maxScheduleDays))
+	}
+	if err := checkSendAt(op, r.SendAt); err != nil {
+		return err
+	}
+	if err := checkParticipants(op, []participantList{
+		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
+	}); err != nil {
+		return err
+	}
+	if err := checkHeaders(op, r.CustomHeaders); err != nil {
+		return err
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.all().check(op)
+}
+
+// check refuses what Nylas is documented to refuse.
+func (r *CreateDraftRequest) check(op string) error {
+	if len(r.From) > 1 {
+		return refuse(op, "From has more than one participant")
+	}
+	if err := checkParticipants(op, []participantList{
+		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
+	}); err != nil {
+		return err
+	}
+	if err := checkHeaders(op, r.CustomHeaders); err != nil {
+		return err
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.check(op)
+}
+
+func (r *UpdateDraftRequest) check(op string) error {
+	if err := checkParticipants(op, []participantList{
+		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
+	}); err != nil {
+		return err
+	}
+	if err := checkMetadata(op, r.Metadata); err != nil {
+		return err
+	}
+	return r.TrackingOptions.check(op)
+}
+
+// check takes a flag that is not set for one that may be on: what the draft has is
+// not known here.
+func (o *UpdateTrackingOptions) check(op string) error {
+	if o == nil {
+		return nil
+	}
+	merged := TrackingOptions{
+		Opens:      o.Opens == nil || *o.Opens,
+		Links:      o.Links == nil || *o.Links,
+		DomainName: o.DomainName,
+	}
+	if o.Label != nil {
+		merged.Label = *o.Label
+	}
+	return merged.check(op)
+}
+
+// participantList is a field of participants, with its name for errors.
+type participantList struct {
+	name         string
+	participants []Participant
+}
+
+func checkParticipants(op string, lists []participantList) error {
+	for _, list := range lists {
+		for i, participant := range list.participants {
+			if strings.TrimSpace(participant.Email) == "" {
+				return refuse(op, fmt.Sprintf("%s[%d] has no Email", list.name, i))
+			}
+		}
+	}
+	return nil
+}
+
+func checkSendAt(op string, sendAt time.Time) error {
+	if !sendAt.IsZero() && !sendAt.After(time.Now()) {
+		return refuse(op, "SendAt is not in the future")
+	}
+	return nil
+}
+
+func tooFarAhead(sendAt time.Time) bool {
+	return !sendAt.IsZero() && time.Until(sendAt) > maxScheduleDays*24*time.Hour
+}
+
+func checkMetadata(op string, metadata map[string]string) error {
+	if len(metadata) > maxMetadataPairs {
+		return refuse(op, fmt.Sprintf("Metadata has %d pairs, Nylas takes at most %d", len(metadata), maxMetadataPairs))
+	}
+	for key, value := range metadata {
+		if utf8.RuneCountInString(key) > maxMetadataKeyChars {
+			return refuse(op, fmt.Sprintf("Metadata has a key of more than %d characters", maxMetadataKeyChars))
+		}
+		if utf8.RuneCountInString(value) > maxMetadataValueChars {
+			return refuse(op, fmt.Sprintf("Metadata has a value of more than %d characters", maxMetadataValueChars))
+		}
+	}
+	return nil
+}
+
+// recipientHeaders have fields of their own, which the checks and a
+// [TrackingPolicy] read.
+var recipientHeaders = []string{"to", "cc", "bcc"}
+
+// checkHeaders refuses a name or a value with a line break: it would begin another
+// header, which could name a recipient whom no policy was asked about.
+//
+// https://www.rfc-editor.org/rfc/rfc5322#section-2.2
+func checkHeaders(op string, headers []Header) error {
+	for i, header := range headers {
+		switch {
+		case header.Name == "" || strings.ContainsFunc(header.Name, notInHeaderName):
+			return refuse(op, fmt.Sprintf("CustomHeaders[%d] has a Name that is not printable ASCII without space and colon", i))
+		case strings.ContainsAny(header.Value, "\r\n\x00"):
+			return refuse(op, fmt.Sprintf("CustomHeaders[%d] has a line break or NUL in its Value: give it in one line", i))
+		case slices.Contains(recipientHeaders, strings.ToLower(header.Name)):
+			return refuse(op, fmt.Sprintf("CustomHeaders[%d] names recipients: use To, CC and BCC", i))
+		}
+	}
+	return nil
+}
+
+func notInHeaderName(r rune) bool { return r <= ' ' || r > '~' || r == ':' }
