@@ -1,10 +1,10 @@
 package nylas
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
 // TrackingOptions turns on the tracking of a message. The three flags are always part
@@ -30,20 +30,12 @@ type TrackingOptions struct {
 	DomainName string `json:"domain_name,omitzero"`
 }
 
-// The limits of TrackingOptions.
-// https://developer.nylas.com/docs/v3/email/message-tracking/
-const (
-	maxLabelChars      = 2048
-	maxDomainNameBytes = 253
-	maxDomainPartBytes = 63 // RFC 1035, section 2.3.4
-)
-
 // check refuses what Nylas is documented to refuse.
 func (o *TrackingOptions) check(op string) error {
 	if o == nil {
 		return nil
 	}
-	if err := checkChars(op, "TrackingOptions.Label", o.Label, maxLabelChars, ErrTrackingDataTooLarge); err != nil {
+	if err := checkChars(op, "TrackingOptions.Label", o.Label, rules.MaxLabelChars, ErrTrackingDataTooLarge); err != nil {
 		return err
 	}
 	if o.DomainName == "" {
@@ -52,7 +44,7 @@ func (o *TrackingOptions) check(op string) error {
 	if !o.Opens && !o.Links {
 		return refuse(op, "TrackingOptions.DomainName needs Opens or Links; replies do not use it", ErrTrackingDomain)
 	}
-	if err := checkDomainName(o.DomainName); err != nil {
+	if err := rules.CheckHostname(o.DomainName); err != nil {
 		return refuse(op, "TrackingOptions.DomainName "+err.Error(), ErrTrackingDomain)
 	}
 	return nil
@@ -64,33 +56,4 @@ func checkChars(op, name, value string, limit int, matches ...error) error {
 		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit), matches...)
 	}
 	return nil
-}
-
-// checkDomainName checks a hostname as Nylas does, which first trims white space and one
-// trailing dot.
-func checkDomainName(name string) error {
-	name = strings.TrimSuffix(strings.TrimSpace(name), ".")
-	if len(name) > maxDomainNameBytes {
-		return fmt.Errorf("is longer than %d characters", maxDomainNameBytes)
-	}
-	parts := strings.Split(name, ".")
-	if len(parts) < 2 {
-		return errors.New("is not a full hostname: it has no dot")
-	}
-	for _, part := range parts {
-		switch {
-		case part == "" || len(part) > maxDomainPartBytes:
-			return fmt.Errorf("has a part between dots that is empty or longer than %d characters", maxDomainPartBytes)
-		case strings.HasPrefix(part, "-") || strings.HasSuffix(part, "-"):
-			return errors.New("has a part that begins or ends with a hyphen")
-		case strings.ContainsFunc(part, unfitForHost):
-			return errors.New("has other characters than ASCII letters, digits, hyphens and dots: " +
-				"want a hostname without scheme, port, path or wildcard")
-		}
-	}
-	return nil
-}
-
-func unfitForHost(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
 }

@@ -14,39 +14,16 @@ import (
 )
 
 func ExampleCheckTracking() {
-	report := nylas.CheckTracking(&nylas.SendMessageRequest{
-		To: []nylas.Participant{{Email: "kim@example.org"}},
-		Body: `<p>Reply or <a href="https://acme.dev/demo">book a demo</a>.</p>
-<p>Or <a href="http://acme.dev/">visit us</a>, or see <a href="https://example.com/">this</a>.</p>`,
-		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true},
-	})
-	for _, link := range report.Links {
-		fmt.Printf("%d:%d %q: %s\n", link.Line, link.Column, link.Text, link.Status)
-	}
-	for _, finding := range report.Findings {
-		fmt.Println(finding)
-	}
-	fmt.Println("refused:", report.Refused())
-	// Output:
-	// 1:13 "book a demo": eligible
-	// 2:7 "visit us": unknown
-	// 2:55 "this": eligible
-	// 2:7: info: http-scheme: use https: whether Nylas tracks http is not documented
-	// 2:55: error: denylisted-placeholder: Nylas rejects messages with tracked links to example.com: use a host of your own
-	// refused: true
-}
-
-func ExampleTrackingReport_Refused() {
 	req := &nylas.SendMessageRequest{
 		To:              []nylas.Participant{{Email: "kim@example.org"}},
-		Body:            "<p>Thanks for trying us out.</p>",
-		TrackingOptions: &nylas.TrackingOptions{ThreadReplies: true, DomainName: "track.acme.dev"},
+		Body:            `<p>Book a <a href="https://example.com/demo">demo</a>.</p>`,
+		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true},
 	}
 	if report := nylas.CheckTracking(req); report.Refused() {
-		fmt.Println(report.Findings[0].Message)
+		fmt.Println(report.Findings[0])
 	}
 	// Output:
-	// replies do not use DomainName: leave it out, or switch Opens or Links on
+	// 1:11: error: denylisted-placeholder: Nylas rejects messages with tracked links to example.com: use a host of your own
 }
 
 func ExampleStripPixel() {

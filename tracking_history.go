@@ -13,6 +13,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
 // ActivityService is experimental: it reads the opens and clicks that Nylas has
@@ -123,7 +124,7 @@ func (r *ListTrackingRequest) check(op string) error {
 		name, value string
 		limit       int
 	}{
-		{"Label", r.Label, maxLabelChars},
+		{"Label", r.Label, rules.MaxLabelChars},
 		{"SendingDomain", r.SendingDomain, maxSendingDomainChars},
 		{"From", r.From, maxAddressChars},
 		{"GrantID", r.GrantID, maxGrantFilterChars},

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
 // labelPrefix begins a label of [EncodeLabel]. The digit is the version of the format.
@@ -43,7 +45,7 @@ func EncodeLabel(values map[string]string) (string, error) {
 		escapeLabel(&b, values[key])
 	}
 	label := b.String()
-	if err := checkChars(op, "the label", label, maxLabelChars, ErrTrackingDataTooLarge); err != nil {
+	if err := checkChars(op, "the label", label, rules.MaxLabelChars, ErrTrackingDataTooLarge); err != nil {
 		return "", err
 	}
 	return label, nil
@@ -54,7 +56,7 @@ func EncodeLabel(values map[string]string) (string, error) {
 // format. If it reports true, EncodeLabel returns exactly this label for the values.
 func DecodeLabel(label string) (map[string]string, bool) {
 	encoded, ours := strings.CutPrefix(label, labelPrefix)
-	if !ours || len(label) > maxLabelChars*utf8.UTFMax {
+	if !ours || len(label) > rules.MaxLabelChars*utf8.UTFMax {
 		return nil, false
 	}
 	values := make(map[string]string)

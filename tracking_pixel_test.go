@@ -1,6 +1,7 @@
 package nylas_test
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/internal/hostile"
 )
 
 func TestStripPixel(t *testing.T) {
@@ -60,6 +62,23 @@ func TestStripPixelLeavesNoOther(t *testing.T) {
 	assert.Equal(t, "a<b>c", nylas.StripPixel("a<"+img+"b>"+img+"c"))
 	assert.Equal(t, "a<style>"+img, nylas.StripPixel("a<"+img+"style>"+img), "what is text now loads nothing")
 	assert.Equal(t, "a<noscript>b", nylas.StripPixel("a<"+img+"noscript>"+img+"b"))
+}
+
+// Whatever a body holds, StripPixel allocates a few times its size.
+func TestStripPixelOfHostileBodies(t *testing.T) { // alone, because it counts what is allocated
+	for name, body := range hostile.Bodies() {
+		t.Run(name, func(t *testing.T) {
+			most := 40.0
+			if strings.Contains(name, "brackets") {
+				most *= 6 // after each image the body is read anew, with a new buffer
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			nylas.StripPixel(body)
+			runtime.ReadMemStats(&after)
+			assert.Less(t, float64(after.TotalAlloc-before.TotalAlloc)/float64(len(body)), most, "allocated, as a multiple of the body")
+		})
+	}
 }
 
 // FuzzStripPixel checks that no image of the host is left, and that what is left

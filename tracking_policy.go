@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/nylastrack/nylas-go/preflight"
 )
 
 // TrackingKind is one of the three kinds of tracking.
@@ -113,10 +115,10 @@ func (p *TrackingPolicy) check() error {
 	return nil
 }
 
-// Check is [CheckTracking] with the policy asked: the report also has a finding
-// with [CodeConsentMissing] for each kind that the policy would switch off. It
-// sends nothing. An error is that of the policy.
-func (p TrackingPolicy) Check(ctx context.Context, req *SendMessageRequest) (*TrackingReport, error) {
+// Check is [CheckTracking] with the policy asked. The report also has a finding with
+// [preflight.CodeConsentMissing] for each kind of tracking that the policy would switch
+// off. Check sends nothing. It returns the policy's error.
+func (p TrackingPolicy) Check(ctx context.Context, req *SendMessageRequest) (*preflight.Report, error) {
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("nylas: check tracking: %w", err)
 	}
@@ -128,11 +130,11 @@ func (p TrackingPolicy) Check(ctx context.Context, req *SendMessageRequest) (*Tr
 	if err != nil {
 		return nil, fmt.Errorf("nylas: check tracking: %w", err)
 	}
-	var findings []TrackingFinding
+	var findings []preflight.Finding
 	for _, decision := range decisions {
 		if !decision.Allowed {
-			findings = append(findings, TrackingFinding{
-				Code: CodeConsentMissing, Level: LevelWarning, Link: NoLink,
+			findings = append(findings, preflight.Finding{
+				Code: preflight.CodeConsentMissing, Level: preflight.LevelWarning, Link: preflight.NoLink,
 				Message: fmt.Sprintf("%d of the recipients have not agreed to tracking of %s: the policy switches it off; "+
 					"send to those who agreed in a message of their own to keep it on for them", len(decision.Objections), decision.Kind),
 			})

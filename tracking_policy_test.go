@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/preflight"
 )
 
 const (
@@ -270,14 +271,18 @@ func TestTrackingPolicyCheck(t *testing.T) {
 	report, err := policy.Check(t.Context(), req)
 	require.NoError(t, err)
 	assert.Equal(t, want, req)
-	assert.Equal(t, []string{"warning consent-missing 0:0", "warning consent-missing 0:0", "info group-mail 0:0"}, found(report.Findings))
+	var found []string
+	for _, f := range report.Findings {
+		found = append(found, fmt.Sprintf("%s %s %d:%d", f.Level, f.Code, f.Line, f.Column))
+	}
+	assert.Equal(t, []string{"warning consent-missing 0:0", "warning consent-missing 0:0", "info group-mail 0:0"}, found)
 	assert.Contains(t, report.Findings[0].Message, "2 of the recipients have not agreed to tracking of links")
 	assert.Contains(t, report.Findings[1].Message, "3 of the recipients have not agreed to tracking of thread_replies")
 	assert.False(t, report.Refused())
 
 	report, err = policy.Check(t.Context(), nil)
 	require.NoError(t, err)
-	assert.Equal(t, &nylas.TrackingReport{}, report)
+	assert.Equal(t, &preflight.Report{}, report)
 
 	boom := errors.New("boom")
 	policy.Consent = func(context.Context, nylas.Participant, nylas.TrackingKind) (nylas.Consent, error) {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
-	"github.com/nylastrack/nylas-go/internal/anchors"
+	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
 // The paths of tracking URLs. Nylas does not document its own.
@@ -31,7 +31,7 @@ func rewrite(body string, links, pixel bool, base, token string) trackedHTML {
 	var (
 		result trackedHTML
 		out    []byte
-		scan   = anchors.New([]byte(body))
+		scan   = markup.New([]byte(body))
 	)
 	copied := 0
 	for scan.Next() {
@@ -39,7 +39,7 @@ func rewrite(body string, links, pixel bool, base, token string) trackedHTML {
 			continue
 		}
 		href, span, ok := scan.Href()
-		if !ok || !anchors.Trackable(href) {
+		if !ok || !markup.Trackable(href) {
 			continue
 		}
 		index := len(result.links)
@@ -80,7 +80,7 @@ func denied(href string) bool {
 // seen returns what a mail client would load and show of a body: the sources of
 // its images and the targets of its anchors, in their order.
 func seen(body string) (images, targets []string) {
-	for scan := anchors.New([]byte(body)); scan.Next(); {
+	for scan := markup.New([]byte(body)); scan.Next(); {
 		switch scan.StartTag() {
 		case atom.Img:
 			src, _ := scan.Attr("src")
@@ -104,7 +104,7 @@ func snippet(body string, plain bool) string {
 	if !plain {
 		var visible strings.Builder
 		var around atom.Atom
-		for scan := anchors.New([]byte(body)); scan.Next(); {
+		for scan := markup.New([]byte(body)); scan.Next(); {
 			if scan.Token() == html.TextToken && around != atom.Style && around != atom.Script && around != atom.Title {
 				visible.Write(scan.Text())
 				visible.WriteByte(' ')

@@ -1,4 +1,4 @@
-package nylas
+package markup
 
 import (
 	"net/url"
@@ -35,7 +35,7 @@ const (
 	wordPathAmongKnown
 )
 
-func classify(word string) wordClass {
+func classOf(word string) wordClass {
 	switch word {
 	case "token", "secret", "password", "passwd", "pwd", "passcode", "passphrase", "otp", "totp", "jwt", "sig", "signature", "hmac",
 		"credential", "credentials", "bearer", "authorization":
@@ -85,9 +85,9 @@ const (
 	maxPathPhrase = 3
 )
 
-// holdsSecret tells whether a URL looks as if whoever has it could act for
+// HoldsSecret reports whether a URL looks as if whoever has it could act for
 // somebody.
-func holdsSecret(u *url.URL) bool {
+func HoldsSecret(u *url.URL) bool {
 	fragment := u.EscapedFragment()
 	if listHoldsSecret(u.RawQuery) || listHoldsSecret(fragment) || pathHoldsSecret(u.EscapedPath()) {
 		return true
@@ -119,7 +119,7 @@ func pathHoldsSecret(path string) bool {
 	return false
 }
 
-// isSwitch tells whether a value switches something on or off, or is nothing: no
+// isSwitch reports whether a value switches something on or off, or is nothing: no
 // secret is that short.
 func isSwitch(value string) bool {
 	switch strings.ToLower(value) {
@@ -130,21 +130,21 @@ func isSwitch(value string) bool {
 	}
 }
 
-// namesSecret tells whether a parameter of the name holds a secret.
+// namesSecret reports whether a parameter of the name holds a secret.
 func namesSecret(name string) bool {
 	var room [maxNameWords]string
 	parts := nameWords(room[:0], name)
-	if len(parts) == 0 || classify(parts[len(parts)-1]).is(wordDescribes) {
+	if len(parts) == 0 || classOf(parts[len(parts)-1]).is(wordDescribes) {
 		return false
 	}
-	if len(parts) == 1 && classify(parts[0]).is(wordAlone) {
+	if len(parts) == 1 && classOf(parts[0]).is(wordAlone) {
 		return true
 	}
 	before := ""
 	for _, part := range parts {
 		switch part {
 		case "key", "code", "hash":
-			if classify(before).is(wordPurpose) {
+			if classOf(before).is(wordPurpose) {
 				return true
 			}
 		case "id":
@@ -152,7 +152,7 @@ func namesSecret(name string) bool {
 				return true
 			}
 		default:
-			if classify(part).is(wordSecret) {
+			if classOf(part).is(wordSecret) {
 				return true
 			}
 		}
@@ -161,13 +161,13 @@ func namesSecret(name string) bool {
 	return false
 }
 
-// isOneTimePath tells whether a part of a path names what is done once.
+// isOneTimePath reports whether a part of a path names what is done once.
 func isOneTimePath(segment string) bool {
 	var room [maxNameWords]string
 	parts := nameWords(room[:0], segment)
 	some, all := wordClass(0), wordKnown
 	for _, part := range parts {
-		class := classify(part)
+		class := classOf(part)
 		some |= class
 		all &= class
 	}
@@ -202,7 +202,7 @@ func nameWords(words []string, name string) []string {
 	return splitKnown(words, name[start:])
 }
 
-// beginsWord tells whether a letter begins a word by its case: the T in accessToken
+// beginsWord reports whether a letter begins a word by its case: the T in accessToken
 // and the K in APIKey. The rest begins with the letter.
 func beginsWord(before, letter rune, rest string) bool {
 	if !unicode.IsUpper(letter) {
@@ -219,7 +219,7 @@ func splitKnown(words []string, word string) []string {
 	switch {
 	case word == "":
 		return words
-	case len(word) < minJoinedBytes || len(word) > maxJoinedBytes || classify(word) != 0:
+	case len(word) < minJoinedBytes || len(word) > maxJoinedBytes || classOf(word) != 0:
 		return append(words, word)
 	}
 	// The words up to each place: how many at least, one more, and where the last begins.
@@ -230,7 +230,7 @@ func splitKnown(words []string, word string) []string {
 			continue
 		}
 		for end := start + 1; end <= min(len(word), start+maxKnownBytes); end++ {
-			if more := count[start] + 1; (count[end] == 0 || more < count[end]) && classify(word[start:end]).is(wordKnown) {
+			if more := count[start] + 1; (count[end] == 0 || more < count[end]) && classOf(word[start:end]).is(wordKnown) {
 				count[end], begin[end] = more, int8(start)
 			}
 		}
@@ -246,7 +246,7 @@ func splitKnown(words []string, word string) []string {
 	return words
 }
 
-// isJWT tells whether a value has the shape of a JSON Web Token, three parts, or of
+// isJWT reports whether a value has the shape of a JSON Web Token, three parts, or of
 // an encrypted one, five. The first is the base64 of something that begins with {"
 // (RFC 7519).
 func isJWT(value string) bool {

@@ -1,4 +1,4 @@
-package nylas_test
+package preflight_test
 
 import (
 	"math/rand/v2"
@@ -9,12 +9,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 
-	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/preflight"
 )
 
-func TestCheckTrackingOfNesting(t *testing.T) {
+func TestCheckOfNesting(t *testing.T) {
 	t.Parallel()
 	const a = `<a href="https://acme.dev/">`
 	for _, body := range []string{
@@ -28,7 +27,7 @@ func TestCheckTrackingOfNesting(t *testing.T) {
 		"<html><head><title>x</title></head><body>" + a + "x</a></body></html>", "<noscript>" + a + "x</a></noscript>",
 		"<div>" + a + "<table><tr><td></div></table></a></div>", "<li><ul>" + a + "<li>x</li></a></ul>",
 	} {
-		assert.NotContains(t, codes(body), nylas.CodeNestedOrUnclosedAnchor, body)
+		assert.NotContains(t, codes(body), preflight.CodeNestedOrUnclosedAnchor, body)
 		assertSameAnchors(t, body)
 	}
 	for _, body := range []string{
@@ -39,19 +38,19 @@ func TestCheckTrackingOfNesting(t *testing.T) {
 		a + "<table><tr><td>x</a></table>", "<h1>" + a + "x</h2></a>", "<div><span>" + a + "x</div></a>", "<p>" + a + "<hr>x</a>",
 		a + "x" + a + "y</a>", a, a + "<b>x</b>", "<td>" + a, "<noscript>" + a + "x</noscript></a>",
 	} {
-		assert.Equal(t, 1, count(codes(body), nylas.CodeNestedOrUnclosedAnchor), body)
-		req := tracked(body)
-		req.TrackingOptions.Links = false
-		assert.Empty(t, nylas.CheckTracking(req).Findings, body)
+		assert.Equal(t, 1, count(codes(body), preflight.CodeNestedOrUnclosedAnchor), body)
+		mail := tracked(body)
+		mail.Links = false
+		assert.Empty(t, preflight.Check(mail).Findings, body)
 	}
 	// A broken anchor says nothing about the next one.
-	report := nylas.CheckTracking(tracked("<p>" + a + "x</p></a><p>" + a + "x</a></p>"))
+	report := preflight.Check(tracked("<p>" + a + "x</p></a><p>" + a + "x</a></p>"))
 	assert.Equal(t, []string{"warning nested-or-unclosed-anchor 1:4", "info duplicate-url 1:44"}, found(report.Findings))
 }
 
-func codes(body string) []nylas.FindingCode {
-	var all []nylas.FindingCode
-	for _, f := range nylas.CheckTracking(tracked(body)).Findings {
+func codes(body string) []preflight.Code {
+	var all []preflight.Code
+	for _, f := range preflight.Check(tracked(body)).Findings {
 		all = append(all, f.Code)
 	}
 	return all
@@ -72,27 +71,18 @@ func count[T comparable](all []T, one T) int {
 func assertSameAnchors(t *testing.T, body string) {
 	t.Helper()
 	var listed []string
-	for _, link := range nylas.CheckTracking(tracked(body)).Links {
+	for _, link := range preflight.Check(tracked(body)).Links {
 		listed = append(listed, link.Text)
 	}
-	around := &html.Node{Type: html.ElementNode, Data: "body", DataAtom: atom.Body}
-	nodes, err := html.ParseFragmentWithOptions(strings.NewReader(body), around, html.ParseOptionEnableScripting(false))
-	require.NoError(t, err)
 	var parsed []string
-	for _, root := range nodes {
-		all := slices.Collect(root.Descendants())
-		for _, node := range append([]*html.Node{root}, all...) {
-			if node.DataAtom != atom.A {
-				continue
+	for _, node := range parsedAnchors(t, body) {
+		var text strings.Builder
+		for inner := range node.Descendants() {
+			if inner.Type == html.TextNode {
+				text.WriteString(inner.Data)
 			}
-			var text strings.Builder
-			for inner := range node.Descendants() {
-				if inner.Type == html.TextNode {
-					text.WriteString(inner.Data)
-				}
-			}
-			parsed = append(parsed, strings.Join(strings.Fields(text.String()), " "))
 		}
+		parsed = append(parsed, strings.Join(strings.Fields(text.String()), " "))
 	}
 	require.Equal(t, parsed, listed, body)
 }
@@ -124,7 +114,7 @@ func TestNestingLikeAParser(t *testing.T) {
 			}
 		}
 		body := b.String()
-		if !slices.Contains(codes(body), nylas.CodeNestedOrUnclosedAnchor) && strings.Contains(body, "<a>") {
+		if !slices.Contains(codes(body), preflight.CodeNestedOrUnclosedAnchor) && strings.Contains(body, "<a>") {
 			clean++
 			assertSameAnchors(t, body)
 		}

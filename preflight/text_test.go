@@ -1,4 +1,4 @@
-package nylas_test
+package preflight_test
 
 import (
 	"strings"
@@ -6,20 +6,20 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/preflight"
 )
 
-func TestCheckTrackingOfTexts(t *testing.T) {
+func TestCheckOfTexts(t *testing.T) {
 	t.Parallel()
 	const (
 		none     = ""
-		same     = nylas.CodeTextIsURL
-		mismatch = nylas.CodeTextHostMismatch
+		same     = preflight.CodeTextIsURL
+		mismatch = preflight.CodeTextHostMismatch
 	)
 	long := strings.Repeat("word ", 1000)
 	for _, tt := range []struct {
 		text, target string
-		want         nylas.FindingCode
+		want         preflight.Code
 	}{
 		{"Visit www.bank.com now", "https://acme.dev/", mismatch},
 		{"Visit www.bank.com now", "https://bank.com/x", same},
@@ -78,13 +78,13 @@ func TestCheckTrackingOfTexts(t *testing.T) {
 		{"and/or a//b", "https://acme.dev/", none},
 		{strings.Repeat("x", 1590) + " bank.com.au", "https://bank.com.au/", none}, // where it is cut off
 	} {
-		var got []nylas.FindingCode
+		var got []preflight.Code
 		for _, code := range codes(`<a href="` + tt.target + `">` + tt.text + `</a>`) {
 			if code == same || code == mismatch {
 				got = append(got, code)
 			}
 		}
-		want := []nylas.FindingCode{tt.want}
+		want := []preflight.Code{tt.want}
 		if tt.want == none {
 			want = nil
 		}

@@ -1,4 +1,4 @@
-package anchors_test
+package markup_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/html"
 
-	"github.com/nylastrack/nylas-go/internal/anchors"
+	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
 // manyAttributes is more than the tokenizer is shown of one tag.
@@ -42,7 +42,7 @@ func TestHref(t *testing.T) {
 		`<a href="first"` + attributes(200) + `>`:  "first",
 		"<a" + attributes(200) + ` href=x HREF=y>`: "x",
 	} {
-		scan := anchors.New([]byte(body))
+		scan := markup.New([]byte(body))
 		found := false
 		for scan.Next() {
 			href, span, ok := scan.Href()
@@ -60,7 +60,7 @@ func TestHref(t *testing.T) {
 		"", "<a>", `<area href="x">`, `</a href="x">`, `<a href="x"`, `<a href="x>`, `<!-- <a href="x"> -->`, `<title><a href="x">`,
 		`<style><a href="x">`, `<a-b href="x">`, `<noscript><a href="x"></noscript>`, "<a" + attributes(200), `<a data-href="x">`,
 	} {
-		for scan := anchors.New([]byte(body)); scan.Next(); {
+		for scan := markup.New([]byte(body)); scan.Next(); {
 			_, _, ok := scan.Href()
 			assert.False(t, ok, body)
 		}
@@ -69,7 +69,7 @@ func TestHref(t *testing.T) {
 
 func TestNoscript(t *testing.T) {
 	t.Parallel()
-	scan := anchors.New([]byte(`<noscript` + attributes(manyAttributes) + `><a href="x"></noscript><noscript><a href="y">`))
+	scan := markup.New([]byte(`<noscript` + attributes(manyAttributes) + `><a href="x"></noscript><noscript><a href="y">`))
 	scan.ReadNoscript()
 	var seen []string
 	for scan.Next() {
@@ -91,7 +91,7 @@ func TestInside(t *testing.T) {
 		"</html></body>z":                 "</body>z",
 		"x</html" + attributes(200) + ">": "</html" + attributes(200) + ">",
 	} {
-		scan := anchors.New([]byte(body))
+		scan := markup.New([]byte(body))
 		for more := true; more; {
 			more = scan.Next()
 		}
@@ -101,30 +101,30 @@ func TestInside(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	t.Parallel()
-	for href, want := range map[string]anchors.Class{
-		"https://acme.dev": anchors.Eligible, "HTTPS://acme.dev/?a=b#c": anchors.Eligible, "https://bücher.dev/ü": anchors.Eligible,
-		"https://acme.dev:8443/a@b": anchors.Eligible, "mailto:kim@acme.dev": anchors.Eligible, "tel:+4930123": anchors.Eligible,
-		"https://[::1]/": anchors.Eligible,
+	for href, want := range map[string]markup.Class{
+		"https://acme.dev": markup.Eligible, "HTTPS://acme.dev/?a=b#c": markup.Eligible, "https://bücher.dev/ü": markup.Eligible,
+		"https://acme.dev:8443/a@b": markup.Eligible, "mailto:kim@acme.dev": markup.Eligible, "tel:+4930123": markup.Eligible,
+		"https://[::1]/": markup.Eligible,
 
-		"https://": anchors.BadURI, "https:acme.dev": anchors.BadURI, "https://a b.dev": anchors.BadURI, "https://acme.dev/{{x}}": anchors.BadURI,
-		"https://acme.dev/%zz": anchors.BadURI, "https://acme.dev:port/": anchors.BadURI, "tel:": anchors.BadURI, "mailto:": anchors.BadURI,
-		"https://acme.dev/\n": anchors.BadURI, "https:///path": anchors.BadURI, "http://": anchors.BadURI, "tel:?x": anchors.BadURI,
-		"mailto://kim@acme.dev": anchors.BadURI, "https://acme.dev/a|b": anchors.BadURI, "://": anchors.BadURI,
+		"https://": markup.BadURI, "https:acme.dev": markup.BadURI, "https://a b.dev": markup.BadURI, "https://acme.dev/{{x}}": markup.BadURI,
+		"https://acme.dev/%zz": markup.BadURI, "https://acme.dev:port/": markup.BadURI, "tel:": markup.BadURI, "mailto:": markup.BadURI,
+		"https://acme.dev/\n": markup.BadURI, "https:///path": markup.BadURI, "http://": markup.BadURI, "tel:?x": markup.BadURI,
+		"mailto://kim@acme.dev": markup.BadURI, "https://acme.dev/a|b": markup.BadURI, "://": markup.BadURI,
 
-		"": anchors.UnsupportedScheme, "#top": anchors.UnsupportedScheme, "/demo": anchors.UnsupportedScheme, "//acme.dev": anchors.UnsupportedScheme,
-		"acme.dev/demo": anchors.UnsupportedScheme, "javascript:void(0)": anchors.UnsupportedScheme, "zoommtg://zoom.us": anchors.UnsupportedScheme,
-		"data:text/html,x": anchors.UnsupportedScheme, "ftp://acme.dev": anchors.UnsupportedScheme,
+		"": markup.UnsupportedScheme, "#top": markup.UnsupportedScheme, "/demo": markup.UnsupportedScheme, "//acme.dev": markup.UnsupportedScheme,
+		"acme.dev/demo": markup.UnsupportedScheme, "javascript:void(0)": markup.UnsupportedScheme, "zoommtg://zoom.us": markup.UnsupportedScheme,
+		"data:text/html,x": markup.UnsupportedScheme, "ftp://acme.dev": markup.UnsupportedScheme,
 
-		"http://acme.dev": anchors.HTTP, "http://kim@acme.dev": anchors.HTTP,
-		"https://kim:pw@acme.dev": anchors.Credentials, "http://kim:pw@acme.dev": anchors.Credentials,
-		"https://kim@acme.dev": anchors.UserInfo, "https://kim:@acme.dev": anchors.UserInfo, "https://:pw@acme.dev": anchors.UserInfo,
-		"https://@acme.dev":  anchors.UserInfo,
-		"mailto:?subject=hi": anchors.NoAddress,
+		"http://acme.dev": markup.HTTP, "http://kim@acme.dev": markup.HTTP,
+		"https://kim:pw@acme.dev": markup.Credentials, "http://kim:pw@acme.dev": markup.Credentials,
+		"https://kim@acme.dev": markup.UserInfo, "https://kim:@acme.dev": markup.UserInfo, "https://:pw@acme.dev": markup.UserInfo,
+		"https://@acme.dev":  markup.UserInfo,
+		"mailto:?subject=hi": markup.NoAddress,
 	} {
-		class, u := anchors.Classify(href)
+		class, u := markup.Classify(href)
 		assert.Equal(t, want, class, href)
-		assert.Equal(t, want == anchors.Eligible, anchors.Trackable(href), href)
-		if want != anchors.BadURI {
+		assert.Equal(t, want == markup.Eligible, markup.Trackable(href), href)
+		if want != markup.BadURI {
 			assert.NotNil(t, u, href)
 		}
 	}
@@ -137,7 +137,7 @@ func TestMillionsOfAttributes(t *testing.T) { // alone, because it counts what i
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	tags := 0
-	for scan := anchors.New(body); scan.Next(); tags++ {
+	for scan := markup.New(body); scan.Next(); tags++ {
 		if tags == 0 {
 			href, ok := scan.Attr("href")
 			assert.True(t, ok)
@@ -181,7 +181,7 @@ func FuzzScanner(f *testing.F) {
 		for _, raw := range wantRaw {
 			rest += raw
 		}
-		scan := anchors.New([]byte(rest))
+		scan := markup.New([]byte(rest))
 		end := 0
 		for i, token := range want {
 			require.True(t, scan.Next())

@@ -1,4 +1,4 @@
-package anchors
+package markup
 
 import (
 	"net/url"
@@ -28,7 +28,7 @@ const (
 	NoAddress
 )
 
-// Classify tells what is known about the tracking of a target, and returns it as
+// Classify returns what is known about the tracking of a target, and the target as
 // a URL if it is one. Nylas tracks valid https, mailto and tel URLs without login
 // credentials.
 //
@@ -72,7 +72,7 @@ func Classify(href string) (Class, *url.URL) {
 	}
 }
 
-// Trackable tells whether a target is tracked as far as Nylas' documents say.
+// Trackable reports whether Nylas is documented to track a target.
 func Trackable(href string) bool {
 	class, _ := Classify(href)
 	return class == Eligible

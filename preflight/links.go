@@ -1,55 +1,55 @@
-package nylas
+package preflight
 
 import (
 	"slices"
 	"strings"
 
-	"github.com/nylastrack/nylas-go/internal/anchors"
+	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
-// status tells what becomes of a link, and why.
-func (a *openAnchor) status() (LinkStatus, FindingCode) {
+// status returns what becomes of a link, and why.
+func (a *openAnchor) status() (Status, Code) {
 	if !a.hasHref {
-		return LinkSkipped, CodeAnchorNoHref
+		return StatusSkipped, CodeAnchorNoHref
 	}
 	switch a.class {
-	case anchors.Eligible:
-		if a.scripts {
-			return LinkUnknown, CodeInNoscript
+	case markup.Eligible:
+		if a.noscript {
+			return StatusUnknown, CodeInNoscript
 		}
-		return LinkEligible, ""
-	case anchors.BadURI:
-		return LinkSkipped, CodeBadURI
-	case anchors.Credentials:
-		return LinkSkipped, CodeURLUserinfo
-	case anchors.UserInfo:
-		return LinkUnknown, CodeURLUserinfo
-	case anchors.HTTP:
-		return LinkUnknown, CodeHTTPScheme
-	case anchors.NoAddress:
-		return LinkUnknown, CodeMailtoNoAddress
+		return StatusEligible, ""
+	case markup.BadURI:
+		return StatusSkipped, CodeBadURI
+	case markup.Credentials:
+		return StatusSkipped, CodeURLUserinfo
+	case markup.UserInfo:
+		return StatusUnknown, CodeURLUserinfo
+	case markup.HTTP:
+		return StatusUnknown, CodeHTTPScheme
+	case markup.NoAddress:
+		return StatusUnknown, CodeMailtoNoAddress
 	default:
-		return LinkSkipped, CodeUnsupportedScheme
+		return StatusSkipped, CodeUnsupportedScheme
 	}
 }
 
 // checkLink finds what there is to know about one link.
 func (s *bodyScan) checkLink(a *openAnchor) {
 	if !a.hasHref {
-		if s.options.Links && !a.isPlace {
+		if s.mail.Links && !a.isPlace {
 			s.about(a, CodeAnchorNoHref, LevelWarning, "give the anchor an href: without one it is no link")
 		}
 		return
 	}
-	host := hostOf(a.link.Target)
+	host := markup.HostOf(a.link.Target)
 	if s.isForeign(host) {
 		s.about(a, CodeForeignTrackingPresent, LevelError,
 			"the link leads through the tracking of another message: put the original link in its place")
 	}
 	isURL, mismatch := false, false
-	for shown := range shownHosts(a.said, a.url) {
+	for shown := range markup.ShownHosts(a.said, a.url) {
 		isURL = true
-		if host != "" && !related(shown, host) {
+		if host != "" && !markup.Related(shown, host) {
 			mismatch = true
 			break
 		}
@@ -58,15 +58,15 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 		s.about(a, CodeTextHostMismatch, LevelError,
 			"the text names another host than the link leads to, as phishing does: let both be the same, or write words")
 	}
-	if !s.options.Links {
+	if !s.mail.Links {
 		return
 	}
 	s.checkStatus(a)
-	if a.link.Status == LinkSkipped {
+	if a.link.Status == StatusSkipped {
 		return
 	}
 	s.checkPlaceholder(a, host)
-	if holdsSecret(a.url) {
+	if markup.HoldsSecret(a.url) {
 		s.about(a, CodeURLSecret, LevelWarning,
 			"the link looks as if it held a secret, and would lead it through a redirect: send it untracked, in a message of its own")
 	}
@@ -94,25 +94,25 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 // checkStatus has the findings that say why a link is what it is.
 func (s *bodyScan) checkStatus(a *openAnchor) {
 	switch a.class {
-	case anchors.Eligible:
+	case markup.Eligible:
 		switch {
-		case a.scripts:
+		case a.noscript:
 			s.about(a, CodeInNoscript, LevelInfo,
 				"put the link outside of noscript: mail clients show it there, but whether Nylas tracks it is not documented")
 		case a.url.Scheme != "https":
 			s.about(a, CodeMailtoTelRewritten, LevelInfo,
 				"mailto and tel links lead through a redirect too, which some devices do not follow: switch Links off if they matter more")
 		}
-	case anchors.BadURI:
+	case markup.BadURI:
 		s.about(a, CodeBadURI, LevelWarning, "escape the target: it is not a valid URI, so clicks on it are not seen")
-	case anchors.UnsupportedScheme:
+	case markup.UnsupportedScheme:
 		s.about(a, CodeUnsupportedScheme, LevelWarning, "use a whole https, mailto or tel URL: clicks on other targets are not seen")
-	case anchors.Credentials, anchors.UserInfo:
+	case markup.Credentials, markup.UserInfo:
 		s.about(a, CodeURLUserinfo, LevelWarning,
 			"take the user name and the password out of the target: with a password Nylas does not track it, and everybody can read it")
-	case anchors.HTTP:
+	case markup.HTTP:
 		s.about(a, CodeHTTPScheme, LevelInfo, "use https: whether Nylas tracks http is not documented")
-	case anchors.NoAddress:
+	case markup.NoAddress:
 		s.about(a, CodeMailtoNoAddress, LevelInfo, "whether Nylas tracks mailto without an address is not documented: do not count on it")
 	}
 }
@@ -121,7 +121,7 @@ func (s *bodyScan) checkStatus(a *openAnchor) {
 func (s *bodyScan) checkPlaceholder(a *openAnchor, host string) {
 	if a.url.Scheme == "mailto" {
 		address, _, _ := strings.Cut(a.url.Opaque, "?")
-		host = normalHost(address[strings.LastIndexByte(address, '@')+1:])
+		host = markup.NormalHost(address[strings.LastIndexByte(address, '@')+1:])
 	}
 	if !isPlaceholder(host) {
 		return
@@ -129,7 +129,7 @@ func (s *bodyScan) checkPlaceholder(a *openAnchor, host string) {
 	finding := a.finding
 	finding.Code, finding.Level = CodeDenylistedPlaceholder, LevelWarning
 	finding.Message = "the host is reserved for examples and tests, and Nylas may reject the message: use a real one"
-	if host == "example.com" && a.link.Status == LinkEligible && a.url.Scheme == "https" {
+	if host == "example.com" && a.link.Status == StatusEligible && a.url.Scheme == "https" {
 		finding.Level, finding.Refused = LevelError, true
 		finding.Message = "Nylas rejects messages with tracked links to example.com: use a host of your own"
 	}
@@ -141,32 +141,27 @@ func isPlaceholder(host string) bool {
 	for _, name := range []string{
 		"example.com", "example.net", "example.org", "example", "test", "invalid", "localhost",
 	} {
-		if isWithin(host, name) {
+		if markup.IsWithin(host, name) {
 			return true
 		}
 	}
 	return false
 }
 
-func isWithin(host, domain string) bool {
-	rest, ok := strings.CutSuffix(host, domain)
-	return ok && (rest == "" || strings.HasSuffix(rest, "."))
-}
-
-// isForeign tells whether a host is one that a link or an image only has after it
+// isForeign reports whether a host is one that a link or an image only has after it
 // was tracked or checked on the way of another message.
 func (s *bodyScan) isForeign(host string) bool {
 	if host == "" {
 		return false
 	}
-	if isNylasTrackingHost(host) || host == normalHost(s.options.DomainName) {
+	if markup.IsNylasTrackingHost(host) || host == markup.NormalHost(s.mail.DomainName) {
 		return true
 	}
 	for _, checker := range []string{
 		"safelinks.protection.outlook.com", // Microsoft Defender for Office 365
 		"urldefense.com", "urldefense.us", "urldefense.proofpoint.com",
 	} {
-		if isWithin(host, checker) {
+		if markup.IsWithin(host, checker) {
 			return true
 		}
 	}
@@ -181,7 +176,7 @@ var unsubscribeWords = []string{
 	"wypisz", "odhlásit", "отписаться", "退订", "配信停止", "購読解除",
 }
 
-func isUnsubscribe(link TrackingLink) bool {
+func isUnsubscribe(link Link) bool {
 	for _, said := range []string{link.Text, link.Target} {
 		said = strings.ToLower(said)
 		if slices.ContainsFunc(unsubscribeWords, func(word string) bool { return strings.Contains(said, word) }) {

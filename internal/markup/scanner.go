@@ -1,8 +1,4 @@
-// Package anchors reads the HTML of a message the way tracking does: which tags
-// there are and where, which of them are anchors, where an anchor's target
-// stands in the source, and which targets Nylas tracks. The check of a body and
-// the emulator's rewriting use it, so that they cannot disagree.
-package anchors
+package markup
 
 import (
 	"bytes"
@@ -111,7 +107,7 @@ func (s *Scanner) Next() bool {
 	return true
 }
 
-// holdsRawText tells whether the tokenizer takes what follows a start tag for
+// holdsRawText reports whether the tokenizer takes what follows a start tag for
 // text up to the end tag.
 func holdsRawText(tag atom.Atom) bool {
 	switch tag {
@@ -214,7 +210,7 @@ func ReadTag(source []byte, attribute string) (end int, has bool) {
 	return end, has && end >= 0
 }
 
-// startsTag tells whether a start tag comes next.
+// startsTag reports whether a start tag comes next.
 func startsTag(source []byte) bool {
 	return len(source) > 1 && source[0] == '<' && 'a' <= source[1]|0x20 && source[1]|0x20 <= 'z'
 }

@@ -1,20 +1,23 @@
-package nylas
+package markup
 
 import "golang.org/x/net/html/atom"
 
-// nesting keeps which elements are open, to tell whether an anchor ends where it
-// ought to. It follows the rules by which HTML parsers build a tree, as far as they
+// Nesting knows which elements are open, and so whether an anchor ends where it
+// should. It follows the rules by which HTML parsers build a tree, as far as they
 // can take an anchor apart: end tags that come in the wrong order, and start tags
 // that end a paragraph, a list item or a cell in which the anchor began. It does not
 // begin a <b> or the like without an end anew in the next element, as they do.
 // https://html.spec.whatwg.org/multipage/parsing.html#tree-construction
-type nesting struct {
+type Nesting struct {
 	open   []openElement
 	latest map[atom.Atom]int // one more than the index of the innermost open element of a kind
 	anchor int               // the same for the anchor that the scan is in; 0 if a parser has ended it
 	broken bool              // a parser has taken that anchor apart
 	deeper int               // how many open elements are not kept
 }
+
+// NewNesting returns a Nesting without open elements.
+func NewNesting() *Nesting { return &Nesting{latest: make(map[atom.Atom]int)} }
 
 // maxOpenElements is how many open elements are kept at once. Browsers and the parser
 // of golang.org/x/net/html nest no deeper.
@@ -44,7 +47,7 @@ func kind(tag atom.Atom) atom.Atom {
 	}
 }
 
-// boundsScope tells of a kind whether an end tag within it ends nothing around it.
+// boundsScope reports of a kind whether an end tag within it ends nothing around it.
 func boundsScope(kind atom.Atom) bool {
 	switch kind {
 	case atom.Table, atom.Td, atom.Th, atom.Caption, atom.Template, atom.Object, atom.Marquee, atom.Applet:
@@ -54,7 +57,7 @@ func boundsScope(kind atom.Atom) bool {
 	}
 }
 
-// isTablePart tells of a kind whether it stands in tables only.
+// isTablePart reports of a kind whether it stands in tables only.
 func isTablePart(kind atom.Atom) bool {
 	switch kind {
 	case atom.Td, atom.Th, atom.Tr, atom.Tbody, atom.Thead, atom.Tfoot, atom.Caption, atom.Colgroup:
@@ -64,7 +67,7 @@ func isTablePart(kind atom.Atom) bool {
 	}
 }
 
-// endsParagraph tells of a kind whether its start tag ends a paragraph. A table
+// endsParagraph reports of a kind whether its start tag ends a paragraph. A table
 // does so only in a document with a DOCTYPE, which bodies of mail rarely are.
 func endsParagraph(kind atom.Atom) bool {
 	switch kind {
@@ -77,7 +80,7 @@ func endsParagraph(kind atom.Atom) bool {
 	}
 }
 
-// isBarrier tells of a kind whether a list item within it ends none around it.
+// isBarrier reports of a kind whether a list item within it ends none around it.
 func isBarrier(kind atom.Atom) bool {
 	switch kind {
 	case atom.Address, atom.Div, atom.P, atom.Li, atom.Dd, atom.Dt:
@@ -87,7 +90,7 @@ func isBarrier(kind atom.Atom) bool {
 	}
 }
 
-// isSpecial tells of a kind whether it is more than a piece of text: the end tag of
+// isSpecial reports of a kind whether it is more than a piece of text: the end tag of
 // such a piece within it ends nothing around it.
 func isSpecial(kind atom.Atom) bool {
 	switch kind {
@@ -98,7 +101,7 @@ func isSpecial(kind atom.Atom) bool {
 	}
 }
 
-// isFormatting tells of a kind whether parsers let it end before what began in it.
+// isFormatting reports of a kind whether parsers let it end before what began in it.
 func isFormatting(kind atom.Atom) bool {
 	switch kind {
 	case atom.B, atom.Big, atom.Code, atom.Em, atom.Font, atom.I, atom.Nobr, atom.S, atom.Small, atom.Strike, atom.Strong, atom.Tt, atom.U:
@@ -108,8 +111,8 @@ func isFormatting(kind atom.Atom) bool {
 	}
 }
 
-// start begins an element.
-func (n *nesting) start(tag atom.Atom, selfClosing bool) {
+// Start begins an element.
+func (n *Nesting) Start(tag atom.Atom, selfClosing bool) {
 	if tag == atom.Hr {
 		n.endParagraph()
 	}
@@ -118,7 +121,7 @@ func (n *nesting) start(tag atom.Atom, selfClosing bool) {
 		return // parsers leave it out
 	}
 	if !isTablePart(element) {
-		n.content()
+		n.Content()
 	}
 	if len(n.open) >= maxOpenElements {
 		n.deeper++
@@ -150,8 +153,8 @@ func (n *nesting) start(tag atom.Atom, selfClosing bool) {
 	n.push(element)
 }
 
-// end ends an element, and all that began in it.
-func (n *nesting) end(tag atom.Atom) {
+// End ends an element, and all that began in it.
+func (n *Nesting) End(tag atom.Atom) {
 	element := kind(tag)
 	if element == 0 {
 		return
@@ -179,7 +182,7 @@ func (n *nesting) end(tag atom.Atom) {
 }
 
 // last returns the innermost element of some kinds, as in latest.
-func (n *nesting) last(kinds ...atom.Atom) int {
+func (n *Nesting) last(kinds ...atom.Atom) int {
 	last := 0
 	for _, kind := range kinds {
 		last = max(last, n.latest[kind])
@@ -188,21 +191,21 @@ func (n *nesting) last(kinds ...atom.Atom) int {
 }
 
 // endItem ends the item of a list before the next one.
-func (n *nesting) endItem(kinds ...atom.Atom) {
+func (n *Nesting) endItem(kinds ...atom.Atom) {
 	if last := n.last(kinds...); last > n.top().barrier {
 		n.truncate(last - 1)
 	}
 }
 
-func (n *nesting) endParagraph() {
+func (n *Nesting) endParagraph() {
 	if last := n.latest[atom.P]; last > n.top().scope {
 		n.truncate(last - 1)
 	}
 }
 
-// content is called for what is no part of a table. Parsers put it before the table
+// Content is called for what is no part of a table. Parsers put it before the table
 // if it stands in one, but not in a cell.
-func (n *nesting) content() {
+func (n *Nesting) Content() {
 	switch n.top().tag {
 	case atom.Table, atom.Tbody, atom.Thead, atom.Tfoot, atom.Tr:
 		n.broken = true
@@ -210,16 +213,16 @@ func (n *nesting) content() {
 	}
 }
 
-// startAnchor begins an anchor.
-func (n *nesting) startAnchor() {
+// StartAnchor begins an anchor.
+func (n *Nesting) StartAnchor() {
 	n.broken = false
-	n.content()
+	n.Content()
 	n.push(atom.A)
 	n.anchor = len(n.open)
 }
 
-// endAnchor ends the anchor that the scan is in, and tells whether it was whole.
-func (n *nesting) endAnchor() (whole bool) {
+// EndAnchor ends the anchor that the scan is in, and reports whether it was whole.
+func (n *Nesting) EndAnchor() (whole bool) {
 	whole = !n.broken && n.anchor == len(n.open)
 	switch {
 	case n.anchor == 0:
@@ -233,19 +236,19 @@ func (n *nesting) endAnchor() (whole bool) {
 }
 
 // remove ends an element, but not what began in it.
-func (n *nesting) remove(index int) {
+func (n *Nesting) remove(index int) {
 	ended := &n.open[index-1]
 	n.latest[ended.tag], ended.tag = ended.before, 0
 }
 
-func (n *nesting) top() openElement {
+func (n *Nesting) top() openElement {
 	if len(n.open) == 0 {
 		return openElement{}
 	}
 	return n.open[len(n.open)-1]
 }
 
-func (n *nesting) push(element atom.Atom) {
+func (n *Nesting) push(element atom.Atom) {
 	around := n.top()
 	opened := openElement{tag: element, before: n.latest[element], scope: around.scope, barrier: around.barrier, special: around.special}
 	n.latest[element] = len(n.open) + 1
@@ -262,7 +265,7 @@ func (n *nesting) push(element atom.Atom) {
 }
 
 // truncate ends all elements but the first ones.
-func (n *nesting) truncate(keep int) {
+func (n *Nesting) truncate(keep int) {
 	for i := len(n.open) - 1; i >= keep; i-- {
 		if tag := n.open[i].tag; tag != 0 {
 			n.latest[tag] = n.open[i].before

@@ -1,4 +1,4 @@
-package nylas_test
+package preflight_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/preflight"
 )
 
 // maxCheckPasses is what checking a body may cost, as a multiple of what the HTML
@@ -17,7 +17,7 @@ import (
 // above it.
 const maxCheckPasses = 8
 
-func BenchmarkCheckTracking(b *testing.B) {
+func BenchmarkCheck(b *testing.B) {
 	var links, text strings.Builder
 	for i := range 1000 {
 		fmt.Fprintf(&links, `<p style="margin:0">Have a look at <a class="button" href="https://acme.dev/p/%d?utm_source=mail">offer %d</a>.</p>`+"\n", i, i)
@@ -34,7 +34,7 @@ func BenchmarkCheckTracking(b *testing.B) {
 // milliseconds.
 func benchmarkPasses(b *testing.B, body string) {
 	b.Helper()
-	req := tracked(body)
+	mail := tracked(body)
 	var ratios, took []float64
 	for b.Loop() {
 		start := time.Now()
@@ -42,7 +42,7 @@ func benchmarkPasses(b *testing.B, body string) {
 			_ = z.Raw()
 		}
 		middle := time.Now()
-		nylas.CheckTracking(req)
+		preflight.Check(mail)
 		end := time.Now()
 		ratios = append(ratios, float64(end.Sub(middle))/float64(middle.Sub(start)))
 		took = append(took, float64(end.Sub(middle))/float64(time.Millisecond))

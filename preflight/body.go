@@ -1,4 +1,4 @@
-package nylas
+package preflight
 
 import (
 	"bytes"
@@ -9,48 +9,48 @@ import (
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
-	"github.com/nylastrack/nylas-go/internal/anchors"
+	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
 // bodyScan goes once over a body.
 type bodyScan struct {
-	*trackingCheck
+	*check
 	body []byte
-	scan *anchors.Scanner
+	scan *markup.Scanner
 
 	// The place that was asked for last. Places are asked for in their order, so
 	// finding all of them is one walk.
 	offset, line, column int
 
-	around  atom.Atom      // the start tag before a text
-	nesting nesting        // only if links are tracked
-	scripts int            // how many noscript elements the scan is in
-	anchor  openAnchor     // the one that the scan is in, if inside is set
-	inside  bool           // an anchor
-	targets map[string]int // how often a target was seen
+	around    atom.Atom       // the start tag before a text
+	nesting   *markup.Nesting // only if links are tracked
+	noscripts int             // how many noscript elements the scan is in
+	anchor    openAnchor      // the one that the scan is in, if inside is set
+	inside    bool            // an anchor
+	targets   map[string]int  // how often a target was seen
 }
 
 // openAnchor is an anchor whose end was not seen yet.
 type openAnchor struct {
-	link    TrackingLink
-	class   anchors.Class
-	url     *url.URL
-	hasHref bool
-	isPlace bool // something to jump to
-	noTrack bool
-	scripts bool // it stands in a noscript element
-	text    []byte
-	said    string          // the text in one line, without a last host that may be cut off
-	finding TrackingFinding // with the place of the anchor
+	link     Link
+	class    markup.Class
+	url      *url.URL
+	hasHref  bool
+	isPlace  bool // something to jump to
+	noTrack  bool
+	noscript bool // it stands in a noscript element
+	text     []byte
+	said     string  // the text in one line, without a last host that may be cut off
+	finding  Finding // with the place of the anchor
 }
 
 // scanBody lists the links of an HTML body and reports whether it has any tags.
-func (c *trackingCheck) scanBody(text string) bool {
+func (c *check) scanBody(text string) bool {
 	body := []byte(text)
 	s := &bodyScan{
-		trackingCheck: c, body: body, scan: anchors.New(body),
+		check: c, body: body, scan: markup.New(body),
 		line: 1, column: 1, targets: make(map[string]int),
-		nesting: nesting{latest: make(map[atom.Atom]int)},
+		nesting: markup.NewNesting(),
 	}
 	s.scan.ReadNoscript()
 	tags := false
@@ -75,26 +75,26 @@ func (c *trackingCheck) scanBody(text string) bool {
 
 func (s *bodyScan) startTag() {
 	tag := s.scan.StartTag()
-	if s.options.Links && tag != atom.A {
-		s.nesting.start(tag, s.scan.Token() == html.SelfClosingTagToken)
+	if s.mail.Links && tag != atom.A {
+		s.nesting.Start(tag, s.scan.Token() == html.SelfClosingTagToken)
 	}
 	switch tag {
 	case atom.A:
 		s.closeAnchor(false)
 		s.openAnchor()
 	case atom.Noscript:
-		s.scripts++
+		s.noscripts++
 	case atom.Img, atom.Image:
-		if loadsFrom(s.scan, s.isForeign) {
+		if markup.LoadsFrom(s.scan, s.isForeign) {
 			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
 				"the image counts as an open of an earlier message: remove it, StripPixel does so")
 		}
 	case atom.Area, atom.Base:
-		if _, ok := s.scan.Attr("href"); ok && s.options.Links {
+		if _, ok := s.scan.Attr("href"); ok && s.mail.Links {
 			s.notAnAnchor(s.scan.Start())
 		}
 	case atom.Form:
-		if _, ok := s.scan.Attr("action"); ok && s.options.Links {
+		if _, ok := s.scan.Attr("action"); ok && s.mail.Links {
 			s.notAnAnchor(s.scan.Start())
 		}
 	default:
@@ -107,27 +107,27 @@ func (s *bodyScan) endTag(tag atom.Atom) {
 		s.closeAnchor(true)
 		return
 	case atom.Noscript:
-		s.scripts = max(0, s.scripts-1)
+		s.noscripts = max(0, s.noscripts-1)
 	default:
 	}
-	if s.options.Links {
-		s.nesting.end(tag)
+	if s.mail.Links {
+		s.nesting.End(tag)
 	}
 }
 
 func (s *bodyScan) openAnchor() {
 	s.inside = true
-	if s.options.Links {
-		s.nesting.startAnchor()
+	if s.mail.Links {
+		s.nesting.StartAnchor()
 	}
 	s.anchor = openAnchor{text: s.anchor.text[:0]}
 	a := &s.anchor
-	a.scripts = s.scripts > 0
+	a.noscript = s.noscripts > 0
 	a.link.Line, a.link.Column = s.place(s.scan.Start())
-	a.finding = TrackingFinding{Line: a.link.Line, Column: a.link.Column, Link: NoLink}
+	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: NoLink}
 	a.link.Target, _, a.hasHref = s.scan.Href()
 	if a.hasHref {
-		a.class, a.url = anchors.Classify(a.link.Target)
+		a.class, a.url = markup.Classify(a.link.Target)
 	}
 	_, named := s.scan.Attr("name")
 	_, identified := s.scan.Attr("id")
@@ -153,9 +153,9 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	}
 	a.link.Status, a.link.Reason = a.status()
 	switch a.link.Status {
-	case LinkEligible:
+	case StatusEligible:
 		s.report.Eligible++
-	case LinkSkipped:
+	case StatusSkipped:
 		s.report.Skipped++
 	default:
 		s.report.Unknown++
@@ -164,9 +164,9 @@ func (s *bodyScan) closeAnchor(properly bool) {
 		a.finding.Link = len(s.report.Links)
 		s.report.Links = append(s.report.Links, a.link)
 	}
-	whole := s.nesting.endAnchor()
+	whole := s.nesting.EndAnchor()
 	switch {
-	case !s.options.Links:
+	case !s.mail.Links:
 	case !properly:
 		s.about(a, CodeNestedOrUnclosedAnchor, LevelWarning,
 			"the anchor is not closed before the next one or the end, and programs repair that differently: close it with </a>")
@@ -178,16 +178,16 @@ func (s *bodyScan) closeAnchor(properly bool) {
 }
 
 // about adds a finding about a link.
-func (s *bodyScan) about(a *openAnchor, code FindingCode, level FindingLevel, message string) {
+func (s *bodyScan) about(a *openAnchor, code Code, level Level, message string) {
 	finding := a.finding
 	finding.Code, finding.Level, finding.Message = code, level, message
 	s.add(finding)
 }
 
 // here adds a finding about another place in the body.
-func (s *bodyScan) here(offset int, code FindingCode, level FindingLevel, message string) {
+func (s *bodyScan) here(offset int, code Code, level Level, message string) {
 	line, column := s.place(offset)
-	s.add(TrackingFinding{Code: code, Level: level, Line: line, Column: column, Link: NoLink, Message: message})
+	s.add(Finding{Code: code, Level: level, Line: line, Column: column, Link: NoLink, Message: message})
 }
 
 // place returns the line and the column of an offset that is not before the last
@@ -213,7 +213,7 @@ func (s *bodyScan) text() {
 	}
 	if a := &s.anchor; s.inside {
 		if !isBlank(s.body[s.scan.Start():s.scan.End()]) {
-			s.nesting.content()
+			s.nesting.Content()
 		}
 		if room := maxKeptText - len(a.text); room > 0 {
 			text := s.scan.Text()
@@ -221,7 +221,7 @@ func (s *bodyScan) text() {
 		}
 		return
 	}
-	if s.options.Links {
+	if s.mail.Links {
 		s.bareURLs()
 	}
 }
@@ -234,7 +234,7 @@ const maxKeptText = maxLinkTextChars * 2 * utf8.UTFMax
 // In a longer word it is not cut off.
 const maxShownHost = len("https://") + 255
 
-func isBlank(text []byte) bool { return len(bytes.Trim(text, anchors.Space)) == 0 }
+func isBlank(text []byte) bool { return len(bytes.Trim(text, markup.Space)) == 0 }
 
 // bareURLs finds URLs in the text between tags.
 func (s *bodyScan) bareURLs() {
@@ -274,7 +274,7 @@ func isBareURL(word []byte) bool {
 // comment looks into comments that only Outlook reads, where buttons are drawn.
 func (s *bodyScan) comment() {
 	comment := s.body[s.scan.Start():s.scan.End()]
-	if !s.options.Links || !bytes.HasPrefix(comment, []byte("<!--[if")) {
+	if !s.mail.Links || !bytes.HasPrefix(comment, []byte("<!--[if")) {
 		return
 	}
 	for at := 0; ; {
@@ -287,7 +287,7 @@ func (s *bodyScan) comment() {
 			at++
 			continue
 		}
-		end, hasHref := anchors.ReadTag(comment[at:], "href")
+		end, hasHref := markup.ReadTag(comment[at:], "href")
 		if hasHref {
 			s.here(s.scan.Start()+at, CodeNotAnAnchor, LevelInfo,
 				"Nylas sees no clicks on what stands in a comment for Outlook: use an anchor outside of it if they matter")
@@ -299,7 +299,7 @@ func (s *bodyScan) comment() {
 	}
 }
 
-// isOutlookLink tells whether a tag begins an anchor, or an element of VML.
+// isOutlookLink reports whether a tag begins an anchor, or an element of VML.
 func isOutlookLink(tag []byte) bool {
 	if len(tag) < 3 {
 		return false
@@ -308,7 +308,7 @@ func isOutlookLink(tag []byte) bool {
 	case 'v':
 		return tag[2] == ':'
 	case 'a':
-		return tag[2] == '/' || strings.IndexByte(anchors.Space, tag[2]) >= 0
+		return tag[2] == '/' || strings.IndexByte(markup.Space, tag[2]) >= 0
 	default:
 		return false
 	}

@@ -1,4 +1,4 @@
-package nylas
+package markup
 
 import (
 	"iter"
@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
 // commonTLDs are the last parts of names that a text without a scheme is taken
@@ -26,9 +28,9 @@ var fileTLDs = []string{"ai", "app", "pl"}
 // notHosts are products whose names read like hosts.
 var notHosts = []string{"asp.net", "ado.net", "ml.net", "vb.net"}
 
-// shownHosts returns the hosts that the text of a link names. The target tells what is
-// the name of a file.
-func shownHosts(text string, target *url.URL) iter.Seq[string] {
+// ShownHosts returns the hosts that the text of a link names. A text such as logo.ai
+// names a file, not a host, if the target is a file of that name.
+func ShownHosts(text string, target *url.URL) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if !strings.Contains(text, ".") {
 			return
@@ -66,7 +68,7 @@ func isEndOfSentence(r rune) bool { return strings.ContainsRune(".,;:!?…", r) 
 // shownHost returns the host that a word names, or "". A word that is the whole text
 // is taken for one more easily, and one that is cut off only if the host is not.
 func shownHost(word string, whole, cutOff bool, target *url.URL) string {
-	host := hostOf(word)
+	host := HostOf(word)
 	hasScheme := host != ""
 	end := len(word)
 	if hasScheme {
@@ -76,7 +78,7 @@ func shownHost(word string, whole, cutOff bool, target *url.URL) string {
 		if mark := strings.IndexAny(word, "/?#:"); mark >= 0 {
 			end, cutOff = mark, false
 		}
-		host = normalHost(word[:end])
+		host = NormalHost(word[:end])
 	}
 	if cutOff || !isHostname(host) { // such as one with an @, which is an address
 		return ""
@@ -97,19 +99,19 @@ func shownHost(word string, whole, cutOff bool, target *url.URL) string {
 	return host
 }
 
-// beginsSentence tells whether the last part of a name is rather the first word of a
+// beginsSentence reports whether the last part of a name is rather the first word of a
 // sentence, after a full stop without a space: "today.It".
 func beginsSentence(last string) bool { return len(last) == 2 && unicode.IsUpper(rune(last[0])) }
 
 func isHostname(host string) bool {
 	return strings.Contains(host, ".") && !strings.HasPrefix(host, ".") && !strings.Contains(host, "..") &&
-		!strings.ContainsFunc(host, func(r rune) bool { return r < 0x80 && r != '.' && unfitForHost(r) })
+		!strings.ContainsFunc(host, func(r rune) bool { return r < 0x80 && r != '.' && !rules.IsHostnameChar(r) })
 }
 
-// related tells whether two hosts belong to the same owner: whether they have the
+// Related reports whether two hosts belong to the same owner: whether they have the
 // same registrable domain, such as acme.co.uk. A name of other letters has two
 // forms, which are not compared; but none of them is a name of ASCII letters.
-func related(a, b string) bool {
+func Related(a, b string) bool {
 	if isInternational(a) && isInternational(b) {
 		return true
 	}
