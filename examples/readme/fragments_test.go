@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"net/http"
-	"net/http/httptest"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
@@ -14,17 +17,31 @@ import (
 	"github.com/nylastrack/nylas-go/receive"
 )
 
-// The whole loop on a local Nylas: send, receive, subscribe, and what a
-// recipient does.
+// The whole loop on a local Nylas: receive, subscribe, send, and what a recipient does.
 func Example() {
-	ctx := context.Background()
+	ctx, stop := context.WithCancel(context.Background())
 	server, err := nylastest.Start()
 	if err != nil {
 		log.Fatal(err)
 	}
-	mux := http.NewServeMux()
-	endpoint := httptest.NewServer(mux)
-	if err := fragments(ctx, server.APIKey(), server.URL(), server.GrantID(), mux, endpoint.URL+"/webhooks/nylas"); err != nil {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	secrets := new(receive.MemorySecrets)
+	served := make(chan error, 1)
+	go func() { served <- serve(ctx, listener, secrets) }()
+	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.Subscribe(ctx, &nylas.SubscribeRequest{
+		URL: "http://" + listener.Addr().String(), Types: events.TrackingTypes(), Secrets: secrets,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := send(ctx, client, server.GrantID()); err != nil {
 		log.Fatal(err)
 	}
 	recipient, err := server.Recipient(server.Messages()[0].ID)
@@ -39,79 +56,85 @@ func Example() {
 	}
 	act(func() error { return recipient.Open(ctx) })
 	act(func() error { _, err := recipient.Click(ctx, 0); return err })
-	act(func() error { _, err := recipient.Reply(ctx); return err })
-	endpoint.Close()
-	if err := server.Close(); err != nil {
+	stop()
+	if err := errors.Join(<-served, server.Close()); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
 	// sent Quick follow-up on your trial
-	// opened: trial-followup-q2 from 203.0.113.7 by Mozilla/5.0
-	// clicked: trial-followup-q2 link 0
-	// replied: trial-followup-q2
+	// opened: trial-q2 from 203.0.113.7
+	// clicked: trial-q2 https://acme.dev/demo
 }
 
-// fragments has the parts of a program that README.md shows.
-func fragments(ctx context.Context, apiKey, baseURL, grantID string, mux *http.ServeMux, webhookURL string) error {
+func send(ctx context.Context, client *nylas.Client, grantID string) error {
 	// readme:begin send
-	client, err := nylas.NewClient(apiKey, nylas.WithBaseURL(baseURL)) // without WithBaseURL: Nylas, US region
-	if err != nil {
-		return err
-	}
 	message, err := client.Messages.Send(ctx, grantID, &nylas.SendMessageRequest{
 		To:      []nylas.Participant{{Name: "Kim Townsend", Email: "kim@example.org"}},
 		Subject: "Quick follow-up on your trial",
-		Body:    `Thanks for trying us out. Reply or <a href="https://acme.dev/demo">book a demo</a> when ready.`,
+		Body:    `Reply or <a href="https://acme.dev/demo">book a demo</a> when ready.`,
 		TrackingOptions: &nylas.TrackingOptions{
 			Opens: true, Links: true, ThreadReplies: true,
-			Label: "trial-followup-q2", // comes back with every event
+			Label: "trial-q2", // comes back with every event
 		},
 	})
 	if errors.Is(err, nylas.ErrOutcomeUnknown) {
 		return fmt.Errorf("it may have been sent, look before sending again: %w", err)
 	}
-	if err != nil {
-		return err
-	}
-	fmt.Println("sent", message.Subject)
 	// readme:end
+	if err == nil {
+		fmt.Println("sent", message.Subject)
+	}
+	return err
+}
 
-	// readme:begin receive
-	dispatcher := &receive.Dispatcher{
-		MessageOpened: func(ctx context.Context, n *events.Notification, opened *events.MessageOpened) error {
-			latest, _ := opened.Latest()
-			fmt.Println("opened:", opened.Label, "from", latest.IP, "by", latest.UserAgent)
-			return nil // now Nylas gets its 200; an error brings the event again
+// readme:begin receive
+func serve(ctx context.Context, listener net.Listener, secrets receive.SecretSource) error {
+	receiver, err := receive.New(receive.DropDuplicates(&receive.Dispatcher{
+		MessageOpened:      onOpen,
+		MessageLinkClicked: onClick,
+		Undecodable: func(_ context.Context, d *receive.Delivery, err error) error {
+			return keep(d.Body, err) // signed by Nylas, but not readable: do not lose it
 		},
-		MessageLinkClicked: func(ctx context.Context, n *events.Notification, clicked *events.MessageLinkClicked) error {
-			latest, _ := clicked.Latest()
-			fmt.Println("clicked:", clicked.Label, "link", latest.LinkIndex)
-			return nil
-		},
-		ThreadReplied: func(ctx context.Context, n *events.Notification, replied *events.ThreadReplied) error {
-			fmt.Println("replied:", replied.Label)
-			return nil
-		},
-	}
-	receiver, err := receive.New(receive.DropDuplicates(10_000)(dispatcher), receive.WithSecretsLater())
+	}, 10_000), secrets)
 	if err != nil {
 		return err
 	}
-	mux.Handle("/webhooks/nylas", receiver)
-	// readme:end
+	return receive.Serve(ctx, listener, receiver)
+}
 
-	// readme:begin subscribe
-	webhook, err := client.Webhooks.Create(ctx, &nylas.CreateWebhookRequest{
-		TriggerTypes: events.TrackingTypes(),
-		WebhookURL:   webhookURL, // where the receiver answers: Nylas asks it for a challenge now
-	})
-	if err != nil {
-		return err
-	}
-	// Nylas shows the secret only now. Keep it, and give it to WithSecrets at the next start.
-	if err := receiver.SetSecrets(webhook.WebhookSecret); err != nil {
-		return err
-	}
-	// readme:end
+// readme:end
+
+// readme:begin functions
+func onOpen(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
+	latest, _ := opened.Latest()
+	fmt.Println("opened:", opened.Label, "from", latest.IP)
+	return nil // the receiver answers 200; an error means 503, and Nylas tries again
+}
+
+func onClick(_ context.Context, _ *events.Notification, clicked *events.MessageLinkClicked) error {
+	latest, _ := clicked.Latest()
+	link, _ := clicked.Link(latest)
+	fmt.Println("clicked:", clicked.Label, link.URL)
 	return nil
 }
+
+// readme:end
+
+func keep([]byte, error) error { return nil }
+
+// readme:begin test
+func TestFollowUpIsTracked(t *testing.T) {
+	server := nylastest.NewServer(t)
+	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()))
+	require.NoError(t, err)
+	require.NoError(t, send(t.Context(), client, server.GrantID())) // your code
+
+	recipient, err := server.Recipient(server.Messages()[0].ID)
+	require.NoError(t, err)
+	require.NoError(t, recipient.Open(t.Context())) // loads the pixel, as a mail client does
+	target, err := recipient.Click(t.Context(), 0)  // follows the rewritten link
+	require.NoError(t, err)
+	assert.Equal(t, "https://acme.dev/demo", target)
+}
+
+// readme:end

@@ -1,20 +1,15 @@
-// Command receiver is a server that receives opens, clicks and replies and
-// writes a line for each.
-//
-//	export NYLAS_WEBHOOK_SECRET=…
-//	go run ./examples/receiver -addr :8080
-//
-// Several secrets are separated by commas, the newest first. They are fixed: a
-// program that changes its secret uses Receiver.RotateSecret, and one that runs
-// several times WithSecretSource, or it loses events. Without a secret,
-// the receiver creates the webhook itself, which is when Nylas shows its secret,
-// and keeps that in a file for the next start:
+// Command receiver is a server that receives opens, clicks and replies, and writes a line
+// for each.
 //
 //	export NYLAS_API_KEY=… NYLAS_WEBHOOK_URL=https://…/webhooks/nylas
-//	go run ./examples/receiver -addr :8080 -secret-file webhook.secret
+//	go run ./examples/receiver -addr :8080 -secret-file webhook.json
 //
-// NYLAS_REGION and NYLAS_API_URL choose the region or another server, such as
-// that of ./examples/emulator.
+// It makes sure that the webhook exists, and keeps its secret in the file for the next start
+// and for other processes on this machine. With NYLAS_WEBHOOK_SECRET it creates no webhook
+// and uses that secret. Separate several secrets by commas, the newest first.
+//
+// NYLAS_API_URL names another server, such as that of ./examples/emulator. NYLAS_REGION is us
+// or eu.
 package main
 
 import (
@@ -30,22 +25,14 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
-// Nylas gives up on a delivery after 10 s, of which the header may take 2 and the
-// receiver takes at most 6.
-const (
-	readHeaderTimeout = 2 * time.Second
-	readTimeout       = 5 * time.Second // of what is not for the receiver
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 16 << 10
-	shutdownTimeout   = 10 * time.Second
-)
+// remembered is how many ids of deliveries are known again: see DropDuplicates.
+const remembered = 10_000
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -70,65 +57,72 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	logger := slog.New(slog.NewTextHandler(stdout, nil))
 
-	secrets, err := readSecrets(getenv("NYLAS_WEBHOOK_SECRET"), *secretFile)
+	secrets, subscribe, err := webhookSecrets(getenv, *secretFile)
 	if err != nil {
 		return err
-	}
-	options := []receive.Option{receive.WithLogger(logger), receive.WithSecretsLater()}
-	if len(secrets) > 0 {
-		options[1] = receive.WithSecrets(secrets...)
-	} else if getenv("NYLAS_WEBHOOK_URL") == "" || *secretFile == "" {
-		return errors.New("receiver: set NYLAS_WEBHOOK_SECRET, or NYLAS_WEBHOOK_URL and -secret-file to create a webhook")
 	}
 	// The duplicates are dropped in memory here. A program that must not lose an
 	// event to a crash puts a durable handler in the dispatcher's place.
-	receiver, err := receive.New(receive.DropDuplicates(0)(newDispatcher(logger)), options...)
+	receiver, err := receive.New(receive.DropDuplicates(newDispatcher(logger), remembered), secrets, receive.WithLogger(logger))
 	if err != nil {
 		return err
 	}
-
 	mux := http.NewServeMux()
 	mux.Handle(*path, receiver)
-	server := newServer(mux)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {
 		return err
 	}
 	logger.Info("listening", slog.String("url", "http://"+listener.Addr().String()+*path))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- receive.Serve(ctx, listener, mux) }()
 
-	if len(secrets) > 0 && getenv("NYLAS_WEBHOOK_SECRET") == "" {
-		logger.Info("using the kept secret; remove the file to create a new webhook", slog.String("file", *secretFile))
+	// The server must answer before Nylas makes the webhook: it asks for a challenge.
+	if err := subscribe(ctx); err != nil {
+		stop()
+		return errors.Join(err, <-served)
 	}
-	if len(secrets) == 0 {
-		if err := subscribe(ctx, getenv, receiver, *secretFile); err != nil {
-			return errors.Join(err, server.Close())
-		}
-		logger.Info("webhook created, its secret is kept", slog.String("file", *secretFile))
-	}
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	// What was accepted is finished: Shutdown waits for the running deliveries. A
-	// store behind the dispatcher would be closed after it, and not before.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	return server.Shutdown(ctx)
+	logger.Info("ready")
+	return <-served
 }
 
-// newServer returns a server that slow clients cannot hold up: the receiver sets
-// limits to what comes after the header, and these are for the rest.
-func newServer(handler http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+// webhookSecrets returns the source of the secrets, and what makes sure that the
+// webhook exists.
+func webhookSecrets(getenv func(string) string, file string) (receive.SecretSource, func(context.Context) error, error) {
+	if fixed := getenv("NYLAS_WEBHOOK_SECRET"); fixed != "" {
+		return receive.Secret(strings.Split(fixed, ",")...), func(context.Context) error { return nil }, nil
 	}
+	url := getenv("NYLAS_WEBHOOK_URL")
+	if url == "" || file == "" {
+		return nil, nil, errors.New("receiver: set NYLAS_WEBHOOK_URL and -secret-file, or NYLAS_WEBHOOK_SECRET of a webhook that exists")
+	}
+	client, err := newClient(getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := receive.NewFileSecrets(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, func(ctx context.Context) error {
+		_, err := client.Subscribe(ctx, &nylas.SubscribeRequest{
+			URL: url, Types: events.TrackingTypes(), Secrets: store, Description: "Email engagement tracking",
+		})
+		return err
+	}, nil
+}
+
+func newClient(getenv func(string) string) (*nylas.Client, error) {
+	var opts []nylas.ClientOption
+	if region := getenv("NYLAS_REGION"); region != "" {
+		opts = append(opts, nylas.WithRegion(nylas.Region(region)))
+	}
+	if url := getenv("NYLAS_API_URL"); url != "" {
+		opts = append(opts, nylas.WithBaseURL(url))
+	}
+	return nylas.NewClient(getenv("NYLAS_API_KEY"), opts...)
 }
 
 // newDispatcher says what to do with each kind of event. A function that returns
@@ -161,54 +155,4 @@ func newDispatcher(logger *slog.Logger) *receive.Dispatcher {
 			return nil
 		},
 	}
-}
-
-// readSecrets takes the secrets from the environment, otherwise from the file.
-func readSecrets(env, file string) ([]string, error) {
-	if env == "" && file != "" {
-		content, err := os.ReadFile(file)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
-		env = string(content)
-	}
-	if env = strings.TrimSpace(env); env == "" {
-		return nil, nil
-	}
-	secrets := strings.Split(env, ",")
-	for i := range secrets {
-		secrets[i] = strings.TrimSpace(secrets[i])
-	}
-	return secrets, nil
-}
-
-// subscribe creates the webhook, which this server must already be able to
-// answer for, and gives its secret to the receiver.
-func subscribe(ctx context.Context, getenv func(string) string, receiver *receive.Receiver, secretFile string) error {
-	var opts []nylas.ClientOption
-	if region := getenv("NYLAS_REGION"); region != "" {
-		opts = append(opts, nylas.WithRegion(nylas.Region(region)))
-	}
-	if url := getenv("NYLAS_API_URL"); url != "" {
-		opts = append(opts, nylas.WithBaseURL(url))
-	}
-	client, err := nylas.NewClient(getenv("NYLAS_API_KEY"), opts...)
-	if err != nil {
-		return err
-	}
-	// The file is made first: a secret that cannot be kept is lost.
-	file, err := os.OpenFile(secretFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	webhook, err := client.Webhooks.Create(ctx, &nylas.CreateWebhookRequest{
-		TriggerTypes: events.TrackingTypes(),
-		WebhookURL:   getenv("NYLAS_WEBHOOK_URL"),
-		Description:  "Email engagement tracking",
-	})
-	if err != nil {
-		return errors.Join(err, file.Close())
-	}
-	_, err = file.WriteString(webhook.WebhookSecret + "\n")
-	return errors.Join(err, file.Close(), receiver.SetSecrets(webhook.WebhookSecret))
 }

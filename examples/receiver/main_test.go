@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -150,35 +148,6 @@ func TestCreatesItsWebhookAndReceives(t *testing.T) {
 		assert.Equal(t, http.StatusOK, again.post(t, signed, want))
 	}
 	again.stop(t)
-}
-
-// A client that sends half a header, or nothing more, does not keep its
-// connection.
-func TestCutsOffSlowClients(t *testing.T) {
-	t.Parallel()
-	for after, sent := range map[time.Duration]string{
-		readHeaderTimeout: "POST / HTTP/1.1\r\nHost: app",
-		idleTimeout:       "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n",
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			network := nylastest.NewNetwork()
-			listener, err := network.Listen("app.test")
-			require.NoError(t, err)
-			server := newServer(http.NotFoundHandler())
-			served := make(chan error, 1)
-			go func() { served <- server.Serve(listener) }()
-			start := time.Now()
-			conn, err := network.DialContext(t.Context(), "", "app.test")
-			require.NoError(t, err)
-			go func() { _, _ = io.WriteString(conn, sent) }()
-			_, err = io.Copy(io.Discard, conn)
-			require.NoError(t, err)
-			assert.InDelta(t, after.Seconds(), time.Since(start).Seconds(), 1)
-			require.NoError(t, conn.Close())
-			require.NoError(t, server.Close())
-			require.ErrorIs(t, <-served, http.ErrServerClosed)
-		})
-	}
 }
 
 func TestSaysWhatIsMissing(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -30,12 +29,6 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/receive"
 	"github.com/nylastrack/nylas-go/sinks/riversink"
-)
-
-const (
-	// Nylas gives up on a delivery after 10 s, of which the receiver takes at most 8.
-	readHeaderTimeout = 2 * time.Second
-	shutdownTimeout   = 10 * time.Second
 )
 
 func main() {
@@ -89,7 +82,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 }
 
 func accept(ctx context.Context, sink *riversink.Sink, addr string, secrets []string, stdout io.Writer) error {
-	receiver, err := receive.New(sink, receive.WithSecrets(secrets...))
+	receiver, err := receive.New(sink, receive.Secret(secrets...))
 	if err != nil {
 		return err
 	}
@@ -98,17 +91,7 @@ func accept(ctx context.Context, sink *riversink.Sink, addr string, secrets []st
 		return err
 	}
 	fmt.Fprintf(stdout, "receiving at http://%s\n", listener.Addr())
-	server := &http.Server{Handler: receiver, ReadHeaderTimeout: readHeaderTimeout}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	return server.Shutdown(ctx)
+	return receive.Serve(ctx, listener, receiver)
 }
 
 func dispatcher(stdout io.Writer) *receive.Dispatcher {
