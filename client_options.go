@@ -78,20 +78,6 @@ func WithResponse(response *Response) RequestOption {
 	})
 }
 
-// begin empties the response of a call, so that one that fails early does not have
-// that of the call before.
-func begin(opts []RequestOption) {
-	var config requestConfig
-	for _, opt := range opts {
-		if opt != nil {
-			_ = opt.applyRequest(&config) // the call refuses it
-		}
-	}
-	if config.response != nil {
-		*config.response = Response{}
-	}
-}
-
 // TimeoutOption is what [WithTimeout] returns: an option for a Client and for one
 // call.
 type TimeoutOption struct{ limit time.Duration }

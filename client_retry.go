@@ -120,7 +120,7 @@ func (x *exchange) run(ctx context.Context) (*answer, error) {
 			return a, x.fail(a, ended(ctx))
 		}
 		wait, again := pace.next(a, x.mayRepeat(a))
-		if !again || a.broken || x.body.spent() {
+		if !again || a.broken || x.body.Spent() {
 			return a, x.fail(a, nil)
 		}
 		if err := sleep(ctx, wait); err != nil {

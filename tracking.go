@@ -39,7 +39,7 @@ const (
 )
 
 // check refuses what Nylas is documented to refuse.
-func (o *TrackingOptions) check(op string) error {
+func (o *TrackingOptions) check(op *operation) error {
 	if o == nil {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (o *TrackingOptions) check(op string) error {
 }
 
 // checkChars refuses a value with more characters than Nylas takes.
-func checkChars(op, name, value string, limit int, matches ...error) error {
+func checkChars(op *operation, name, value string, limit int, matches ...error) error {
 	if chars := utf8.RuneCountInString(value); chars > limit {
 		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit), matches...)
 	}

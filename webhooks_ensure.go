@@ -82,8 +82,7 @@ var ErrWebhookPaused = errors.New("nylas: the oldest destination for the URL is 
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Ensure(ctx context.Context, req *EnsureWebhookRequest, opts ...RequestOption) (*Webhook, error) {
-	begin(opts)
-	const op = opEnsure
+	op := s.client.begin(opEnsure, opts)
 	switch {
 	case req == nil:
 		return nil, refuse(op, "the request is nil")

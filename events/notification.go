@@ -6,7 +6,8 @@ import (
 	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // Notification is one webhook notification: the envelope that all of them
@@ -169,8 +170,7 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 		}{own, data}
 	}
 	// Raw values came through a decoder that forgives what these options allow.
-	return jsonv2.Marshal(wire, jsonv2.Deterministic(true),
-		jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	return jsonv2.Marshal(wire, jsonv2.Deterministic(true), loose.Options)
 }
 
 var errNilData = errors.New("events: data is a nil pointer")

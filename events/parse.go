@@ -108,8 +108,7 @@ var errEnough = errors.New("enough")
 // still mean something. Duplicate names that would leave its identity open are
 // refused by the parser.
 var decodeOptions = jsonv2.JoinOptions(
-	jsontext.AllowDuplicateNames(true),
-	jsontext.AllowInvalidUTF8(true),
+	loose.Options,
 	jsonv2.WithUnmarshalers(recentsUnmarshalers),
 )
 

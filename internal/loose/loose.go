@@ -10,12 +10,13 @@ import (
 // Object is an object whose members may be anything.
 type Object map[string]jsontext.Value
 
-var options = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+// Options make a decoder lenient: what is odd in one place must not hide the rest.
+var Options = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // Parse returns nil for what is not an object.
 func Parse(value []byte) Object {
 	var members Object
-	if jsontext.Value(value).Kind() != '{' || jsonv2.Unmarshal(value, &members, options) != nil {
+	if jsontext.Value(value).Kind() != '{' || jsonv2.Unmarshal(value, &members, Options) != nil {
 		return nil
 	}
 	return members
