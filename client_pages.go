@@ -62,7 +62,8 @@ type pageQuery struct {
 }
 
 // all goes through the pages as far as the loop does. A page may be empty while
-// there is a next one.
+// there is a next one. A page that gives its own cursor as the next one is an error;
+// longer circles are not noticed.
 func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		op := p.client.begin(p.name, p.opts)
