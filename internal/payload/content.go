@@ -27,8 +27,13 @@ type Content interface {
 // Bytes is a content in memory.
 type Bytes []byte
 
+// Filename implements Content.
 func (c Bytes) Filename() string        { return "" }
+
+// Measure implements Content.
 func (c Bytes) Measure() (int64, error) { return int64(len(c)), nil }
+
+// Open implements Content.
 func (c Bytes) Open() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(c)), nil
 }
@@ -36,8 +41,10 @@ func (c Bytes) Open() (io.ReadCloser, error) {
 // File is the content of the regular file of that name.
 type File string
 
+// Filename implements Content.
 func (c File) Filename() string { return filepath.Base(string(c)) }
 
+// Measure implements Content.
 func (c File) Measure() (int64, error) { return measureFile(os.Stat(string(c))) }
 
 // Open must not wait for the other end of a named pipe: no context ends that.
@@ -55,8 +62,10 @@ type FS struct {
 	Name string
 }
 
+// Filename implements Content.
 func (c *FS) Filename() string { return path.Base(c.Name) }
 
+// Measure implements Content.
 func (c *FS) Measure() (int64, error) {
 	if c.FS == nil {
 		return 0, errors.New("the file system is nil")
@@ -64,6 +73,7 @@ func (c *FS) Measure() (int64, error) {
 	return measureFile(fs.Stat(c.FS, c.Name))
 }
 
+// Open implements Content.
 func (c *FS) Open() (io.ReadCloser, error) {
 	if _, err := c.Measure(); err != nil {
 		return nil, err
@@ -100,8 +110,10 @@ type Stream struct {
 	Opener func() (io.ReadCloser, error)
 }
 
+// Filename implements Content.
 func (c *Stream) Filename() string { return "" }
 
+// Measure implements Content.
 func (c *Stream) Measure() (int64, error) {
 	if c.Opener == nil {
 		return 0, errors.New("the function is nil")
@@ -109,6 +121,7 @@ func (c *Stream) Measure() (int64, error) {
 	return max(c.Size, UnknownSize), nil
 }
 
+// Open implements Content.
 func (c *Stream) Open() (io.ReadCloser, error) {
 	stream, err := c.Opener()
 	if err == nil && stream == nil {
@@ -126,8 +139,10 @@ type Reader struct {
 
 var errReadBefore = errors.New("it was read before, and can be read only once")
 
+// Filename implements Content.
 func (c *Reader) Filename() string { return "" }
 
+// Measure implements Content.
 func (c *Reader) Measure() (int64, error) {
 	switch {
 	case c.R == nil:
@@ -138,6 +153,7 @@ func (c *Reader) Measure() (int64, error) {
 	return max(c.Size, UnknownSize), nil
 }
 
+// Open implements Content.
 func (c *Reader) Open() (io.ReadCloser, error) {
 	if !c.started.CompareAndSwap(false, true) {
 		return nil, errReadBefore

@@ -1,3 +1,5 @@
+// Package payload makes the bodies of requests: JSON, or multipart/form-data, with the
+// contents of attachments streamed into them, the same bytes for each attempt.
 package payload
 
 import (

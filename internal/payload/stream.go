@@ -210,6 +210,7 @@ func (s *Reading) Close() error {
 	return nil
 }
 
+// End is Close without an error.
 func (s *Reading) End() {
 	if s == nil {
 		return
