@@ -182,7 +182,7 @@ func (s *MessageService) List(
 			method: http.MethodGet, path: "/v3/grants/{grant_id}/messages", lane: laneGrant, ids: []string{grantID},
 			limit: mailboxTimeout,
 		},
-		check: func(op *operation) error { return query.check(op) },
+		check: query.check,
 		first: query.PageToken,
 		query: func(token string) any {
 			page := query

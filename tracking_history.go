@@ -162,7 +162,7 @@ func (s *ActivityService) ListTracking(
 		client: s.client,
 		name:   "list tracking events",
 		call:   call{method: http.MethodGet, path: "/v3/activity/tracking", limit: callTimeout},
-		check:  func(op *operation) error { return query.check(op) },
+		check:  query.check,
 		query: func(token string) any {
 			page := query
 			page.PageToken = token

@@ -28,7 +28,7 @@ type Content interface {
 type Bytes []byte
 
 // Filename implements Content.
-func (c Bytes) Filename() string        { return "" }
+func (c Bytes) Filename() string { return "" }
 
 // Measure implements Content.
 func (c Bytes) Measure() (int64, error) { return int64(len(c)), nil }
