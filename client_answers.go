@@ -11,11 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/nylastrack/nylas-go/internal/loose"
+	"github.com/nylastrack/nylas-go/internal/payload"
 )
-
-// answerOptions make the decoder of answers lenient: an answer that is odd in one
-// place should not hide that a message was sent.
-var answerOptions = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 const wrongForm = "the answer has another form than documented"
 
@@ -43,7 +40,7 @@ func (x *exchange) decode(last *answer, into any) error {
 		}
 		into = new(jsontext.Value)
 	}
-	err := jsonv2.Unmarshal(last.body, into, answerOptions)
+	err := jsonv2.Unmarshal(last.body, into, loose.Options)
 	_, notJSON := errors.AsType[*jsontext.SyntacticError](err)
 	answer, isNamed := into.(named)
 	mustName := isNamed && !x.call.partial
@@ -96,8 +93,8 @@ func (a *dataAnswer[T]) isNamed() bool {
 func salvage(body []byte, into any) {
 	for name, value := range loose.Parse(body) {
 		read := func(member loose.Object) {
-			if part, err := jsonv2.Marshal(member, answerOptions); err == nil {
-				_ = jsonv2.Unmarshal(part, into, answerOptions) // what can be read counts
+			if part, err := jsonv2.Marshal(member, loose.Options); err == nil {
+				_ = jsonv2.Unmarshal(part, into, loose.Options) // what can be read counts
 			}
 		}
 		inner := loose.Parse(value)
@@ -106,7 +103,7 @@ func salvage(body []byte, into any) {
 			continue
 		}
 		for innerName, innerValue := range inner {
-			part, err := jsonv2.Marshal(loose.Object{innerName: innerValue}, answerOptions)
+			part, err := jsonv2.Marshal(loose.Object{innerName: innerValue}, loose.Options)
 			if err == nil {
 				read(loose.Object{name: part})
 			}
@@ -118,7 +115,7 @@ func salvage(body []byte, into any) {
 func (x *exchange) newError(last *answer) *Error {
 	secrets := x.secrets()
 	e := &Error{
-		Op: x.call.op, Attempts: x.attempts, IdempotencyKey: x.key,
+		Op: x.op.name, Attempts: x.attempts, IdempotencyKey: x.key,
 		secrets: func() []string { return secrets },
 	}
 	if last == nil {
@@ -126,8 +123,8 @@ func (x *exchange) newError(last *answer) *Error {
 	}
 	if last.err != nil {
 		e.cause = last.err
-		if payload, ok := errors.AsType[*payloadError](last.err); ok {
-			e.breakOff(payload)
+		if broken, ok := errors.AsType[*payload.Error](last.err); ok {
+			e.breakOff(broken)
 		}
 		return e
 	}
@@ -135,6 +132,15 @@ func (x *exchange) newError(last *answer) *Error {
 	e.RetryAfter = last.retryAfter()
 	e.decode(last.status, last.header, last.body)
 	return e
+}
+
+// breakOff makes e the error for a request that was broken off.
+func (e *Error) breakOff(err *payload.Error) {
+	e.Message = "the request was broken off: " + err.Text
+	e.cause = err.Cause
+	if err.Cause == nil { // what was asked for is wrong, and not a disk or a network
+		e.refused = []error{ErrInvalidRequest}
+	}
 }
 
 // secrets returns what no text or log may show: keys, ids, which can be
@@ -175,6 +181,6 @@ func (a *answer) requestID() string {
 	var envelope struct {
 		RequestID string `json:"request_id"`
 	}
-	_ = jsonv2.Unmarshal(a.body, &envelope, answerOptions) // without one the header's counts
+	_ = jsonv2.Unmarshal(a.body, &envelope, loose.Options) // without one the header's counts
 	return cmp.Or(envelope.RequestID, a.header.Get("X-Request-Id"))
 }

@@ -182,8 +182,8 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Unwrap() error { return e.cause }
 
 // refuse returns the error for a request that is wrong before any I/O.
-func refuse(op, reason string, kinds ...error) *Error {
-	return &Error{Op: op, Message: reason, refused: append([]error{ErrInvalidRequest}, kinds...)}
+func refuse(op *operation, reason string, kinds ...error) *Error {
+	return &Error{Op: op.name, Message: reason, refused: append([]error{ErrInvalidRequest}, kinds...)}
 }
 
 // decode fills the error from an answer. A body that is not JSON, such as a

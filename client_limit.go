@@ -1,16 +1,14 @@
 package nylas
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
-	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/nylastrack/nylas-go/internal/lanes"
 )
 
 // RateLimits says how many requests a second a Client makes at most; see
@@ -68,139 +66,40 @@ func WithRateLimit(limits RateLimits) ClientOption {
 	})
 }
 
+// lane says which limit a call counts for.
+type lane int
+
+const (
+	laneApplication lane = iota // names neither grant nor domain
+	laneGrant                   // of the grant that is the first id
+	laneSend                    // sends from the grant or domain that is the first id
+)
+
 // limiter holds up requests. A nil limiter does not.
 type limiter struct {
-	sends, multipartSends, grantCalls, applicationCalls *lanes
+	sends, multipartSends, grantCalls, applicationCalls *lanes.Lanes
 }
 
 func newLimiter(limits RateLimits) *limiter {
-	or := func(n, standard float64) *lanes {
-		if n == 0 {
-			n = standard
-		}
-		return &lanes{rate: rate.Limit(n), open: make(map[string]*lane), sweepAt: minSweep}
-	}
 	return &limiter{
-		sends:            or(limits.Sends, defaultSends),
-		multipartSends:   or(limits.MultipartSends, defaultMultipartSends),
-		grantCalls:       or(limits.GrantCalls, defaultGrantCalls),
-		applicationCalls: or(limits.ApplicationCalls, defaultApplicationCalls),
+		sends:            lanes.New(cmp.Or(limits.Sends, defaultSends)),
+		multipartSends:   lanes.New(cmp.Or(limits.MultipartSends, defaultMultipartSends)),
+		grantCalls:       lanes.New(cmp.Or(limits.GrantCalls, defaultGrantCalls)),
+		applicationCalls: lanes.New(cmp.Or(limits.ApplicationCalls, defaultApplicationCalls)),
 	}
 }
 
-// lanesOf returns what a request has to pass, the slowest first, and whose lane of
-// it.
-func (l *limiter) lanesOf(x *exchange) (_ []*lanes, owner string) {
-	call := &x.call
-	if !strings.HasPrefix(call.path, "/v3/grants/{") && !strings.HasPrefix(call.path, "/v3/domains/{") {
-		return []*lanes{l.applicationCalls}, ""
-	}
-	switch isSend := call.method == http.MethodPost && (strings.HasSuffix(call.path, "/messages/send") || call.path == draftPath); {
-	case !isSend:
-		return []*lanes{l.grantCalls}, call.ids[0]
-	case strings.HasPrefix(x.contentType(), "multipart/"):
-		return []*lanes{l.multipartSends, l.sends}, call.ids[0]
+// pass waits until a request of x may go.
+func (l *limiter) pass(ctx context.Context, x *exchange) error {
+	switch {
+	case x.call.lane == laneApplication:
+		return lanes.Pass(ctx, "", l.applicationCalls)
+	case x.call.lane == laneGrant:
+		return lanes.Pass(ctx, x.call.ids[0], l.grantCalls)
+	case x.body.IsMultipart():
+		return lanes.Pass(ctx, x.call.ids[0], l.multipartSends, l.sends)
 	default:
-		return []*lanes{l.sends}, call.ids[0]
-	}
-}
-
-// minSweep is how many lanes are open before the first look for idle ones.
-const minSweep = 1024
-
-// lanes are the lanes of one kind of request, one for each owner. A lane whose
-// next request could go at once is like a new one and can be forgotten, so there
-// are at most about twice as many as were in use within the time between two
-// requests, or minSweep.
-type lanes struct {
-	rate rate.Limit
-
-	mu      sync.Mutex
-	open    map[string]*lane
-	sweepAt int
-}
-
-// lane lets requests through one by one.
-type lane struct {
-	limiter *rate.Limiter
-	turn    chan struct{} // holds a value while a request waits for the limiter
-	users   int           // guarded by lanes.mu
-}
-
-func (l *lanes) enter(owner string) *lane {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	entered := l.open[owner]
-	if entered == nil {
-		if len(l.open) >= l.sweepAt {
-			l.sweep()
-		}
-		entered = &lane{limiter: rate.NewLimiter(l.rate, 1), turn: make(chan struct{}, 1)}
-		l.open[owner] = entered
-	}
-	entered.users++
-	return entered
-}
-
-func (l *lanes) leave(left *lane) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	left.users--
-}
-
-// sweep forgets idle lanes. What is left goes into a new map, because a map does
-// not shrink.
-func (l *lanes) sweep() {
-	inUse := make(map[string]*lane)
-	for owner, lane := range l.open {
-		if lane.users > 0 || lane.limiter.Tokens() < 1 {
-			inUse[owner] = lane
-		}
-	}
-	l.open, l.sweepAt = inUse, max(minSweep, 2*len(inUse))
-}
-
-// pass waits for the turn of a request. If it has to pass others too, it does that
-// just before it goes, so that it does not go together with one behind it that had
-// to wait there as well.
-func (l *lanes) pass(ctx context.Context, owner string, others []*lanes) error {
-	lane := l.enter(owner)
-	defer l.leave(lane)
-	// Only the first in the line takes from the limiter: one that is given up behind
-	// others could not be given back to it.
-	select {
-	case lane.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-lane.turn }()
-	if len(others) > 0 {
-		free := lane.limiter.Reserve()
-		delay := free.Delay()
-		free.Cancel()
-		if err := await(ctx, delay); err != nil {
-			return err
-		}
-		if err := others[0].pass(ctx, owner, others[1:]); err != nil {
-			return err
-		}
-	}
-	reserved := lane.limiter.Reserve()
-	err := await(ctx, reserved.Delay())
-	if err != nil {
-		reserved.Cancel()
-	}
-	return err
-}
-
-func await(ctx context.Context, delay time.Duration) error {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+		return lanes.Pass(ctx, x.call.ids[0], l.sends)
 	}
 }
 
@@ -219,8 +118,7 @@ func (x *exchange) admit(ctx context.Context, until time.Time) error {
 		waiting, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
-	all, owner := x.client.limiter.lanesOf(x)
-	err := all[0].pass(waiting, owner, all[1:])
+	err := x.client.limiter.pass(waiting, x)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("while waiting for the rate limit: %w", ended(ctx))

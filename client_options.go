@@ -78,29 +78,19 @@ func WithResponse(response *Response) RequestOption {
 	})
 }
 
-// begin empties the response of a call, so that one that fails early does not have
-// that of the call before.
-func begin(opts []RequestOption) {
-	var config requestConfig
-	for _, opt := range opts {
-		if opt != nil {
-			_ = opt.applyRequest(&config) // the call refuses it
-		}
-	}
-	if config.response != nil {
-		*config.response = Response{}
-	}
+// An Option can be given to [NewClient], for all calls, and to one call.
+type Option interface {
+	ClientOption
+	RequestOption
 }
 
-// TimeoutOption is what [WithTimeout] returns: an option for a Client and for one
-// call.
-type TimeoutOption struct{ limit time.Duration }
+type timeoutOption struct{ limit time.Duration }
 
-// WithTimeout limits each attempt of a call, answer included, instead of the
-// default: 150 s for a send, which Nylas recommends because a self-hosted
-// Exchange can take two minutes, and 30 s for all other calls. Given to a
-// [Client] it holds for all its calls, sends too; given to a call it comes before
-// that of the Client. A duration that is not positive is refused.
+// WithTimeout limits each attempt of a call, including reading the answer. The defaults
+// are 150 s for a send, which Nylas recommends because a self-hosted Exchange can take
+// two minutes, 100 s for other calls that Nylas passes on to the mail provider, and 30 s
+// for the rest. A limit that is given to [NewClient] applies to all calls, sends too; one
+// that is given to a call takes precedence. A duration that is not positive is refused.
 //
 // An attempt that runs into the limit is repeated like any other that was not
 // answered, and its error matches [os.ErrDeadlineExceeded]. A short limit does not
@@ -108,12 +98,12 @@ type TimeoutOption struct{ limit time.Duration }
 // and waits, use a context.
 //
 // https://developer.nylas.com/docs/v3/email/send-email/
-func WithTimeout(limit time.Duration) TimeoutOption { return TimeoutOption{limit} }
+func WithTimeout(limit time.Duration) Option { return timeoutOption{limit} }
 
-func (o TimeoutOption) applyClient(c *clientConfig) error   { return o.apply(&c.timeout) }
-func (o TimeoutOption) applyRequest(c *requestConfig) error { return o.apply(&c.timeout) }
+func (o timeoutOption) applyClient(c *clientConfig) error   { return o.apply(&c.timeout) }
+func (o timeoutOption) applyRequest(c *requestConfig) error { return o.apply(&c.timeout) }
 
-func (o TimeoutOption) apply(timeout *time.Duration) error {
+func (o timeoutOption) apply(timeout *time.Duration) error {
 	if o.limit <= 0 {
 		return errors.New("WithTimeout: want a positive duration")
 	}

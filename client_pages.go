@@ -42,10 +42,11 @@ func (e *ListError) add(element []byte) {
 //
 // https://developer.nylas.com/docs/reference/api/#pagination
 type pages[T any] struct {
-	client  *Client
-	call    call
-	refusal error  // what is wrong with the request, if anything
-	first   string // cursor of the first page, "" for the beginning
+	client *Client
+	name   string // of the operation, for errors
+	call   call
+	check  func(*operation) error // refuses a wrong request; nil if none is wrong
+	first  string                 // cursor of the first page, "" for the beginning
 	// query returns the query for the page at a cursor. Nil is for lists that are
 	// documented to have one page: should they get more, they will have the
 	// parameter of all others.
@@ -61,16 +62,18 @@ type pageQuery struct {
 }
 
 // all goes through the pages as far as the loop does. A page may be empty while
-// there is a next one.
+// there is a next one. A page that gives its own cursor as the next one is an error;
+// longer circles are not noticed.
 func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		begin(p.opts)
-		if p.refusal != nil {
-			yield(nil, p.refusal)
-			return
+		op := p.client.begin(p.name, p.opts)
+		if p.check != nil {
+			if err := p.check(op); err != nil {
+				yield(nil, err)
+				return
+			}
 		}
 		var odd ListError
-		circle := circle{last: p.first}
 		for token := p.first; ; {
 			call := p.call
 			if p.query != nil {
@@ -78,8 +81,8 @@ func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 			} else {
 				call.query = pageQuery{token}
 			}
-			answer := pageAnswer[T]{elsewhere: p.elsewhere, odd: &odd, repeated: circle.closes}
-			err := p.client.do(ctx, call, &answer, p.opts)
+			answer := pageAnswer[T]{elsewhere: p.elsewhere, odd: &odd, asked: token}
+			err := op.do(ctx, call, &answer)
 			for _, element := range answer.elements {
 				if !yield(element, nil) {
 					return
@@ -94,36 +97,16 @@ func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 			}
 		}
 		if odd.Count > 0 {
-			yield(nil, &Error{Op: p.call.op, Message: "the list is not complete", cause: &odd})
+			yield(nil, &Error{Op: op.name, Message: "the list is not complete", cause: &odd})
 		}
 	}
-}
-
-// circle finds cursors that lead back to an earlier page, however many pages the
-// circle has, and keeps two of them: each cursor is compared with the one before,
-// and with one that moves on after 1, 2, 4, 8, ... pages (Brent's algorithm).
-type circle struct {
-	last, mark   string
-	steps, until int
-}
-
-// closes takes the next cursor, and reports whether the pages go in a circle.
-func (c *circle) closes(token string) bool {
-	if token == c.last || token == c.mark {
-		return true
-	}
-	c.last = token
-	if c.steps++; c.steps >= c.until {
-		c.mark, c.steps, c.until = token, 0, max(1, 2*c.until)
-	}
-	return false
 }
 
 // pageAnswer is the answer with one page.
 type pageAnswer[T any] struct {
 	elsewhere func(members loose.Object) jsontext.Value
 	odd       *ListError
-	repeated  func(token string) bool // takes each cursor once
+	asked     string // the cursor of this page, "" for the first one
 
 	elements []*T
 	next     string // cursor of the next page, "" if there is none
@@ -148,7 +131,7 @@ func (p *pageAnswer[T]) UnmarshalJSON(data []byte) error {
 	case 'n': // a list without elements, as some servers write it
 	case '[':
 		var values []jsontext.Value
-		if err := jsonv2.Unmarshal(list, &values, answerOptions); err != nil {
+		if err := jsonv2.Unmarshal(list, &values, loose.Options); err != nil {
 			return err
 		}
 		p.readElements(values)
@@ -166,7 +149,7 @@ func (p *pageAnswer[T]) readElements(values []jsontext.Value) {
 			continue
 		}
 		element := new(T)
-		if err := jsonv2.Unmarshal(value, element, answerOptions); err != nil {
+		if err := jsonv2.Unmarshal(value, element, loose.Options); err != nil {
 			// A field is odd. That is no reason to lose the rest, if it is known whose.
 			*element = *new(T)
 			salvage(value, element)
@@ -191,8 +174,8 @@ func (p *pageAnswer[T]) readCursor(cursor jsontext.Value) {
 	default:
 		p.wrong = "the cursor of the next page is not a string"
 	}
-	if p.next != "" && p.repeated(p.next) {
-		p.wrong = "the cursor of the next page is that of an earlier one: the list would not end"
+	if p.next != "" && p.next == p.asked {
+		p.wrong = "the cursor of the next page is that of this page: the list would not end"
 	}
 }
 

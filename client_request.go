@@ -3,6 +3,10 @@ package nylas
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,13 +24,13 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-querystring/query"
+
+	"github.com/nylastrack/nylas-go/internal/anon"
+	"github.com/nylastrack/nylas-go/internal/payload"
 )
 
 // The limits of what is sent and read.
 const (
-	// maxJSONBytes bounds a JSON request; Nylas takes 3 MB.
-	// https://developer.nylas.com/docs/v3/email/attachments/
-	maxJSONBytes = 3_000_000
 	// maxAnswerBytes bounds an answer. A message comes back with its body, which
 	// can be as large as a request, 25 MB.
 	maxAnswerBytes = 32 << 20
@@ -37,7 +41,6 @@ const (
 
 // call is one call of the API, before its options.
 type call struct {
-	op     string // for errors: "send message"
 	method string
 	path   string   // with {placeholders}, for URLs and logs
 	ids    []string // what goes into the placeholders, in their order
@@ -45,6 +48,7 @@ type call struct {
 	body   any      // goes out as JSON; nil for no body
 	limit  time.Duration
 	repeat repeat
+	lane   lane // for the rate limit
 	// partial tells that the caller chose what the answer has: its id can be left out.
 	partial bool
 
@@ -56,9 +60,36 @@ type call struct {
 	tracking []TrackingDecision
 }
 
+// operation is a method of a service that was called, with its options. Nothing can be
+// refused or done without one, so each method begins with Client.begin.
+type operation struct {
+	client *Client
+	name   string // for errors: "send message"
+	config requestConfig
+	wrong  error // of the first option that is wrong
+}
+
+// begin applies the options. It empties the Response of WithResponse, so that a call
+// that is refused does not have the one of the call before.
+func (c *Client) begin(name string, opts []RequestOption) *operation {
+	op := &operation{client: c, name: name}
+	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
+		if err := opt.applyRequest(&op.config); err != nil && op.wrong == nil {
+			op.wrong = err
+		}
+	}
+	if op.config.response != nil {
+		*op.config.response = Response{}
+	}
+	return op
+}
+
 // do makes a call and decodes the whole answer into answer.
-func (c *Client) do(ctx context.Context, call call, answer any, opts []RequestOption) error {
-	x, response, err := c.prepare(call, opts)
+func (op *operation) do(ctx context.Context, call call, answer any) error {
+	x, err := op.prepare(call)
 	if err != nil {
 		return err
 	}
@@ -66,8 +97,8 @@ func (c *Client) do(ctx context.Context, call call, answer any, opts []RequestOp
 	if err == nil {
 		err = x.decode(last, answer)
 	}
-	if response != nil {
-		*response = x.response(last)
+	if op.config.response != nil {
+		*op.config.response = x.response(last)
 	}
 	return err
 }
@@ -76,11 +107,12 @@ func (c *Client) do(ctx context.Context, call call, answer any, opts []RequestOp
 // what is known about its outcome.
 type exchange struct {
 	client *Client
+	op     *operation
 	call   call
 	url    string
-	body   *payload    // nil for none
-	key    string      // Idempotency-Key, "" for none
-	header http.Header // of the caller
+	body   *payload.Payload // nil for none
+	key    string           // Idempotency-Key, "" for none
+	header http.Header      // of the caller
 
 	retry     RetryPolicy
 	exchanges *[]Exchange // where attempts are captured, nil for nowhere
@@ -89,61 +121,67 @@ type exchange struct {
 	unknown  bool // an attempt may have been carried out, and nothing settled it
 }
 
-func (c *Client) prepare(call call, opts []RequestOption) (*exchange, *Response, error) {
-	begin(opts)
-	var config requestConfig
-	for _, opt := range opts {
-		if opt == nil {
-			continue
-		}
-		if err := opt.applyRequest(&config); err != nil {
-			return nil, nil, refuse(call.op, err.Error())
-		}
+func (op *operation) prepare(call call) (*exchange, error) {
+	if op.wrong != nil {
+		return nil, refuse(op, op.wrong.Error())
 	}
-	x := &exchange{client: c, call: call, header: config.header, retry: c.retry, exchanges: config.exchanges}
-	x.call.limit = cmp.Or(config.timeout, c.timeout, call.limit)
+	client, config := op.client, &op.config
+	x := &exchange{client: client, op: op, call: call, header: config.header, retry: client.retry, exchanges: config.exchanges}
+	x.call.limit = cmp.Or(config.timeout, client.timeout, call.limit)
 	if config.noRetry {
 		x.retry.MaxAttempts = 1
 	}
 	if call.repeat == repeatWithKey {
 		x.key = cmp.Or(config.idempotencyKey, newIdempotencyKey())
 	} else if config.idempotencyKey != "" {
-		return nil, nil, refuse(call.op, "this call takes no Idempotency-Key")
+		return nil, refuse(op, "this call takes no Idempotency-Key")
 	}
-	target, err := c.url(call)
+	target, err := client.url(call)
 	if err != nil {
-		return nil, nil, refuse(call.op, err.Error())
+		return nil, refuse(op, err.Error())
 	}
 	x.url = target
-	if x.body, err = c.encode(call, x.key); err != nil {
-		return nil, nil, err
+	if x.body, err = op.encode(call, x.key); err != nil {
+		return nil, err
 	}
-	return x, config.response, nil
+	return x, nil
 }
 
 // encode returns the body of a call, of which nothing was read yet.
-func (c *Client) encode(call call, key string) (*payload, error) {
+func (op *operation) encode(call call, key string) (*payload.Payload, error) {
 	if call.body == nil {
 		return nil, nil
 	}
 	object, err := jsonv2.Marshal(call.body, jsonv2.Deterministic(true))
 	if err != nil {
-		return nil, refuse(call.op, "the request cannot be encoded as JSON: "+encodeError(err))
+		return nil, refuse(op, "the request cannot be encoded as JSON: "+encodeError(err))
 	}
+	var body *payload.Payload
+	var wrong *payload.Error
 	if call.multipart {
-		body, wrong := encodePayload(object, call.attachments, c.boundary(key))
-		if wrong != nil {
-			e := refuse(call.op, wrong.text)
-			e.cause = wrong.cause
-			return nil, e
-		}
-		return body, nil
+		body, wrong = payload.Encode(object, payloadOf(call.attachments), op.client.boundary(key))
+	} else {
+		body, wrong = payload.JSON(object)
 	}
-	if len(object) > maxJSONBytes {
-		return nil, refuse(call.op, fmt.Sprintf(
-			"the request has %d bytes as JSON, Nylas takes at most %d", len(object), maxJSONBytes))
+	if wrong != nil {
+		e := refuse(op, wrong.Text)
+		e.cause = wrong.Cause
+		return nil, e
 	}
-	return jsonPayload(object, nil), nil
+	return body, nil
+}
+
+// boundary returns what separates the parts: the same for each request with the
+// key, as the bytes of a repetition are to be the same. The API key is in it
+// because who can guess an Idempotency-Key, and wrote what is attached, could
+// otherwise write parts of the request.
+func (c *Client) boundary(key string) string {
+	if key == "" {
+		return "nylas-go-" + rand.Text()
+	}
+	mac := hmac.New(sha256.New, []byte(c.apiKey()))
+	mac.Write([]byte("boundary " + key))
+	return "nylas-go-" + hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // encodeError says where encoding failed, and not on what.
@@ -216,20 +254,20 @@ func (x *exchange) attempt(ctx context.Context) *answer {
 
 func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 	var trace connTrace
-	body := x.body.open()
-	stream, streamed := body.(*payloadStream)
-	defer stream.end()
+	body := x.body.Open()
+	stream, streamed := body.(*payload.Reading)
+	defer stream.End()
 	// net/http does not return before a Read that it began does.
-	defer context.AfterFunc(ctx, stream.end)()
+	defer context.AfterFunc(ctx, stream.End)()
 	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, body)
 	if err != nil {
 		return &answer{err: errors.New("the request cannot be built")}
 	}
 	if streamed {
-		req.ContentLength = x.body.size()
+		req.ContentLength = x.body.Size()
 	}
 	maps.Copy(req.Header, x.header)
-	if contentType := x.contentType(); contentType != "" {
+	if contentType := x.body.ContentType(); contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
 	if x.key != "" {
@@ -245,10 +283,10 @@ func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 	captured.sends(req)
 	resp, err := x.client.http.Do(req)
 	if err != nil {
-		if failure := stream.failure(); failure != nil {
+		if failure := stream.Failure(); failure != nil {
 			return &answer{err: failure, broken: true}
 		}
-		return &answer{err: withoutURL(err), reached: trace.reached(err) && stream.wasRead()}
+		return &answer{err: anon.WithoutURL(err), reached: trace.reached(err) && stream.WasRead()}
 	}
 	captured.receives(resp)
 	defer func() { _ = resp.Body.Close() }() // nothing more is read from it
@@ -256,20 +294,12 @@ func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
 	switch {
 	case err != nil && isSuccess(a.status):
-		return &answer{err: fmt.Errorf("the answer was cut off: %w", withoutURL(err)), reached: true}
+		return &answer{err: fmt.Errorf("the answer was cut off: %w", anon.WithoutURL(err)), reached: true}
 	case len(a.body) > maxAnswerBytes:
 		// The status stands. Of the body so much is wrong that it is of no use.
 		a.body = nil
 	}
 	return a
-}
-
-// contentType returns the type of the body, "" if there is none.
-func (x *exchange) contentType() string {
-	if x.body == nil {
-		return ""
-	}
-	return x.body.contentType
 }
 
 // connTrace watches how far a request gets.
@@ -296,18 +326,6 @@ func (t *connTrace) reached(err error) bool {
 	}
 	op, ok := errors.AsType[*net.OpError](err)
 	return !ok || op.Op != "dial" && op.Op != "proxyconnect"
-}
-
-// withoutURL takes off the wrapping that names the URL, with its ids and
-// addresses. A round tripper can have put one below that of http.Client.
-func withoutURL(err error) error {
-	for {
-		wrapped, ok := errors.AsType[*url.Error](err)
-		if !ok || wrapped.Err == nil {
-			return err
-		}
-		err = wrapped.Err
-	}
 }
 
 func (x *exchange) log(ctx context.Context, a *answer, took time.Duration) {

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 )
 
 // RetryPolicy says how requests are repeated. The zero value of a field means
@@ -34,8 +32,9 @@ type RetryPolicy struct {
 	// MaxAttempts counts the first one too; 1 means to ask Nylas exactly once. The
 	// default is 4.
 	MaxAttempts int
-	// BaseDelay is the first wait, from which each further one grows by half, give
-	// or take a half at random. The default is 500 ms.
+	// BaseDelay is the first wait. Each further one is longer by half. To each the SDK
+	// adds or subtracts up to a half at random. No wait is based on more than two thirds
+	// of MaxDelay, the first one neither. The default is 500 ms.
 	BaseDelay time.Duration
 	// MaxDelay is the longest such wait, with what chance adds. The default is 20 s,
 	// or BaseDelay if that is longer.
@@ -123,7 +122,7 @@ func (x *exchange) run(ctx context.Context) (*answer, error) {
 			return a, x.fail(a, ended(ctx))
 		}
 		wait, again := pace.next(a, x.mayRepeat(a))
-		if !again || a.broken || x.body.spent() {
+		if !again || a.broken || x.body.Spent() {
 			return a, x.fail(a, nil)
 		}
 		if err := sleep(ctx, wait); err != nil {
@@ -138,28 +137,26 @@ func (x *exchange) run(ctx context.Context) (*answer, error) {
 // pace decides on the next attempt of a call.
 type pace struct {
 	policy   RetryPolicy
-	delays   backoff.ExponentialBackOff
+	delay    time.Duration // the next wait, without chance
 	start    time.Time
 	until    time.Time // when the next attempt has to begin
 	failures int
 }
 
 func newPace(policy RetryPolicy) *pace {
-	// With the half that chance can add, the longest wait is MaxDelay. Cutting waits
-	// at MaxDelay would make most of the last ones alike.
-	longest := policy.MaxDelay / 3 * 2
-	p := &pace{
-		policy: policy,
-		delays: backoff.ExponentialBackOff{
-			InitialInterval:     min(policy.BaseDelay, longest),
-			RandomizationFactor: 0.5,
-			Multiplier:          1.5,
-			MaxInterval:         longest,
-		},
-		start: time.Now(),
-	}
-	p.delays.Reset()
-	return p
+	return &pace{policy: policy, delay: min(policy.BaseDelay, longestDelay(policy)), start: time.Now()}
+}
+
+// longestDelay is what the half that chance can add makes MaxDelay. Cutting waits at
+// MaxDelay would make most of the last ones alike.
+func longestDelay(policy RetryPolicy) time.Duration { return policy.MaxDelay / 3 * 2 }
+
+// backOff returns the next wait, give or take a half, and lets the one after it grow by
+// half.
+func (p *pace) backOff() time.Duration {
+	wait := p.delay/2 + mathrand.N(p.delay+1)
+	p.delay = min(p.delay+p.delay/2, longestDelay(p.policy))
+	return wait
 }
 
 // next returns how long to wait for the next attempt, and whether there is one.
@@ -177,7 +174,7 @@ func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
 		if p.failures++; p.failures >= p.policy.MaxAttempts {
 			return 0, false
 		}
-		wait = p.delays.NextBackOff()
+		wait = p.backOff()
 		window = repeatWindow
 	default:
 		return 0, false

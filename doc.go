@@ -21,9 +21,8 @@
 //	}, receive.Secret(secret))
 //	http.Handle("/webhooks/nylas", receiver)
 //
-// It answers 200 only when the function returned nil, so what is behind it decides
-// what is safe. How to change its secret without losing an event is at
-// [Receiver.RotateSecret] and [WithSecretSource].
+// Return nil once the event is safely stored: the receiver answers 200 then, and 503
+// after an error, so that Nylas tries again.
 //
 // Subscribe it, once it can be reached:
 //
@@ -32,15 +31,11 @@
 //		WebhookURL:   "https://acme.dev/webhooks/nylas",
 //	})
 //
-// # Files
+// # Packages
 //
-// client.go and client_*.go hold the [Client], its options, repeating and
-// [Error]; messages.go and messages_*.go sending and reading; tracking.go
-// [TrackingOptions] and tracking_*.go what is done before a send, labels, and what
-// Nylas has recorded; webhooks.go and webhooks_*.go the destinations and channels;
-// events.go and events_*.go the [Receiver] and all that is behind
-// it. Package events decodes notifications, package nylastest is a local Nylas
-// that really tracks, for tests and for trying things without an account.
+// Package preflight checks a mail before it is sent. Package receive takes what Nylas
+// delivers, package events decodes it. Package nylastest is a local Nylas that really
+// tracks, for tests and for trying things without an account.
 //
 // The SDK is unofficial. Nothing here was tried against a live account.
 package nylas

@@ -95,8 +95,7 @@ const (
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (c *Client) Subscribe(ctx context.Context, req *SubscribeRequest, opts ...RequestOption) (*Webhook, error) {
-	begin(opts)
-	const op = "subscribe"
+	op := c.begin("subscribe", opts)
 	switch {
 	case req == nil:
 		return nil, refuse(op, "the request is nil")
@@ -139,8 +138,7 @@ func (c *Client) Subscribe(ctx context.Context, req *SubscribeRequest, opts ...R
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-new-secret/
 func (c *Client) Rotate(ctx context.Context, store receive.SecretStore, opts ...RequestOption) error {
-	begin(opts)
-	k := &keeper{client: c, op: "rotate", store: store, overlap: defaultOverlap}
+	k := &keeper{client: c, store: store, overlap: defaultOverlap}
 	for _, opt := range opts {
 		if overlap, ok := opt.(overlapOption); ok {
 			k.overlap = time.Duration(overlap)
@@ -148,6 +146,7 @@ func (c *Client) Rotate(ctx context.Context, store receive.SecretStore, opts ...
 			k.opts = append(k.opts, opt)
 		}
 	}
+	k.op = c.begin("rotate", k.opts)
 	switch {
 	case store == nil:
 		return refuse(k.op, "the store is nil")
@@ -187,7 +186,7 @@ func (overlapOption) applyRequest(*requestConfig) error {
 // receive.ErrChanged if another call was faster: then all begins again.
 type keeper struct {
 	client  *Client
-	op      string
+	op      *operation
 	store   receive.SecretStore
 	overlap time.Duration
 	opts    []RequestOption
@@ -239,7 +238,7 @@ func (k *keeper) load(ctx context.Context) (receive.SecretState, error) {
 	for {
 		state, err := k.store.Load(ctx)
 		if err != nil {
-			return state, &Error{Op: k.op, Message: "the store of secrets cannot be read", cause: err}
+			return state, &Error{Op: k.op.name, Message: "the store of secrets cannot be read", cause: err}
 		}
 		if state.Busy == "" || !time.Now().Before(state.BusyUntil) {
 			return state, nil
@@ -252,7 +251,7 @@ func (k *keeper) load(ctx context.Context) (receive.SecretState, error) {
 
 func (k *keeper) pause(ctx context.Context) error {
 	if err := sleep(ctx, leasePoll); err != nil {
-		return &Error{Op: k.op, Message: "another call is busy with the webhook", cause: err}
+		return &Error{Op: k.op.name, Message: "another call is busy with the webhook", cause: err}
 	}
 	return nil
 }
@@ -285,11 +284,11 @@ func (k *keeper) exists(ctx context.Context, state receive.SecretState, id strin
 	now, err := k.store.Load(ctx)
 	switch {
 	case err != nil:
-		return &Error{Op: k.op, Message: "the store of secrets cannot be read", cause: err}
+		return &Error{Op: k.op.name, Message: "the store of secrets cannot be read", cause: err}
 	case !now.Equal(state):
 		return receive.ErrChanged
 	}
-	return &Error{Op: k.op, refused: []error{ErrWebhookExists}, Message: fmt.Sprintf(
+	return &Error{Op: k.op.name, refused: []error{ErrWebhookExists}, Message: fmt.Sprintf(
 		"the webhook %q for the URL exists, and the store does not know its secret: set Adopt, or delete it", id)}
 }
 
@@ -319,7 +318,7 @@ func (k *keeper) lease(
 ) (*Webhook, error) {
 	busy.Owner, busy.BusyUntil = rand.Text(), time.Now().UTC().Truncate(storedPrecision).Add(leaseTime)
 	if err := k.store.Swap(ctx, old, busy); err != nil {
-		return nil, &Error{Op: k.op, Message: "nothing was done, because the store of secrets could not be written", cause: err}
+		return nil, &Error{Op: k.op.name, Message: "nothing was done, because the store of secrets could not be written", cause: err}
 	}
 	doing, cancel := context.WithDeadlineCause(ctx, busy.BusyUntil.Add(-leaseRest),
 		fmt.Errorf("the time for it in the lease is over: %w", context.DeadlineExceeded))
@@ -333,7 +332,7 @@ func (k *keeper) lease(
 		return nil, err
 	case err != nil: // nothing was done
 		if failed := k.store.Swap(ctx, busy, old); failed != nil && !errors.Is(failed, receive.ErrChanged) {
-			err = errors.Join(err, fmt.Errorf("nylas: %s: the store of secrets could not be written: %w", k.op, failed))
+			err = errors.Join(err, fmt.Errorf("nylas: %s: the store of secrets could not be written: %w", k.op.name, failed))
 		}
 		return nil, err
 	}
@@ -354,7 +353,7 @@ func (k *keeper) lease(
 		}
 	}
 	if err := k.store.Swap(ctx, busy, settled); err != nil {
-		return nil, &Error{Op: k.op, OutcomeUnknown: true, cause: err, Message: fmt.Sprintf(
+		return nil, &Error{Op: k.op.name, OutcomeUnknown: true, cause: err, Message: fmt.Sprintf(
 			"the secret of webhook %q could not be saved: call it again", settled.WebhookID)}
 	}
 	return webhook, nil

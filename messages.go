@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -106,7 +105,7 @@ func storedRequest(req any) ([]byte, error) {
 	if unfit, ok := errors.AsType[contentError](err); ok {
 		reason += ": " + string(unfit)
 	}
-	return nil, refuse("encode request", reason)
+	return nil, refuse(&operation{name: "encode request"}, reason)
 }
 
 // Template names a template that is stored at Nylas.
@@ -266,37 +265,21 @@ func (a *messageAnswer) message() *Message {
 func (s *MessageService) Send(
 	ctx context.Context, grantID string, req *SendMessageRequest, opts ...RequestOption,
 ) (*Message, error) {
-	begin(opts)
-	const op = "send message"
-	if req == nil {
-		return nil, refuse(op, "the request is nil")
+	op := s.client.begin("send message", opts)
+	var query sendQuery
+	if req != nil {
+		query.Fields = req.Fields
 	}
-	if err := req.check(op); err != nil {
-		return nil, err
-	}
-	allowed := *req
-	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
-	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, allowed.To, allowed.CC, allowed.BCC)
-	if err != nil {
-		return nil, err
-	}
-	allowed.TrackingOptions = options
 	var answer messageAnswer
-	err = s.client.do(ctx, call{
-		op:     op,
+	if err := submit(ctx, op, req, call{
 		method: http.MethodPost,
-		path:   "/v3/grants/{grant_id}/messages/send",
-		ids:    []string{grantID},
-		query:  sendQuery{req.Fields},
-		body:   allowed.wire(),
+		path:   "/v3/grants/{grant_id}/messages/send", lane: laneSend,
+		ids:   []string{grantID},
+		query: query,
+
 		limit:  sendTimeout,
 		repeat: repeatWithKey,
-
-		multipart:   true,
-		attachments: req.Attachments,
-		tracking:    decided,
-	}, &answer, opts)
-	if err != nil {
+	}, &answer); err != nil {
 		return nil, err
 	}
 	return answer.message(), nil

@@ -1,22 +1,13 @@
 package nylas
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"mime"
-	"os"
-	"path"
-	"path/filepath"
-	"strings"
-	"sync/atomic"
-	"unicode"
-	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/nylastrack/nylas-go/internal/payload"
 )
 
 // Attachment is a file that goes out with a message.
@@ -82,21 +73,27 @@ func (e contentError) Error() string { return "nylas: encode attachment: " + str
 // MarshalJSON encodes the attachment; see [Attachment].
 func (a Attachment) MarshalJSON() ([]byte, error) {
 	encoded := attachmentJSON{Filename: a.Filename, ContentType: a.ContentType, ContentID: a.ContentID}
-	switch content := a.Content.(type) {
-	case nil:
-	case bytesContent:
+	if a.Content == nil {
+		return encodedAttachment(encoded)
+	}
+	switch content := a.Content.content().(type) {
+	case payload.Bytes:
 		encoded.Content = append([]byte{}, content...)
-	case fileContent:
+	case payload.File:
 		encoded.Path = new(string(content))
-	case *fsContent:
+	case *payload.FS:
 		return nil, contentError("an FSContent belongs to a file system of this program: use FileContent or BytesContent")
-	case *streamContent:
+	case *payload.Stream:
 		return nil, contentError("a StreamContent is a function: use FileContent or BytesContent")
-	case *readerContent:
+	case *payload.Reader:
 		return nil, contentError("a ReaderContent can be read only once: use FileContent or BytesContent")
 	default:
 		return nil, contentError("the content is of an unknown kind")
 	}
+	return encodedAttachment(encoded)
+}
+
+func encodedAttachment(encoded attachmentJSON) ([]byte, error) {
 	data, err := jsonv2.Marshal(encoded)
 	if err != nil {
 		return nil, contentError(encodeError(err))
@@ -125,101 +122,37 @@ func (a *Attachment) UnmarshalJSON(data []byte) error {
 // AttachmentContent is the content of an [Attachment]. The functions below return one;
 // there are no other kinds.
 type AttachmentContent interface {
-	// filename is the name that the content has by itself, or "".
-	filename() string
-	// measure returns the number of bytes, or UnknownSize.
-	measure() (int64, error)
-	// open begins to read from the start.
-	open() (io.ReadCloser, error)
+	content() payload.Content
 }
+
+type attachmentContent struct{ payload.Content }
+
+func (c attachmentContent) content() payload.Content { return c.Content }
 
 // UnknownSize is the size of a content whose size is not known beforehand. The SDK
 // sends such a request as chunked multipart/form-data. If the request exceeds 25 MiB,
 // the SDK breaks it off with an error that matches [ErrInvalidRequest]. Nylas then has
 // only a part of the request and sends nothing.
-const UnknownSize int64 = -1
+const UnknownSize = payload.UnknownSize
 
 // BytesContent returns a content in memory. The bytes must not change until the call
 // returns.
-func BytesContent(content []byte) AttachmentContent { return bytesContent(content) }
-
-type bytesContent []byte
-
-func (c bytesContent) filename() string        { return "" }
-func (c bytesContent) measure() (int64, error) { return int64(len(c)), nil }
-func (c bytesContent) open() (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(c)), nil
+func BytesContent(content []byte) AttachmentContent {
+	return attachmentContent{payload.Bytes(content)}
 }
 
 // FileContent returns the content of a regular file. The call looks up the size when
 // it begins. Errors wrap those of package os, without the path. Anything but a
 // regular file, such as a named pipe, is an error, also if the file was replaced
 // between two attempts.
-func FileContent(name string) AttachmentContent { return fileContent(name) }
-
-type fileContent string
-
-func (c fileContent) filename() string { return filepath.Base(string(c)) }
-
-func (c fileContent) measure() (int64, error) { return measureFile(os.Stat(string(c))) }
-
-// open must not wait for the other end of a named pipe: no context ends that.
-func (c fileContent) open() (io.ReadCloser, error) {
-	file, err := os.OpenFile(string(c), os.O_RDONLY|openNonblock, 0)
-	if err != nil {
-		return nil, err
-	}
-	return regular(file)
-}
+func FileContent(name string) AttachmentContent { return attachmentContent{payload.File(name)} }
 
 // FSContent returns the content of a regular file in a file system, such as an
 // [embed.FS]. It is like [FileContent], with one difference: it checks the kind of the
 // file before it opens it, so a file that is replaced by a named pipe in between can
 // block.
-func FSContent(fsys fs.FS, name string) AttachmentContent { return &fsContent{fsys, name} }
-
-type fsContent struct {
-	fsys fs.FS
-	name string
-}
-
-func (c *fsContent) filename() string { return path.Base(c.name) }
-
-func (c *fsContent) measure() (int64, error) {
-	if c.fsys == nil {
-		return 0, errors.New("the file system is nil")
-	}
-	return measureFile(fs.Stat(c.fsys, c.name))
-}
-
-func (c *fsContent) open() (io.ReadCloser, error) {
-	if _, err := c.measure(); err != nil {
-		return nil, err
-	}
-	file, err := c.fsys.Open(c.name)
-	if err != nil {
-		return nil, err
-	}
-	return regular(file)
-}
-
-func measureFile(info fs.FileInfo, err error) (int64, error) {
-	switch {
-	case err != nil:
-		return 0, err
-	case !info.Mode().IsRegular():
-		return 0, errors.New("it is not a regular file")
-	}
-	return info.Size(), nil
-}
-
-// regular returns an open file if it is a regular one, and closes it otherwise.
-func regular(file fs.File) (io.ReadCloser, error) {
-	if _, err := measureFile(file.Stat()); err != nil {
-		_ = file.Close() // nothing was read
-		return nil, err
-	}
-	return file, nil
+func FSContent(fsys fs.FS, name string) AttachmentContent {
+	return attachmentContent{&payload.FS{FS: fsys, Name: name}}
 }
 
 // StreamContent returns a content of size bytes, or of [UnknownSize]. Each attempt
@@ -231,29 +164,7 @@ func regular(file fs.File) (io.ReadCloser, error) {
 // after the Read. If open or the stream panics, the call fails as if reading had
 // failed.
 func StreamContent(size int64, open func() (io.ReadCloser, error)) AttachmentContent {
-	return &streamContent{size, open}
-}
-
-type streamContent struct {
-	size   int64
-	opener func() (io.ReadCloser, error)
-}
-
-func (c *streamContent) filename() string { return "" }
-
-func (c *streamContent) measure() (int64, error) {
-	if c.opener == nil {
-		return 0, errors.New("the function is nil")
-	}
-	return max(c.size, UnknownSize), nil
-}
-
-func (c *streamContent) open() (io.ReadCloser, error) {
-	stream, err := c.opener()
-	if err == nil && stream == nil {
-		err = errors.New("the function returned nil")
-	}
-	return stream, err
+	return attachmentContent{&payload.Stream{Size: size, Opener: open}}
 }
 
 // ReaderContent returns a content of size bytes, or of [UnknownSize], that can be read
@@ -267,169 +178,17 @@ func (c *streamContent) open() (io.ReadCloser, error) {
 // If r is an [io.Closer], the SDK closes it when the attempt that read from it ends,
 // perhaps during a Read, as net/http does with the body of a request.
 func ReaderContent(size int64, r io.Reader) AttachmentContent {
-	return &readerContent{size: size, r: r}
+	return attachmentContent{&payload.Reader{Size: size, R: r}}
 }
 
-type readerContent struct {
-	size    int64
-	r       io.Reader
-	started atomic.Bool
-}
-
-var errReadBefore = errors.New("it was read before, and can be read only once")
-
-func (c *readerContent) filename() string { return "" }
-
-func (c *readerContent) measure() (int64, error) {
-	switch {
-	case c.r == nil:
-		return 0, errors.New("the reader is nil")
-	case c.started.Load():
-		return 0, errReadBefore
-	}
-	return max(c.size, UnknownSize), nil
-}
-
-func (c *readerContent) open() (io.ReadCloser, error) {
-	if !c.started.CompareAndSwap(false, true) {
-		return nil, errReadBefore
-	}
-	if stream, ok := c.r.(io.ReadCloser); ok {
-		return stream, nil
-	}
-	return io.NopCloser(c.r), nil
-}
-
-// attachmentError says which attachment is meant.
-func attachmentError(index int, err *payloadError) *payloadError {
-	return &payloadError{fmt.Sprintf("Attachments[%d] %s", index, err.text), err.cause}
-}
-
-// defaultContentType is for what nobody knows better. RFC 2046, section 4.5.1.
-const defaultContentType = "application/octet-stream"
-
-// attachedFile is an attachment that was checked, with what it left out.
-type attachedFile struct {
-	Filename    string `json:"filename"`
-	ContentType string `json:"content_type"`
-	ContentID   string `json:"content_id,omitzero"`
-
-	index   int
-	size    int64
-	content AttachmentContent
-}
-
-// checkAttachments refuses what could not be sent, or could change the request
-// around it.
-func checkAttachments(attachments []Attachment) ([]attachedFile, *payloadError) {
-	files := make([]attachedFile, len(attachments))
-	contentIDs := make(map[string]bool)
-	readers := make(map[*readerContent]int)
+// payloadOf returns attachments as they are put into a payload.
+func payloadOf(attachments []Attachment) []payload.Attachment {
+	files := make([]payload.Attachment, len(attachments))
 	for i, a := range attachments {
-		file, err := a.check()
-		once, isReader := a.Content.(*readerContent)
-		other, taken := readers[once]
-		switch {
-		case err != nil:
-		case a.ContentID != "" && contentIDs[a.ContentID]:
-			err = &payloadError{text: "has the same ContentID as another one"}
-		case isReader && taken:
-			err = &payloadError{text: fmt.Sprintf("has the ReaderContent of Attachments[%d], which can be read only once: "+
-				"use BytesContent or StreamContent for both", other)}
+		files[i] = payload.Attachment{Filename: a.Filename, ContentType: a.ContentType, ContentID: a.ContentID}
+		if a.Content != nil {
+			files[i].Content = a.Content.content()
 		}
-		if err != nil {
-			return nil, attachmentError(i, err)
-		}
-		contentIDs[a.ContentID] = true
-		if isReader {
-			readers[once] = i
-		}
-		file.index = i
-		files[i] = file
 	}
-	return files, nil
-}
-
-func (a Attachment) check() (attachedFile, *payloadError) {
-	if a.Content == nil {
-		return attachedFile{}, &payloadError{text: "has no Content"}
-	}
-	file := attachedFile{
-		Filename:  cmp.Or(a.Filename, a.Content.filename()),
-		ContentID: a.ContentID,
-		content:   a.Content,
-	}
-	file.ContentType = cmp.Or(a.ContentType, mime.TypeByExtension(path.Ext(file.Filename)), defaultContentType)
-	size, err := a.Content.measure()
-	switch {
-	case err != nil:
-		return file, &payloadError{"cannot be read", withoutPath(err)}
-	case file.Filename == "":
-		return file, &payloadError{text: "has no Filename"}
-	case !utf8.ValidString(file.Filename):
-		return file, &payloadError{text: "has a Filename that is not UTF-8"}
-	case strings.ContainsFunc(file.Filename, unfitForFilename):
-		return file, &payloadError{text: "has a Filename with a control character or a directory"}
-	case !isMediaType(file.ContentType):
-		return file, &payloadError{text: "has a ContentType that is not a media type"}
-	case strings.ContainsFunc(a.ContentID, unfitForContentID):
-		return file, &payloadError{text: "has a ContentID with other characters than ASCII letters, digits and " + contentIDChars}
-	case isPartName(a.ContentID):
-		return file, &payloadError{text: "has a ContentID that is the name of another part"}
-	}
-	file.size = size
-	return file, nil
-}
-
-// unfitForFilename finds what ends a line for somebody, and what separates
-// directories: a backslash does that for some, and escapes for others.
-func unfitForFilename(r rune) bool {
-	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '/' || r == '\\'
-}
-
-// contentIDChars are the characters that a ContentID may have beside ASCII letters
-// and digits, which are all that Nylas documents. A content id has the form of an
-// address, and these need no escaping in a cid: URL.
-//
-// https://developer.nylas.com/docs/v3/email/attachments/
-// https://www.rfc-editor.org/rfc/rfc2392#section-2
-const contentIDChars = ". _ - + @"
-
-func unfitForContentID(r rune) bool {
-	isLetterOrDigit := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-	return !isLetterOrDigit && (r == ' ' || !strings.ContainsRune(contentIDChars, r))
-}
-
-// isMediaType reports whether a value is one type with its parameters, on one line.
-func isMediaType(value string) bool {
-	if strings.TrimSpace(value) != value {
-		return false // a header would come out without it
-	}
-	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return false
-	}
-	mediaType, _, err := mime.ParseMediaType(value)
-	return err == nil && strings.Contains(mediaType, "/")
-}
-
-// isPartName reports whether a part that is not inline can have the name.
-func isPartName(name string) bool {
-	number, ok := strings.CutPrefix(name, filePartPrefix)
-	return name == messagePart || name == draftPart || ok && number != "" && strings.Trim(number, "0123456789") == ""
-}
-
-// withoutPath takes off the wrapping that names a file or a URL: such a name can
-// tell whose it is. The text of a panic has none.
-func withoutPath(err error) error {
-	if _, ok := errors.AsType[*contentPanicError](err); ok {
-		return err
-	}
-	err = withoutURL(err)
-	for {
-		wrapped, ok := errors.AsType[*fs.PathError](err)
-		if !ok || wrapped.Err == nil {
-			return err
-		}
-		err = wrapped.Err
-	}
+	return files
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // check refuses what Nylas is documented to refuse.
-func (r *SendMessageRequest) check(op string) error {
+func (r *SendMessageRequest) check(op *operation) error {
 	switch {
 	case len(r.To) == 0:
 		return refuse(op, "To is empty: a message needs at least one recipient")
@@ -50,7 +50,7 @@ func (r *SendMessageRequest) check(op string) error {
 }
 
 // check refuses what Nylas is documented to refuse.
-func (r *SendTransactionalRequest) check(op string) error {
+func (r *SendTransactionalRequest) check(op *operation) error {
 	switch {
 	case len(r.To) == 0:
 		return refuse(op, "To is empty: a message needs at least one recipient")
@@ -77,7 +77,7 @@ func (r *SendTransactionalRequest) check(op string) error {
 }
 
 // check refuses what Nylas is documented to refuse.
-func (r *CreateDraftRequest) check(op string) error {
+func (r *CreateDraftRequest) check(op *operation) error {
 	if len(r.From) > 1 {
 		return refuse(op, "From has more than one participant")
 	}
@@ -95,7 +95,7 @@ func (r *CreateDraftRequest) check(op string) error {
 	return r.TrackingOptions.check(op)
 }
 
-func (r *UpdateDraftRequest) check(op string) error {
+func (r *UpdateDraftRequest) check(op *operation) error {
 	if err := checkParticipants(op, []participantList{
 		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
 	}); err != nil {
@@ -109,7 +109,7 @@ func (r *UpdateDraftRequest) check(op string) error {
 
 // check takes a flag that is not set for one that may be on: what the draft has is
 // not known here.
-func (o *UpdateTrackingOptions) check(op string) error {
+func (o *UpdateTrackingOptions) check(op *operation) error {
 	if o == nil {
 		return nil
 	}
@@ -130,7 +130,7 @@ type participantList struct {
 	participants []Participant
 }
 
-func checkParticipants(op string, lists []participantList) error {
+func checkParticipants(op *operation, lists []participantList) error {
 	for _, list := range lists {
 		for i, participant := range list.participants {
 			if strings.TrimSpace(participant.Email) == "" {
@@ -141,7 +141,7 @@ func checkParticipants(op string, lists []participantList) error {
 	return nil
 }
 
-func checkSendAt(op string, sendAt time.Time) error {
+func checkSendAt(op *operation, sendAt time.Time) error {
 	if !sendAt.IsZero() && !sendAt.After(time.Now()) {
 		return refuse(op, "SendAt is not in the future")
 	}
@@ -152,7 +152,7 @@ func tooFarAhead(sendAt time.Time) bool {
 	return !sendAt.IsZero() && time.Until(sendAt) > maxScheduleDays*24*time.Hour
 }
 
-func checkMetadata(op string, metadata map[string]string) error {
+func checkMetadata(op *operation, metadata map[string]string) error {
 	if len(metadata) > maxMetadataPairs {
 		return refuse(op, fmt.Sprintf("Metadata has %d pairs, Nylas takes at most %d", len(metadata), maxMetadataPairs))
 	}
@@ -175,7 +175,7 @@ var recipientHeaders = []string{"to", "cc", "bcc"}
 // header, which could name a recipient whom no policy was asked about.
 //
 // https://www.rfc-editor.org/rfc/rfc5322#section-2.2
-func checkHeaders(op string, headers []Header) error {
+func checkHeaders(op *operation, headers []Header) error {
 	for i, header := range headers {
 		switch {
 		case header.Name == "" || strings.ContainsFunc(header.Name, notInHeaderName):

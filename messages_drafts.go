@@ -211,28 +211,12 @@ func (a *draftAnswer) draft() *Draft {
 //
 // https://developer.nylas.com/docs/reference/api/drafts/post-draft/
 func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDraftRequest, opts ...RequestOption) (*Draft, error) {
-	begin(opts)
-	const op = "create draft"
-	if req == nil {
-		return nil, refuse(op, "the request is nil")
-	}
-	if err := req.check(op); err != nil {
-		return nil, err
-	}
-	allowed := *req
-	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
-	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions, allowed.To, allowed.CC, allowed.BCC)
-	if err != nil {
-		return nil, err
-	}
-	allowed.TrackingOptions = options
+	op := s.client.begin("create draft", opts)
 	var answer draftAnswer
-	err = s.client.do(ctx, call{
-		op: op, method: http.MethodPost, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID},
-		body: allowed.wire(), limit: mailboxTimeout, repeat: repeatUnsent,
-		multipart: true, attachments: req.Attachments, tracking: decided,
-	}, &answer, opts)
-	if err != nil {
+	if err := submit(ctx, op, req, call{
+		method: http.MethodPost, path: "/v3/grants/{grant_id}/drafts", lane: laneGrant, ids: []string{grantID},
+		limit: mailboxTimeout, repeat: repeatUnsent,
+	}, &answer); err != nil {
 		return nil, err
 	}
 	return answer.draft(), nil
@@ -244,9 +228,9 @@ func (s *DraftService) Create(ctx context.Context, grantID string, req *CreateDr
 // https://developer.nylas.com/docs/reference/api/drafts/get-draft-id/
 func (s *DraftService) Get(ctx context.Context, grantID, draftID string, opts ...RequestOption) (*Draft, error) {
 	var answer draftAnswer
-	err := s.client.do(ctx, call{
-		op: "get draft", method: http.MethodGet, path: draftPath, ids: []string{grantID, draftID}, limit: mailboxTimeout,
-	}, &answer, opts)
+	err := s.client.begin("get draft", opts).do(ctx, call{
+		method: http.MethodGet, path: draftPath, lane: laneGrant, ids: []string{grantID, draftID}, limit: mailboxTimeout,
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +248,6 @@ const draftPath = "/v3/grants/{grant_id}/drafts/{draft_id}"
 func (s *DraftService) List(
 	ctx context.Context, grantID string, req *ListDraftsRequest, opts ...RequestOption,
 ) iter.Seq2[*Draft, error] {
-	const op = "list drafts"
 	var query ListDraftsRequest
 	if req != nil {
 		query = *req
@@ -273,11 +256,12 @@ func (s *DraftService) List(
 	}
 	return pages[Draft]{
 		client: s.client,
+		name:   "list drafts",
 		call: call{
-			op: op, method: http.MethodGet, path: "/v3/grants/{grant_id}/drafts", ids: []string{grantID}, limit: mailboxTimeout,
+			method: http.MethodGet, path: "/v3/grants/{grant_id}/drafts", lane: laneGrant, ids: []string{grantID}, limit: mailboxTimeout,
 		},
-		refusal: checkList(op, query.PageSize, query.AnyEmail),
-		first:   query.PageToken,
+		check: func(op *operation) error { return checkList(op, query.PageSize, query.AnyEmail) },
+		first: query.PageToken,
 		query: func(token string) any {
 			page := query
 			page.PageToken = token
@@ -297,29 +281,12 @@ func (s *DraftService) List(
 func (s *DraftService) Update(
 	ctx context.Context, grantID, draftID string, req *UpdateDraftRequest, opts ...RequestOption,
 ) (*Draft, error) {
-	begin(opts)
-	const op = "update draft"
-	if req == nil {
-		return nil, refuse(op, "the request is nil")
-	}
-	if err := req.check(op); err != nil {
-		return nil, err
-	}
-	allowed := *req
-	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
-	allowed.TrackingOptions = req.TrackingOptions.clone()
-	options, decided, err := s.allowed(ctx, op, &allowed)
-	if err != nil {
-		return nil, err
-	}
-	allowed.TrackingOptions = options
+	op := s.client.begin("update draft", opts)
 	var answer draftAnswer
-	err = s.client.do(ctx, call{
-		op: op, method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
-		body: allowed.wire(), limit: mailboxTimeout,
-		multipart: true, attachments: req.Attachments, tracking: decided,
-	}, &answer, opts)
-	if err != nil {
+	if err := submit(ctx, op, req, call{
+		method: http.MethodPut, path: draftPath, lane: laneGrant, ids: []string{grantID, draftID},
+		limit: mailboxTimeout,
+	}, &answer); err != nil {
 		return nil, err
 	}
 	return answer.draft(), nil
@@ -330,9 +297,9 @@ func (s *DraftService) Update(
 //
 // https://developer.nylas.com/docs/reference/api/drafts/delete-drafts-id/
 func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts ...RequestOption) error {
-	return gone(s.client.do(ctx, call{
-		op: "delete draft", method: http.MethodDelete, path: draftPath, ids: []string{grantID, draftID}, limit: mailboxTimeout,
-	}, nil, opts))
+	return gone(s.client.begin("delete draft", opts).do(ctx, call{
+		method: http.MethodDelete, path: draftPath, lane: laneGrant, ids: []string{grantID, draftID}, limit: mailboxTimeout,
+	}, nil))
 }
 
 // Send sends a draft, with the tracking options that are stored with it. req may be
@@ -353,21 +320,21 @@ func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts
 func (s *DraftService) Send(
 	ctx context.Context, grantID, draftID string, req *SendDraftRequest, opts ...RequestOption,
 ) (*Message, error) {
-	begin(opts)
+	op := s.client.begin("send draft", opts)
 	send := call{
-		op: "send draft", method: http.MethodPost, path: draftPath, ids: []string{grantID, draftID},
+		method: http.MethodPost, path: draftPath, lane: laneSend, ids: []string{grantID, draftID},
 		limit: sendTimeout, repeat: repeatUnsent,
 	}
 	if req != nil && *req != (SendDraftRequest{}) {
 		send.body = req
 	}
-	decided, err := s.settleTracking(ctx, send.op, grantID, draftID, opts)
+	decided, err := s.settleTracking(ctx, op, grantID, draftID, opts)
 	if err != nil {
 		return nil, err
 	}
 	send.tracking = decided
 	var answer messageAnswer
-	if err := s.client.do(ctx, send, &answer, opts); err != nil {
+	if err := op.do(ctx, send, &answer); err != nil {
 		return nil, err
 	}
 	return answer.message(), nil

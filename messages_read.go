@@ -145,10 +145,10 @@ func (s *MessageService) Get(
 		}
 	}
 	var answer messageAnswer
-	err := s.client.do(ctx, call{
-		op: "get message", method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/{message_id}",
+	err := s.client.begin("get message", others).do(ctx, call{
+		method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/{message_id}", lane: laneGrant,
 		ids: []string{grantID, messageID}, query: query, limit: mailboxTimeout, partial: len(query.Select) > 0,
-	}, &answer, others)
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,6 @@ func (s *MessageService) Get(
 func (s *MessageService) List(
 	ctx context.Context, grantID string, req *ListMessagesRequest, opts ...RequestOption,
 ) iter.Seq2[*Message, error] {
-	const op = "list messages"
 	var query ListMessagesRequest
 	if req != nil {
 		query = *req
@@ -178,12 +177,13 @@ func (s *MessageService) List(
 	}
 	return pages[Message]{
 		client: s.client,
+		name:   "list messages",
 		call: call{
-			op: op, method: http.MethodGet, path: "/v3/grants/{grant_id}/messages", ids: []string{grantID},
+			method: http.MethodGet, path: "/v3/grants/{grant_id}/messages", lane: laneGrant, ids: []string{grantID},
 			limit: mailboxTimeout,
 		},
-		refusal: query.check(op),
-		first:   query.PageToken,
+		check: query.check,
+		first: query.PageToken,
 		query: func(token string) any {
 			page := query
 			page.PageToken = token
@@ -193,14 +193,14 @@ func (s *MessageService) List(
 	}.all(ctx)
 }
 
-func (r *ListMessagesRequest) check(op string) error {
+func (r *ListMessagesRequest) check(op *operation) error {
 	if err := checkTimes(op, timeFilter{"ReceivedAfter", r.ReceivedAfter}, timeFilter{"ReceivedBefore", r.ReceivedBefore}); err != nil {
 		return err
 	}
 	return checkList(op, r.PageSize, r.AnyEmail)
 }
 
-func checkList(op string, pageSize int, anyEmail []string) error {
+func checkList(op *operation, pageSize int, anyEmail []string) error {
 	switch {
 	case pageSize < 0 || pageSize > maxPageSize:
 		return refuse(op, fmt.Sprintf("PageSize is not between 1 and %d", maxPageSize))
@@ -218,7 +218,7 @@ type timeFilter struct {
 
 // checkTimes refuses times that Nylas, which counts in seconds since 1970, has no
 // number for. The zero time is none.
-func checkTimes(op string, filters ...timeFilter) error {
+func checkTimes(op *operation, filters ...timeFilter) error {
 	for _, filter := range filters {
 		if !filter.time.IsZero() && filter.time.Unix() < 0 {
 			return refuse(op, filter.name+" is before 1970")

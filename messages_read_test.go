@@ -129,7 +129,7 @@ func TestListMessagesFails(t *testing.T) {
 		want   string
 	}{
 		"the same cursor": {
-			`{"data":[],"next_cursor":"c-1"}`, nil, "200: OK: the cursor of the next page is that of an earlier one: the list would not end",
+			`{"data":[],"next_cursor":"c-1"}`, nil, "200: OK: the cursor of the next page is that of this page: the list would not end",
 		},
 		"a cursor that is odd": {`{"data":[],"next_cursor":{"a":1}}`, nil, "200: OK: the cursor of the next page is not a string"},
 		"odd in an odd page": {

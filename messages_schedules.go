@@ -46,10 +46,10 @@ const (
 func (s *ScheduleStatus) UnmarshalJSON(data []byte) error {
 	if jsontext.Value(data).Kind() == '"' {
 		*s = ScheduleStatus{}
-		return jsonv2.Unmarshal(data, &s.Code, answerOptions)
+		return jsonv2.Unmarshal(data, &s.Code, loose.Options)
 	}
 	type plain ScheduleStatus // without this method
-	return jsonv2.Unmarshal(data, (*plain)(s), answerOptions)
+	return jsonv2.Unmarshal(data, (*plain)(s), loose.Options)
 }
 
 func (s *Schedule) isNamed() bool { return s.ScheduleID != "" }
@@ -89,8 +89,9 @@ func (a *scheduleAnswer) schedule() *Schedule {
 func (s *MessageService) ListSchedules(ctx context.Context, grantID string, opts ...RequestOption) iter.Seq2[*Schedule, error] {
 	return pages[Schedule]{
 		client: s.client,
+		name:   "list schedules",
 		call: call{
-			op: "list schedules", method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/schedules",
+			method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/schedules", lane: laneGrant,
 			ids: []string{grantID}, limit: callTimeout,
 		},
 		elsewhere: schedulesIn,
@@ -106,9 +107,9 @@ const schedulePath = "/v3/grants/{grant_id}/messages/schedules/{schedule_id}"
 // https://developer.nylas.com/docs/reference/api/messages/get-schedule-by-id/
 func (s *MessageService) GetSchedule(ctx context.Context, grantID, scheduleID string, opts ...RequestOption) (*Schedule, error) {
 	var answer scheduleAnswer
-	err := s.client.do(ctx, call{
-		op: "get schedule", method: http.MethodGet, path: schedulePath, ids: []string{grantID, scheduleID}, limit: callTimeout,
-	}, &answer, opts)
+	err := s.client.begin("get schedule", opts).do(ctx, call{
+		method: http.MethodGet, path: schedulePath, lane: laneGrant, ids: []string{grantID, scheduleID}, limit: callTimeout,
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -122,9 +123,9 @@ func (s *MessageService) GetSchedule(ctx context.Context, grantID, scheduleID st
 //
 // https://developer.nylas.com/docs/reference/api/messages/delete-a-scheduled-message/
 func (s *MessageService) CancelSchedule(ctx context.Context, grantID, scheduleID string, opts ...RequestOption) error {
-	return gone(s.client.do(ctx, call{
-		op: "cancel schedule", method: http.MethodDelete, path: schedulePath, ids: []string{grantID, scheduleID}, limit: callTimeout,
-	}, nil, opts))
+	return gone(s.client.begin("cancel schedule", opts).do(ctx, call{
+		method: http.MethodDelete, path: schedulePath, lane: laneGrant, ids: []string{grantID, scheduleID}, limit: callTimeout,
+	}, nil))
 }
 
 // gone returns the error of a deletion. Not to find what an earlier attempt may

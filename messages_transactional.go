@@ -3,7 +3,6 @@ package nylas
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
@@ -127,28 +126,12 @@ func (a *transactionalAnswer) message() *Message {
 func (s *TransactionalService) Send(
 	ctx context.Context, domain string, req *SendTransactionalRequest, opts ...RequestOption,
 ) (*Message, error) {
-	begin(opts)
-	const op = "send transactional message"
-	if req == nil {
-		return nil, refuse(op, "the request is nil")
-	}
-	if err := req.check(op); err != nil {
-		return nil, err
-	}
-	allowed := *req
-	allowed.To, allowed.CC, allowed.BCC = slices.Clone(req.To), slices.Clone(req.CC), slices.Clone(req.BCC)
-	options, decided, err := s.client.trackingAllowed(ctx, op, req.TrackingOptions.all(), allowed.To, allowed.CC, allowed.BCC)
-	if err != nil {
-		return nil, err
-	}
-	allowed.TrackingOptions = options.transactional()
+	op := s.client.begin("send transactional message", opts)
 	var answer transactionalAnswer
-	err = s.client.do(ctx, call{
-		op: op, method: http.MethodPost, path: "/v3/domains/{domain}/messages/send", ids: []string{domain},
-		body: allowed.wire(), limit: sendTimeout, repeat: repeatWithKey,
-		multipart: true, attachments: req.Attachments, tracking: decided,
-	}, &answer, opts)
-	if err != nil {
+	if err := submit(ctx, op, req, call{
+		method: http.MethodPost, path: "/v3/domains/{domain}/messages/send", lane: laneSend, ids: []string{domain},
+		limit: sendTimeout, repeat: repeatWithKey,
+	}, &answer); err != nil {
 		return nil, err
 	}
 	return answer.message(), nil

@@ -31,7 +31,7 @@ type TrackingOptions struct {
 }
 
 // check refuses what Nylas is documented to refuse.
-func (o *TrackingOptions) check(op string) error {
+func (o *TrackingOptions) check(op *operation) error {
 	if o == nil {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (o *TrackingOptions) check(op string) error {
 }
 
 // checkChars refuses a value with more characters than Nylas takes.
-func checkChars(op, name, value string, limit int, matches ...error) error {
+func checkChars(op *operation, name, value string, limit int, matches ...error) error {
 	if chars := utf8.RuneCountInString(value); chars > limit {
 		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit), matches...)
 	}

@@ -13,6 +13,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/loose"
 	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
@@ -119,7 +120,7 @@ const (
 	eventIDDigits = 64
 )
 
-func (r *ListTrackingRequest) check(op string) error {
+func (r *ListTrackingRequest) check(op *operation) error {
 	for _, filter := range []struct {
 		name, value string
 		limit       int
@@ -154,15 +155,15 @@ func (r *ListTrackingRequest) check(op string) error {
 func (s *ActivityService) ListTracking(
 	ctx context.Context, req *ListTrackingRequest, opts ...RequestOption,
 ) iter.Seq2[*TrackingEvent, error] {
-	const op = "list tracking events"
 	var query listTrackingQuery
 	if req != nil {
 		query.ListTrackingRequest = *req // what the caller does to it later changes nothing
 	}
 	return pages[TrackingEvent]{
-		client:  s.client,
-		call:    call{op: op, method: http.MethodGet, path: "/v3/activity/tracking", limit: callTimeout},
-		refusal: query.check(op),
+		client: s.client,
+		name:   "list tracking events",
+		call:   call{method: http.MethodGet, path: "/v3/activity/tracking", limit: callTimeout},
+		check:  query.check,
 		query: func(token string) any {
 			page := query
 			page.PageToken = token
@@ -187,15 +188,14 @@ type listTrackingQuery struct {
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *ActivityService) GetTracking(ctx context.Context, eventID string, opts ...RequestOption) (*TrackingEvent, error) {
-	begin(opts)
-	const op = "get tracking event"
+	op := s.client.begin("get tracking event", opts)
 	if len(eventID) != eventIDDigits || strings.Trim(eventID, "0123456789abcdef") != "" {
 		return nil, refuse(op, fmt.Sprintf("event_id is not %d hex digits in lower case", eventIDDigits))
 	}
 	var answer dataAnswer[TrackingEvent]
-	err := s.client.do(ctx, call{
-		op: op, method: http.MethodGet, path: "/v3/activity/tracking/{event_id}", ids: []string{eventID}, limit: callTimeout,
-	}, &answer, opts)
+	err := op.do(ctx, call{
+		method: http.MethodGet, path: "/v3/activity/tracking/{event_id}", ids: []string{eventID}, limit: callTimeout,
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -241,16 +241,15 @@ func (m *MessageTracking) isNamed() bool { return m.MessageID != "" || m.Other["
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 func (s *ActivityService) MessageTracking(ctx context.Context, messageID string, opts ...RequestOption) (*MessageTracking, error) {
-	begin(opts)
-	const op = "get message tracking"
+	op := s.client.begin("get message tracking", opts)
 	if err := checkChars(op, "message_id", messageID, maxMessageIDChars); err != nil {
 		return nil, err
 	}
 	var answer dataAnswer[MessageTracking]
-	err := s.client.do(ctx, call{
-		op: op, method: http.MethodGet, path: "/v3/activity/tracking/messages/{message_id}", ids: []string{messageID},
+	err := op.do(ctx, call{
+		method: http.MethodGet, path: "/v3/activity/tracking/messages/{message_id}", ids: []string{messageID},
 		limit: callTimeout,
-	}, &answer, opts)
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -263,14 +262,14 @@ func (s *ActivityService) MessageTracking(ctx context.Context, messageID string,
 // others, so that it neither fails the call nor is lost.
 func decodeMembers(data []byte, into map[string]any) (map[string]json.RawMessage, error) {
 	var members map[string]json.RawMessage
-	if err := jsonv2.Unmarshal(data, &members, answerOptions); err != nil {
+	if err := jsonv2.Unmarshal(data, &members, loose.Options); err != nil {
 		return nil, err
 	}
 	for name, target := range into {
 		value, ok := members[name]
 		switch {
 		case !ok:
-		case jsonv2.Unmarshal(value, target, answerOptions) == nil:
+		case jsonv2.Unmarshal(value, target, loose.Options) == nil:
 			delete(members, name)
 		default: // what was read of it before it failed is no value
 			reflect.ValueOf(target).Elem().SetZero()

@@ -30,7 +30,7 @@ const labelPrefix = "nt1:"
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 func EncodeLabel(values map[string]string) (string, error) {
-	const op = "encode label"
+	op := &operation{name: "encode label"}
 	var b strings.Builder
 	b.WriteString(labelPrefix)
 	for i, key := range slices.Sorted(maps.Keys(values)) {

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // MetricsService is experimental: it counts how many messages were opened and clicked,
@@ -196,7 +197,7 @@ func (m *TrackingMetrics) UnmarshalJSON(data []byte) error {
 	if !ok {
 		return nil
 	}
-	if err := jsonv2.Unmarshal(m.Other[name], &m.Rows, answerOptions); err != nil {
+	if err := jsonv2.Unmarshal(m.Other[name], &m.Rows, loose.Options); err != nil {
 		m.Rows = nil
 		return nil //nolint:nilerr // rows of another shape stay in Other
 	}
@@ -230,7 +231,7 @@ func (s *TrackingTimeseries) UnmarshalJSON(data []byte) error {
 	if !ok {
 		return nil
 	}
-	if err := jsonv2.Unmarshal(s.Other[name], &s.Buckets, answerOptions); err != nil {
+	if err := jsonv2.Unmarshal(s.Other[name], &s.Buckets, loose.Options); err != nil {
 		s.Buckets = nil
 		return nil //nolint:nilerr // what is not only objects stays in Other
 	}
@@ -259,7 +260,7 @@ func onlyArray(members map[string]json.RawMessage, fits func(map[string]json.Raw
 			continue
 		}
 		var elements []map[string]json.RawMessage
-		if jsonv2.Unmarshal(value, &elements, answerOptions) != nil || len(elements) > 0 && !fits(elements[0]) {
+		if jsonv2.Unmarshal(value, &elements, loose.Options) != nil || len(elements) > 0 && !fits(elements[0]) {
 			continue
 		}
 		name = candidate
@@ -277,8 +278,7 @@ func onlyArray(members map[string]json.RawMessage, fits func(map[string]json.Raw
 func (s *MetricsService) TrackingSummary(
 	ctx context.Context, req *TrackingSummaryRequest, opts ...RequestOption,
 ) (*TrackingSummary, error) {
-	begin(opts)
-	const op = "get tracking summary"
+	op := s.client.begin("get tracking summary", opts)
 	if req == nil {
 		req = &TrackingSummaryRequest{}
 	}
@@ -287,7 +287,7 @@ func (s *MetricsService) TrackingSummary(
 		return nil, err
 	}
 	var answer dataAnswer[TrackingSummary]
-	if err := s.get(ctx, op, "/v3/metrics/tracking/summary", query, &answer, opts); err != nil {
+	if err := getMetrics(ctx, op, "/v3/metrics/tracking/summary", query, &answer); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
@@ -301,8 +301,7 @@ func (s *MetricsService) TrackingSummary(
 func (s *MetricsService) Tracking(
 	ctx context.Context, req *TrackingMetricsRequest, opts ...RequestOption,
 ) (*TrackingMetrics, error) {
-	begin(opts)
-	const op = "get tracking metrics"
+	op := s.client.begin("get tracking metrics", opts)
 	if req == nil {
 		req = &TrackingMetricsRequest{}
 	}
@@ -318,7 +317,7 @@ func (s *MetricsService) Tracking(
 	}
 	query.GroupBy, query.Sort, query.Limit = req.GroupBy, req.Sort, req.Limit
 	var answer dataAnswer[TrackingMetrics]
-	if err := s.get(ctx, op, "/v3/metrics/tracking", query, &answer, opts); err != nil {
+	if err := getMetrics(ctx, op, "/v3/metrics/tracking", query, &answer); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
@@ -332,8 +331,7 @@ func (s *MetricsService) Tracking(
 func (s *MetricsService) TrackingTimeseries(
 	ctx context.Context, req *TrackingTimeseriesRequest, opts ...RequestOption,
 ) (*TrackingTimeseries, error) {
-	begin(opts)
-	const op = "get tracking timeseries"
+	op := s.client.begin("get tracking timeseries", opts)
 	if req == nil {
 		req = &TrackingTimeseriesRequest{}
 	}
@@ -343,18 +341,18 @@ func (s *MetricsService) TrackingTimeseries(
 	}
 	query.Granularity = req.Granularity
 	var answer dataAnswer[TrackingTimeseries]
-	if err := s.get(ctx, op, "/v3/metrics/tracking/timeseries", query, &answer, opts); err != nil {
+	if err := getMetrics(ctx, op, "/v3/metrics/tracking/timeseries", query, &answer); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
 }
 
-func (s *MetricsService) get(ctx context.Context, op, path string, query, answer any, opts []RequestOption) error {
-	return s.client.do(ctx, call{op: op, method: http.MethodGet, path: path, query: query, limit: callTimeout}, answer, opts)
+func getMetrics(ctx context.Context, op *operation, path string, query, answer any) error {
+	return op.do(ctx, call{method: http.MethodGet, path: path, query: query, limit: callTimeout}, answer)
 }
 
 // windowQuery refuses a window that Nylas is documented not to have.
-func windowQuery(op string, start, end time.Time, sendingDomain string) (metricsQuery, error) {
+func windowQuery(op *operation, start, end time.Time, sendingDomain string) (metricsQuery, error) {
 	query := metricsQuery{SendingDomain: sendingDomain}
 	for _, day := range []struct {
 		name string

@@ -144,11 +144,89 @@ func (p TrackingPolicy) Check(ctx context.Context, req *SendMessageRequest) (*pr
 	return report, nil
 }
 
+// outgoing is a request that sends or stores mail, which can be tracked.
+type outgoing[T any] interface {
+	*T
+	check(op *operation) error
+	wire() any // the body of the request
+	files() []Attachment
+	recipients() []*[]Participant
+	// track turns off what the client's policy does not allow.
+	track(ctx context.Context, op *operation) ([]TrackingDecision, error)
+}
+
+// submit makes a call that sends or stores mail. The request is checked, the policy is
+// asked, and the rest of the call filled from what the policy leaves of a copy of the
+// request.
+func submit[T any, R outgoing[T]](ctx context.Context, op *operation, req R, call call, answer any) error {
+	if req == nil {
+		return refuse(op, "the request is nil")
+	}
+	if err := req.check(op); err != nil {
+		return err
+	}
+	own := R(new(*req))
+	for _, list := range own.recipients() {
+		*list = slices.Clone(*list) // the policy must not be able to change the caller's
+	}
+	decided, err := own.track(ctx, op)
+	if err != nil {
+		return err
+	}
+	call.body, call.multipart, call.attachments, call.tracking = own.wire(), true, own.files(), decided
+	return op.do(ctx, call, answer)
+}
+
+func (r *SendMessageRequest) files() []Attachment { return r.Attachments }
+func (r *SendMessageRequest) recipients() []*[]Participant {
+	return []*[]Participant{&r.To, &r.CC, &r.BCC}
+}
+
+func (r *SendMessageRequest) track(ctx context.Context, op *operation) ([]TrackingDecision, error) {
+	options, decided, err := op.client.trackingAllowed(ctx, op, r.TrackingOptions, r.To, r.CC, r.BCC)
+	r.TrackingOptions = options
+	return decided, err
+}
+
+func (r *CreateDraftRequest) files() []Attachment { return r.Attachments }
+func (r *CreateDraftRequest) recipients() []*[]Participant {
+	return []*[]Participant{&r.To, &r.CC, &r.BCC}
+}
+
+func (r *CreateDraftRequest) track(ctx context.Context, op *operation) ([]TrackingDecision, error) {
+	options, decided, err := op.client.trackingAllowed(ctx, op, r.TrackingOptions, r.To, r.CC, r.BCC)
+	r.TrackingOptions = options
+	return decided, err
+}
+
+func (r *SendTransactionalRequest) files() []Attachment { return r.Attachments }
+func (r *SendTransactionalRequest) recipients() []*[]Participant {
+	return []*[]Participant{&r.To, &r.CC, &r.BCC}
+}
+
+func (r *SendTransactionalRequest) track(ctx context.Context, op *operation) ([]TrackingDecision, error) {
+	options, decided, err := op.client.trackingAllowed(ctx, op, r.TrackingOptions.all(), r.To, r.CC, r.BCC)
+	r.TrackingOptions = options.transactional()
+	return decided, err
+}
+
+func (r *UpdateDraftRequest) files() []Attachment { return r.Attachments }
+func (r *UpdateDraftRequest) recipients() []*[]Participant {
+	return []*[]Participant{&r.To, &r.CC, &r.BCC}
+}
+
+func (r *UpdateDraftRequest) track(ctx context.Context, op *operation) ([]TrackingDecision, error) {
+	r.TrackingOptions = r.TrackingOptions.clone()
+	options, decided, err := op.client.updateAllowed(ctx, op, r)
+	r.TrackingOptions = options
+	return decided, err
+}
+
 // trackingAllowed is for every call that sends or stores tracked mail. It returns what
 // the client's policy leaves of the options, nil if it leaves nothing, and the
 // decisions for the field tracking of the call. It does not change options.
 func (c *Client) trackingAllowed(
-	ctx context.Context, op string, options *TrackingOptions, recipients ...[]Participant,
+	ctx context.Context, op *operation, options *TrackingOptions, recipients ...[]Participant,
 ) (*TrackingOptions, []TrackingDecision, error) {
 	if options != nil {
 		own := *options // the policy must not be able to change what it was asked about
@@ -181,14 +259,14 @@ func (c *Client) trackingAllowed(
 // decideTracking asks the client's policy, if it has one, about the given kinds. It is
 // for requests whose options are not TrackingOptions; the others use trackingAllowed.
 func (c *Client) decideTracking(
-	ctx context.Context, op string, kinds []TrackingKind, recipients ...[]Participant,
+	ctx context.Context, op *operation, kinds []TrackingKind, recipients ...[]Participant,
 ) ([]TrackingDecision, error) {
 	if c.policy == nil {
 		return nil, nil
 	}
 	decisions, err := c.policy.decide(ctx, kinds, recipients...)
 	if err != nil {
-		return nil, &Error{Op: op, Message: "nothing was sent", cause: err}
+		return nil, &Error{Op: op.name, Message: "nothing was sent", cause: err}
 	}
 	return decisions, nil
 }
@@ -244,16 +322,16 @@ func (o *TrackingOptions) kinds() []TrackingKind {
 
 // allowed returns what the client's policy leaves of the options of an update. A kind
 // that is not allowed becomes false: leaving it out would keep the draft's value.
-func (s *DraftService) allowed(ctx context.Context, op string, req *UpdateDraftRequest) (*UpdateTrackingOptions, []TrackingDecision, error) {
+func (c *Client) updateAllowed(ctx context.Context, op *operation, req *UpdateDraftRequest) (*UpdateTrackingOptions, []TrackingDecision, error) {
 	kinds := req.TrackingOptions.kinds()
-	if s.client.policy == nil || len(kinds) == 0 {
+	if c.policy == nil || len(kinds) == 0 {
 		return req.TrackingOptions, nil, nil
 	}
 	if len(req.To)+len(req.CC)+len(req.BCC) == 0 {
 		return nil, nil, refuse(op, "TrackingOptions without To, CC or BCC: "+
 			"the tracking policy cannot be asked; give the recipients of the draft too")
 	}
-	decisions, err := s.client.decideTracking(ctx, op, kinds, req.To, req.CC, req.BCC)
+	decisions, err := c.decideTracking(ctx, op, kinds, req.To, req.CC, req.BCC)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -291,7 +369,7 @@ func (o *UpdateTrackingOptions) kinds() []TrackingKind {
 // call apply to these requests too, so one that the send does not accept is refused
 // before the draft changes.
 func (s *DraftService) settleTracking(
-	ctx context.Context, op, grantID, draftID string, opts []RequestOption,
+	ctx context.Context, op *operation, grantID, draftID string, opts []RequestOption,
 ) ([]TrackingDecision, error) {
 	if s.client.policy == nil {
 		return nil, nil
@@ -310,10 +388,10 @@ func (s *DraftService) settleTracking(
 	}
 	if off := (&UpdateTrackingOptions{}).without(decisions); *off != (UpdateTrackingOptions{}) {
 		var answer draftAnswer
-		err = s.client.do(ctx, call{
-			op: "update draft", method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
+		err = s.client.begin("update draft", opts).do(ctx, call{
+			method: http.MethodPut, path: draftPath, ids: []string{grantID, draftID},
 			body: (&UpdateDraftRequest{TrackingOptions: off}).wire(), limit: mailboxTimeout, multipart: true, tracking: decisions,
-		}, &answer, opts)
+		}, &answer)
 	}
 	return decisions, err
 }

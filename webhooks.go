@@ -103,8 +103,7 @@ func (a *secretAnswer) isNamed() bool { return a.Data.isNamed() && a.Data.Webhoo
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-webhook-destinations/
 func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, opts ...RequestOption) (*Webhook, error) {
-	begin(opts)
-	const op = "create webhook"
+	op := s.client.begin("create webhook", opts)
 	switch {
 	case req == nil:
 		return nil, refuse(op, "the request is nil")
@@ -114,10 +113,10 @@ func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, 
 		return nil, refuse(op, "WebhookURL is empty")
 	}
 	var answer secretAnswer
-	err := s.client.do(ctx, call{
-		op: op, method: http.MethodPost, path: "/v3/webhooks",
+	err := op.do(ctx, call{
+		method: http.MethodPost, path: "/v3/webhooks",
 		body: req, limit: callTimeout, repeat: repeatUnsent,
-	}, &answer, opts)
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +131,8 @@ func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, 
 func (s *WebhookService) List(ctx context.Context, opts ...RequestOption) iter.Seq2[*Webhook, error] {
 	return pages[Webhook]{
 		client: s.client,
-		call:   call{op: "list webhooks", method: http.MethodGet, path: "/v3/webhooks", limit: callTimeout},
+		name:   "list webhooks",
+		call:   call{method: http.MethodGet, path: "/v3/webhooks", limit: callTimeout},
 		opts:   opts,
 	}.all(ctx)
 }
@@ -142,10 +142,10 @@ func (s *WebhookService) List(ctx context.Context, opts ...RequestOption) iter.S
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Get(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
 	var answer dataAnswer[Webhook]
-	err := s.client.do(ctx, call{
-		op: "get webhook", method: http.MethodGet, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
+	err := s.client.begin("get webhook", opts).do(ctx, call{
+		method: http.MethodGet, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		limit: callTimeout,
-	}, &answer, opts)
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -158,16 +158,15 @@ func (s *WebhookService) Get(ctx context.Context, webhookID string, opts ...Requ
 func (s *WebhookService) Update(
 	ctx context.Context, webhookID string, req *UpdateWebhookRequest, opts ...RequestOption,
 ) (*Webhook, error) {
-	begin(opts)
-	const op = "update webhook"
+	op := s.client.begin("update webhook", opts)
 	if req == nil {
 		return nil, refuse(op, "the request is nil")
 	}
 	var answer dataAnswer[Webhook]
-	err := s.client.do(ctx, call{
-		op: op, method: http.MethodPut, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
+	err := op.do(ctx, call{
+		method: http.MethodPut, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		body: req, limit: callTimeout,
-	}, &answer, opts)
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -179,10 +178,10 @@ func (s *WebhookService) Update(
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...RequestOption) error {
-	err := s.client.do(ctx, call{
-		op: "delete webhook", method: http.MethodDelete, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
+	err := s.client.begin("delete webhook", opts).do(ctx, call{
+		method: http.MethodDelete, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		limit: callTimeout,
-	}, nil, opts)
+	}, nil)
 	return gone(err)
 }
 
@@ -196,10 +195,10 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/post-new-secret/
 func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opts ...RequestOption) (*Webhook, error) {
 	var answer secretAnswer
-	err := s.client.do(ctx, call{
-		op: "rotate webhook secret", method: http.MethodPost, path: "/v3/webhooks/rotate-secret/{webhook_id}",
+	err := s.client.begin("rotate webhook secret", opts).do(ctx, call{
+		method: http.MethodPost, path: "/v3/webhooks/rotate-secret/{webhook_id}",
 		ids: []string{webhookID}, limit: callTimeout, repeat: repeatTold,
-	}, &answer, opts)
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -211,19 +210,18 @@ func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opt
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/
 func (s *WebhookService) MockPayload(ctx context.Context, trigger events.Type, opts ...RequestOption) (json.RawMessage, error) {
-	begin(opts)
-	const op = "mock webhook payload"
+	op := s.client.begin("mock webhook payload", opts)
 	if trigger == "" {
 		return nil, refuse(op, "the trigger is empty")
 	}
 	var answer mockAnswer
-	err := s.client.do(ctx, call{
-		op: op, method: http.MethodPost, path: "/v3/webhooks/mock-payload",
+	err := op.do(ctx, call{
+		method: http.MethodPost, path: "/v3/webhooks/mock-payload",
 		body: struct {
 			TriggerType events.Type `json:"trigger_type"`
 		}{trigger},
 		limit: callTimeout,
-	}, &answer, opts)
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}
@@ -241,8 +239,7 @@ func (a *mockAnswer) isNamed() bool { return len(a.Data) > 0 && string(a.Data) !
 //
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/send_test_event/
 func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRequest, opts ...RequestOption) error {
-	begin(opts)
-	const op = "send test event"
+	op := s.client.begin("send test event", opts)
 	switch {
 	case req == nil:
 		return refuse(op, "the request is nil")
@@ -252,10 +249,10 @@ func (s *WebhookService) SendTestEvent(ctx context.Context, req *SendTestEventRe
 		return refuse(op, "WebhookURL is empty")
 	}
 	// The data of the answer is a string, of which nothing more is known.
-	return s.client.do(ctx, call{
-		op: op, method: http.MethodPost, path: "/v3/webhooks/send-test-event",
+	return op.do(ctx, call{
+		method: http.MethodPost, path: "/v3/webhooks/send-test-event",
 		body: req, limit: callTimeout, repeat: repeatUnsent,
-	}, nil, opts)
+	}, nil)
 }
 
 // WebhookIPAddresses are the addresses from which Nylas posts notifications.
@@ -273,9 +270,9 @@ func (a *WebhookIPAddresses) isNamed() bool { return a.IPAddresses != nil }
 // https://developer.nylas.com/docs/v3/notifications/
 func (s *WebhookService) IPAddresses(ctx context.Context, opts ...RequestOption) (*WebhookIPAddresses, error) {
 	var answer dataAnswer[WebhookIPAddresses]
-	err := s.client.do(ctx, call{
-		op: "list webhook IP addresses", method: http.MethodGet, path: "/v3/webhooks/ip-addresses", limit: callTimeout,
-	}, &answer, opts)
+	err := s.client.begin("list webhook IP addresses", opts).do(ctx, call{
+		method: http.MethodGet, path: "/v3/webhooks/ip-addresses", limit: callTimeout,
+	}, &answer)
 	if err != nil {
 		return nil, err
 	}

@@ -145,8 +145,7 @@ type UpdateSNSChannelRequest struct {
 func (s *PubSubChannelService) Create(
 	ctx context.Context, req *CreatePubSubChannelRequest, opts ...RequestOption,
 ) (*PubSubChannel, error) {
-	begin(opts)
-	op := s.channels.op("create")
+	op := s.channels.begin("create", opts)
 	switch {
 	case req == nil:
 		return nil, refuse(op, "the request is nil")
@@ -156,7 +155,7 @@ func (s *PubSubChannelService) Create(
 	if reason := checkPubSubTopic(req.Topic); reason != "" {
 		return nil, refuse(op, reason)
 	}
-	return s.channels.create(ctx, req, opts)
+	return s.channels.create(ctx, op, req)
 }
 
 // Create creates a channel. Nylas publishes a connector.verification event to the topic.
@@ -167,8 +166,7 @@ func (s *PubSubChannelService) Create(
 func (s *SNSChannelService) Create(
 	ctx context.Context, req *CreateSNSChannelRequest, opts ...RequestOption,
 ) (*SNSChannel, error) {
-	begin(opts)
-	op := s.channels.op("create")
+	op := s.channels.begin("create", opts)
 	switch {
 	case req == nil:
 		return nil, refuse(op, "the request is nil")
@@ -181,7 +179,7 @@ func (s *SNSChannelService) Create(
 	if reason := checkRoleARN(req.RoleARN); reason != "" {
 		return nil, refuse(op, reason)
 	}
-	return s.channels.create(ctx, req, opts)
+	return s.channels.create(ctx, op, req)
 }
 
 // List returns all Pub/Sub channels of the application, without times. The sequence
@@ -221,8 +219,7 @@ func (s *SNSChannelService) Get(ctx context.Context, channelID string, opts ...R
 func (s *PubSubChannelService) Update(
 	ctx context.Context, channelID string, req *UpdatePubSubChannelRequest, opts ...RequestOption,
 ) (*PubSubChannel, error) {
-	begin(opts)
-	op := s.channels.op("update")
+	op := s.channels.begin("update", opts)
 	if req == nil {
 		return nil, refuse(op, "the request is nil")
 	}
@@ -231,7 +228,7 @@ func (s *PubSubChannelService) Update(
 			return nil, refuse(op, reason)
 		}
 	}
-	return s.channels.update(ctx, channelID, req, opts)
+	return s.channels.update(ctx, op, channelID, req)
 }
 
 // Update changes a channel; see [UpdateSNSChannelRequest]. An unknown id is
@@ -241,8 +238,7 @@ func (s *PubSubChannelService) Update(
 func (s *SNSChannelService) Update(
 	ctx context.Context, channelID string, req *UpdateSNSChannelRequest, opts ...RequestOption,
 ) (*SNSChannel, error) {
-	begin(opts)
-	op := s.channels.op("update")
+	op := s.channels.begin("update", opts)
 	if req == nil {
 		return nil, refuse(op, "the request is nil")
 	}
@@ -256,7 +252,7 @@ func (s *SNSChannelService) Update(
 			return nil, refuse(op, reason)
 		}
 	}
-	return s.channels.update(ctx, channelID, req, opts)
+	return s.channels.update(ctx, op, channelID, req)
 }
 
 // Delete deletes a channel. An unknown id is [ErrNotFound]. If a retry does not find the
@@ -319,46 +315,49 @@ type channels[C any] struct {
 func (c *PubSubChannel) isNamed() bool { return c.ID != "" }
 func (c *SNSChannel) isNamed() bool    { return c.ID != "" }
 
-func (c *channels[C]) op(verb string) string { return verb + " " + c.kind }
+func (c *channels[C]) begin(verb string, opts []RequestOption) *operation {
+	return c.client.begin(verb+" "+c.kind, opts)
+}
 
 // one makes a call whose answer is a channel.
-func (c *channels[C]) one(ctx context.Context, call call, opts []RequestOption) (*C, error) {
+func (c *channels[C]) one(ctx context.Context, op *operation, call call) (*C, error) {
 	var answer dataAnswer[C]
 	call.limit = callTimeout
-	if err := c.client.do(ctx, call, &answer, opts); err != nil {
+	if err := op.do(ctx, call, &answer); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
 }
 
-func (c *channels[C]) create(ctx context.Context, req any, opts []RequestOption) (*C, error) {
-	return c.one(ctx, call{
-		op: c.op("create"), method: http.MethodPost, path: c.path, body: req, repeat: repeatUnsent,
-	}, opts)
+func (c *channels[C]) create(ctx context.Context, op *operation, req any) (*C, error) {
+	return c.one(ctx, op, call{
+		method: http.MethodPost, path: c.path, body: req, repeat: repeatUnsent,
+	})
 }
 
 func (c *channels[C]) list(ctx context.Context, opts []RequestOption) iter.Seq2[*C, error] {
 	return pages[C]{
 		client: c.client,
-		call:   call{op: fmt.Sprintf("list %ss", c.kind), method: http.MethodGet, path: c.path, limit: callTimeout},
+		name:   fmt.Sprintf("list %ss", c.kind),
+		call:   call{method: http.MethodGet, path: c.path, limit: callTimeout},
 		opts:   opts,
 	}.all(ctx)
 }
 
 func (c *channels[C]) get(ctx context.Context, id string, opts []RequestOption) (*C, error) {
-	return c.one(ctx, call{
-		op: c.op("get"), method: http.MethodGet, path: c.path + "/{channel_id}", ids: []string{id},
-	}, opts)
+	return c.one(ctx, c.begin("get", opts), call{
+		method: http.MethodGet, path: c.path + "/{channel_id}", ids: []string{id},
+	})
 }
 
-func (c *channels[C]) update(ctx context.Context, id string, req any, opts []RequestOption) (*C, error) {
-	return c.one(ctx, call{
-		op: c.op("update"), method: http.MethodPut, path: c.path + "/{channel_id}", ids: []string{id}, body: req,
-	}, opts)
+func (c *channels[C]) update(ctx context.Context, op *operation, id string, req any) (*C, error) {
+	return c.one(ctx, op, call{
+		method: http.MethodPut, path: c.path + "/{channel_id}", ids: []string{id}, body: req,
+	})
 }
 
 func (c *channels[C]) delete(ctx context.Context, id string, opts []RequestOption) error {
-	return gone(c.client.do(ctx, call{
-		op: c.op("delete"), method: http.MethodDelete, path: c.path + "/{channel_id}", ids: []string{id}, limit: callTimeout,
-	}, nil, opts))
+	return gone(c.begin("delete", opts).do(ctx, call{
+		method: http.MethodDelete, path: c.path + "/{channel_id}", ids: []string{id}, limit: callTimeout,
+	}, nil))
 }

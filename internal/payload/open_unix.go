@@ -1,6 +1,6 @@
 //go:build unix
 
-package nylas
+package payload
 
 import "syscall"
 

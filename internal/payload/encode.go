@@ -1,11 +1,9 @@
-package nylas
+// Package payload makes the bodies of requests: JSON, or multipart/form-data, with the
+// contents of attachments streamed into them, the same bytes for each attempt.
+package payload
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,9 +11,15 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 )
 
-// maxMultipartBytes bounds a multipart request. Nylas takes 25 MB, and its SDKs
-// count 1024 times 1024 bytes for one. https://developer.nylas.com/docs/v3/email/attachments/
-const maxMultipartBytes = 25 << 20
+// The limits of a request.
+// https://developer.nylas.com/docs/v3/email/attachments/
+const (
+	// MaxJSONBytes bounds a JSON request; Nylas takes 3 MB.
+	MaxJSONBytes = 3_000_000
+	// MaxBytes bounds a multipart request. Nylas takes 25 MB, and its SDKs count 1024
+	// times 1024 bytes for one.
+	MaxBytes = 25 << 20
+)
 
 // The names of the parts, as Nylas' SDKs write them; an inline attachment's part
 // is named by its content id.
@@ -25,23 +29,31 @@ const (
 	filePartPrefix = "file"
 )
 
-// encodePayload puts a JSON object and attachments together: as JSON if that has at
-// most maxJSONBytes, and as multipart with the given boundary otherwise. Nothing
+// JSON returns a payload of a JSON object alone. One that is too long is an error.
+func JSON(object []byte) (*Payload, *Error) {
+	if len(object) > MaxJSONBytes {
+		return nil, &Error{Text: fmt.Sprintf("the request has %d bytes as JSON, Nylas takes at most %d", len(object), MaxJSONBytes)}
+	}
+	return jsonPayload(object, nil), nil
+}
+
+// Encode puts a JSON object and attachments together: as JSON if that has at
+// most MaxJSONBytes, and as multipart with the given boundary otherwise. Nothing
 // is read.
-func encodePayload(object []byte, attachments []Attachment, boundary string) (*payload, *payloadError) {
+func Encode(object []byte, attachments []Attachment, boundary string) (*Payload, *Error) {
 	files, err := checkAttachments(attachments)
 	if err != nil {
 		return nil, err
 	}
-	if p := jsonPayload(object, files); p.size() != UnknownSize && p.size() <= maxJSONBytes {
+	if p := jsonPayload(object, files); p.Size() != UnknownSize && p.Size() <= MaxJSONBytes {
 		return p, nil
 	}
 	return multipartPayload(object, files, boundary)
 }
 
 // jsonPayload returns the body as JSON, with the files as the member attachments.
-func jsonPayload(object []byte, files []attachedFile) *payload {
-	p := &payload{contentType: "application/json"} // Nylas refuses a charset
+func jsonPayload(object []byte, files []attachedFile) *Payload {
+	p := &Payload{contentType: "application/json"} // Nylas refuses a charset
 	if len(files) == 0 {
 		p.addText(object)
 		return p
@@ -64,8 +76,8 @@ func jsonPayload(object []byte, files []attachedFile) *payload {
 
 // multipartPayload returns the body as multipart/form-data (RFC 7578): the object,
 // then the files.
-func multipartPayload(object []byte, files []attachedFile, boundary string) (*payload, *payloadError) {
-	p := &payload{contentType: "multipart/form-data; boundary=" + boundary}
+func multipartPayload(object []byte, files []attachedFile, boundary string) (*Payload, *Error) {
+	p := &Payload{contentType: "multipart/form-data; boundary=" + boundary}
 	p.addText([]byte("--" + boundary + "\r\n" +
 		`Content-Disposition: form-data; name="` + messagePart + "\"\r\n" +
 		"Content-Type: application/json\r\n\r\n"))
@@ -82,39 +94,17 @@ func multipartPayload(object []byte, files []attachedFile, boundary string) (*pa
 		p.addFile(file, false)
 	}
 	p.addText([]byte("\r\n--" + boundary + "--\r\n"))
-	if p.known > maxMultipartBytes {
-		return nil, &payloadError{text: tooLarge(strconv.FormatInt(p.known, 10))}
+	if p.known > MaxBytes {
+		return nil, &Error{Text: tooLarge(strconv.FormatInt(p.known, 10))}
 	}
 	return p, nil
 }
 
 func tooLarge(size string) string {
-	return fmt.Sprintf("the request has %s bytes with its attachments, Nylas takes at most %d", size, maxMultipartBytes)
+	return fmt.Sprintf("the request has %s bytes with its attachments, Nylas takes at most %d", size, MaxBytes)
 }
 
 // escapeFilename writes a name as browsers and Nylas' SDKs do: in UTF-8, without
 // the other form (filename*), which RFC 7578 forbids.
 // https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
 func escapeFilename(name string) string { return strings.ReplaceAll(name, `"`, "%22") }
-
-// boundary returns what separates the parts: the same for each request with the
-// key, as the bytes of a repetition are to be the same. The API key is in it
-// because who can guess an Idempotency-Key, and wrote what is attached, could
-// otherwise write parts of the request.
-func (c *Client) boundary(key string) string {
-	if key == "" {
-		return "nylas-go-" + rand.Text()
-	}
-	mac := hmac.New(sha256.New, []byte(c.apiKey()))
-	mac.Write([]byte("boundary " + key))
-	return "nylas-go-" + hex.EncodeToString(mac.Sum(nil)[:16])
-}
-
-// breakOff makes e the error for a request that was broken off.
-func (e *Error) breakOff(err *payloadError) {
-	e.Message = "the request was broken off: " + err.text
-	e.cause = err.cause
-	if err.cause == nil { // what was asked for is wrong, and not a disk or a network
-		e.refused = []error{ErrInvalidRequest}
-	}
-}

@@ -1,4 +1,4 @@
-package nylas
+package payload
 
 import (
 	"bytes"
@@ -8,16 +8,28 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"strings"
 	"sync"
 )
 
-// payload is the body of a call's requests: the same bytes whenever it is opened.
-type payload struct {
+// Payload is the body of a call's requests: the same bytes whenever it is opened.
+type Payload struct {
 	contentType string
 	known       int64 // bytes, without files of unknown size
 	endless     bool  // there is a file of unknown size
 	segments    []segment
 }
+
+// ContentType returns the media type, "" for no payload.
+func (p *Payload) ContentType() string {
+	if p == nil {
+		return ""
+	}
+	return p.contentType
+}
+
+// IsMultipart reports whether the payload is multipart/form-data.
+func (p *Payload) IsMultipart() bool { return strings.HasPrefix(p.ContentType(), "multipart/") }
 
 // segment is a piece of a payload: text, or the content of a file.
 type segment struct {
@@ -26,14 +38,14 @@ type segment struct {
 	base64 bool // of the content
 }
 
-func (p *payload) addText(texts ...[]byte) {
+func (p *Payload) addText(texts ...[]byte) {
 	for _, text := range texts {
 		p.segments = append(p.segments, segment{text: text})
 		p.add(int64(len(text)))
 	}
 }
 
-func (p *payload) addFile(file *attachedFile, inBase64 bool) {
+func (p *Payload) addFile(file *attachedFile, inBase64 bool) {
 	p.segments = append(p.segments, segment{file: file, base64: inBase64})
 	size := file.size
 	switch {
@@ -49,31 +61,31 @@ func (p *payload) addFile(file *attachedFile, inBase64 bool) {
 }
 
 // add counts bytes. What is announced can be any number.
-func (p *payload) add(size int64) { p.known += min(size, math.MaxInt64-p.known) }
+func (p *Payload) add(size int64) { p.known += min(size, math.MaxInt64-p.known) }
 
-// size returns how many bytes will be sent, or UnknownSize.
-func (p *payload) size() int64 {
+// Size returns how many bytes will be sent, or UnknownSize.
+func (p *Payload) Size() int64 {
 	if p.endless {
 		return UnknownSize
 	}
 	return p.known
 }
 
-// open returns the bytes for one attempt. One text alone comes as a bytes.Reader,
+// Open returns the bytes for one attempt. One text alone comes as a bytes.Reader,
 // which net/http sends together with the header; everything else as a
-// payloadStream.
-func (p *payload) open() io.Reader {
+// Reading.
+func (p *Payload) Open() io.Reader {
 	switch {
 	case p == nil:
 		return http.NoBody
 	case len(p.segments) == 1 && p.segments[0].file == nil:
 		return bytes.NewReader(p.segments[0].text)
 	}
-	return &payloadStream{segments: p.segments, spare: maxMultipartBytes - p.known}
+	return &Reading{segments: p.segments, spare: MaxBytes - p.known}
 }
 
-// spent reports whether a content that can be read once was begun.
-func (p *payload) spent() bool {
+// Spent reports whether a content that can be read once was begun.
+func (p *Payload) Spent() bool {
 	if p == nil {
 		return false
 	}
@@ -81,34 +93,34 @@ func (p *payload) spent() bool {
 		if s.file == nil {
 			continue
 		}
-		if once, ok := s.file.content.(*readerContent); ok && once.started.Load() {
+		if once, ok := s.file.content.(*Reader); ok && once.started.Load() {
 			return true
 		}
 	}
 	return false
 }
 
-// payloadError says what is wrong with a payload. Its text is the SDK's; that of
+// Error says what is wrong with a payload. Its text is the SDK's; that of
 // the cause can be anybody's.
-type payloadError struct {
-	text  string
-	cause error
+type Error struct {
+	Text  string
+	Cause error
 }
 
-func (e *payloadError) Error() string {
-	if e.cause == nil {
-		return e.text
+func (e *Error) Error() string {
+	if e.Cause == nil {
+		return e.Text
 	}
-	return e.text + ": " + e.cause.Error()
+	return e.Text + ": " + e.Cause.Error()
 }
 
-func (e *payloadError) Unwrap() error { return e.cause }
+func (e *Error) Unwrap() error { return e.Cause }
 
-// payloadStream reads a payload for one attempt, one file after the other. When a
+// Reading reads a payload for one attempt, one file after the other. When a
 // file fails it does so too, before the last bytes, so that what was sent cannot
 // be taken for the whole. Its methods for others than the reader work on nil,
 // which stands for a payload in memory.
-type payloadStream struct {
+type Reading struct {
 	// These belong to who reads.
 	segments []segment // still to come
 	text     []byte    // what is left of a text
@@ -124,7 +136,7 @@ type payloadStream struct {
 
 var errStreamClosed = errors.New("the attempt has ended")
 
-func (s *payloadStream) Read(p []byte) (int, error) {
+func (s *Reading) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -163,10 +175,10 @@ func (s *payloadStream) Read(p []byte) (int, error) {
 }
 
 // enter opens a file.
-func (s *payloadStream) enter(next segment) error {
+func (s *Reading) enter(next segment) error {
 	file, err := next.file.open()
 	if err != nil {
-		return attachmentError(next.file.index, &payloadError{"cannot be opened", withoutPath(err)})
+		return attachmentError(next.file.index, &Error{"cannot be opened", withoutPath(err)})
 	}
 	s.content = &sizedReader{file: next.file, r: file, spare: &s.spare}
 	if next.base64 {
@@ -183,7 +195,7 @@ func (s *payloadStream) enter(next segment) error {
 }
 
 // leave closes the file that was read to its end.
-func (s *payloadStream) leave() {
+func (s *Reading) leave() {
 	s.content = nil
 	s.mu.Lock()
 	file := s.file
@@ -193,12 +205,13 @@ func (s *payloadStream) leave() {
 }
 
 // Close ends the stream, also during a Read.
-func (s *payloadStream) Close() error {
-	s.end()
+func (s *Reading) Close() error {
+	s.End()
 	return nil
 }
 
-func (s *payloadStream) end() {
+// End is Close without an error.
+func (s *Reading) End() {
 	if s == nil {
 		return
 	}
@@ -209,7 +222,7 @@ func (s *payloadStream) end() {
 	closeContent(file)
 }
 
-func (s *payloadStream) stopped() error {
+func (s *Reading) stopped() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil && s.closed {
@@ -219,7 +232,7 @@ func (s *payloadStream) stopped() error {
 }
 
 // fail keeps the first error. One after Close comes from Close.
-func (s *payloadStream) fail(err error) error {
+func (s *Reading) fail(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil && !s.closed {
@@ -228,7 +241,7 @@ func (s *payloadStream) fail(err error) error {
 	return err
 }
 
-func (s *payloadStream) finish() {
+func (s *Reading) finish() {
 	if len(s.text) == 0 && len(s.segments) == 0 {
 		s.mu.Lock()
 		s.whole = true
@@ -236,8 +249,8 @@ func (s *payloadStream) finish() {
 	}
 }
 
-// failure returns why the stream could not be read to its end, if so.
-func (s *payloadStream) failure() error {
+// Failure returns why the stream could not be read to its end, if so.
+func (s *Reading) Failure() error {
 	if s == nil {
 		return nil
 	}
@@ -246,8 +259,8 @@ func (s *payloadStream) failure() error {
 	return s.failed
 }
 
-// wasRead reports whether all of it was read: before that nobody can have got it.
-func (s *payloadStream) wasRead() bool {
+// WasRead reports whether all of it was read: before that nobody can have got it.
+func (s *Reading) WasRead() bool {
 	if s == nil {
 		return true
 	}
@@ -279,12 +292,12 @@ func (r *sizedReader) Read(p []byte) (int, error) {
 		err = io.ErrNoProgress
 	}
 	if err != nil && err != io.EOF { //nolint:errorlint // as everywhere in io, a wrapped EOF is a failure
-		return n, attachmentError(r.file.index, &payloadError{"cannot be read", withoutPath(err)})
+		return n, attachmentError(r.file.index, &Error{"cannot be read", withoutPath(err)})
 	}
 	switch size := r.file.size; {
 	case size == UnknownSize:
 		if *r.spare -= int64(n); *r.spare < 0 {
-			return 0, &payloadError{text: tooLarge(fmt.Sprintf("more than %d", maxMultipartBytes))}
+			return 0, &Error{Text: tooLarge(fmt.Sprintf("more than %d", MaxBytes))}
 		}
 	case r.read > size:
 		return 0, r.wrong(fmt.Sprintf("has more than the %d bytes that it had before or was announced with", size))
@@ -295,7 +308,7 @@ func (r *sizedReader) Read(p []byte) (int, error) {
 }
 
 func (r *sizedReader) wrong(text string) error {
-	return attachmentError(r.file.index, &payloadError{text: text})
+	return attachmentError(r.file.index, &Error{Text: text})
 }
 
 // base64Reader reads base64.

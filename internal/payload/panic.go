@@ -1,4 +1,4 @@
-package nylas
+package payload
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ import (
 
 func (f *attachedFile) open() (stream io.ReadCloser, err error) {
 	defer caught(&err)
-	return f.content.open()
+	return f.content.Open()
 }
 
 func readContent(r io.Reader, p []byte) (n int, err error) {
@@ -43,23 +43,23 @@ func closeContent(c io.Closer) {
 // caught makes a panic the error of the function that defers it.
 func caught(err *error) {
 	if value := recover(); value != nil {
-		*err = &contentPanicError{value: value, place: panicPlace()}
+		*err = &panicError{value: value, place: panicPlace()}
 	}
 }
 
-// contentPanicError is a panic in a content.
-type contentPanicError struct {
+// panicError is a panic in a content.
+type panicError struct {
 	value any
 	place string
 }
 
 // Error names where it was.
-func (e *contentPanicError) Error() string {
+func (e *panicError) Error() string {
 	return fmt.Sprintf("panic in %s: %s", e.place, guard.PanicText(e.value))
 }
 
 // Unwrap returns the value of the panic if it is an error.
-func (e *contentPanicError) Unwrap() error {
+func (e *panicError) Unwrap() error {
 	err, _ := e.value.(error)
 	return err
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package nylas
+package payload
 
 // openNonblock is for named pipes among files, which only Unix has.
 const openNonblock = 0
