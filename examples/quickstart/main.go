@@ -77,7 +77,7 @@ func run(ctx context.Context, stdout io.Writer) (err error) {
 		Subject: "Quick follow-up on your trial",
 		Body:    `Thanks for trying us out. Reply or <a href="https://acme.dev/demo">book a demo</a> when ready.`,
 		TrackingOptions: &nylas.TrackingOptions{
-			Opens: true, Links: true, ThreadReplies: true, Label: "trial-followup-q2",
+			Opens: true, Links: true, ThreadReplies: true, Label: "trial-q2",
 		},
 	})
 	if err != nil {
@@ -97,7 +97,7 @@ func read(ctx context.Context, server *nylastest.Server, messageID string) error
 	if err != nil {
 		return err
 	}
-	recipient = recipient.WithIP("203.0.113.7").WithUserAgent("Mozilla/5.0 (iPhone) AppleWebKit/605.1.15")
+	recipient = recipient.WithIP("203.0.113.7").WithUserAgent("Mozilla/5.0 (iPhone)")
 	for _, act := range []func() error{
 		func() error { return recipient.Open(ctx) },
 		func() error { _, err := recipient.Click(ctx, 0); return err },
@@ -112,24 +112,23 @@ func read(ctx context.Context, server *nylastest.Server, messageID string) error
 
 // dispatcher prints each event in one line.
 func dispatcher(stdout io.Writer) *receive.Dispatcher {
-	show := func(n *events.Notification, what, label string, when events.Timestamp, detail string) error {
-		_, err := fmt.Fprintf(stdout, "%-20s %s, label %q, at %s, %s\n", n.Type, what, label, when.Format(time.TimeOnly), detail)
+	show := func(n *events.Notification, label string, when events.Timestamp, detail string) error {
+		_, err := fmt.Fprintf(stdout, "%-20s at %s, label %q, %s\n", n.Type, when.Format(time.TimeOnly), label, detail)
 		return err
 	}
 	return &receive.Dispatcher{
 		MessageOpened: func(_ context.Context, n *events.Notification, opened *events.MessageOpened) error {
 			latest, _ := opened.Latest()
-			return show(n, "message "+opened.MessageID, opened.Label, latest.Timestamp,
-				fmt.Sprintf("opened %d time from %s by %q", opened.MessageData.Count, latest.IP, latest.UserAgent))
+			return show(n, opened.Label, latest.Timestamp,
+				fmt.Sprintf("from %s by %q", latest.IP, latest.UserAgent))
 		},
 		MessageLinkClicked: func(_ context.Context, n *events.Notification, clicked *events.MessageLinkClicked) error {
 			latest, _ := clicked.Latest()
 			link, _ := clicked.Link(latest)
-			return show(n, "message "+clicked.MessageID, clicked.Label, latest.Timestamp,
-				fmt.Sprintf("%s from %s", link.URL, latest.IP))
+			return show(n, clicked.Label, latest.Timestamp, link.URL)
 		},
 		ThreadReplied: func(_ context.Context, n *events.Notification, replied *events.ThreadReplied) error {
-			return show(n, "message "+replied.RootMessageID, replied.Label, replied.Timestamp, "reply "+replied.MessageID)
+			return show(n, replied.Label, replied.Timestamp, "reply "+replied.MessageID)
 		},
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/examples/internal/tunnel"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // program runs the receiver behind a public URL and hands on its output.
@@ -30,7 +31,7 @@ type program struct {
 func start(t *testing.T, env map[string]string, args ...string) *program {
 	t.Helper()
 	public, lead := tunnel.Start(t)
-	if _, create := env["NYLAS_API_KEY"]; create {
+	if env["NYLAS_WEBHOOK_URL"] == "" {
 		env["NYLAS_WEBHOOK_URL"] = public
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -101,11 +102,15 @@ func (p *program) stop(t *testing.T) {
 func TestCreatesItsWebhookAndReceives(t *testing.T) {
 	t.Parallel()
 	server := nylastest.NewServer(t)
-	secretFile := filepath.Join(t.TempDir(), "webhook.secret")
-	p := start(t, map[string]string{"NYLAS_API_KEY": server.APIKey(), "NYLAS_API_URL": server.URL()}, "-secret-file", secretFile)
-	p.await(t, "webhook created")
-	secret, err := os.ReadFile(secretFile)
+	secretFile := filepath.Join(t.TempDir(), "webhook.json")
+	env := map[string]string{"NYLAS_API_KEY": server.APIKey(), "NYLAS_API_URL": server.URL()}
+	p := start(t, env, "-secret-file", secretFile)
+	p.await(t, "msg=ready")
+	file, err := receive.NewFileSecrets(secretFile)
 	require.NoError(t, err)
+	state, err := file.Load(t.Context())
+	require.NoError(t, err)
+	secret := state.Secrets[0].Value
 	info, err := os.Stat(secretFile)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
@@ -130,7 +135,7 @@ func TestCreatesItsWebhookAndReceives(t *testing.T) {
 	require.NoError(t, err)
 	replied := p.await(t, "msg=replied")
 	assert.Contains(t, replied, "message="+message.ID)
-	assert.NotContains(t, replied, strings.TrimSpace(string(secret)))
+	assert.NotContains(t, replied, secret)
 	require.NoError(t, server.Wait(t.Context()))
 	p.stop(t)
 	for _, delivery := range server.Deliveries() {
@@ -138,22 +143,29 @@ func TestCreatesItsWebhookAndReceives(t *testing.T) {
 	}
 
 	// The next start finds the secret in its file and creates nothing.
-	again := start(t, map[string]string{}, "-secret-file", secretFile)
+	again := start(t, env, "-secret-file", secretFile)
+	again.await(t, "msg=ready")
 	for body, want := range map[string]string{
 		`{"id":"n-1","type":"grant.expired","data":{}}`: "msg=other type=grant.expired id=n-1",
 		"no JSON": "msg=undecodable id=sha256:",
 	} {
-		signed, err := nylastest.NewWebhookRequest(t.Context(), again.public, strings.TrimSpace(string(secret)), []byte(body))
+		signed, err := nylastest.NewWebhookRequest(t.Context(), again.public, secret, []byte(body))
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusOK, again.post(t, signed, want))
 	}
 	again.stop(t)
+	webhooks := 0
+	for _, err := range client.Webhooks.List(t.Context()) {
+		require.NoError(t, err)
+		webhooks++
+	}
+	assert.Equal(t, 1, webhooks)
 }
 
 func TestSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	none := func(string) string { return "" }
-	require.ErrorContains(t, run(t.Context(), nil, none, io.Discard), "set NYLAS_WEBHOOK_SECRET")
+	require.ErrorContains(t, run(t.Context(), nil, none, io.Discard), "set NYLAS_WEBHOOK_URL and -secret-file")
 	require.ErrorContains(t, run(t.Context(), []string{"-nonsense"}, none, io.Discard), "not defined")
 	blank := func(name string) string { return map[string]string{"NYLAS_WEBHOOK_SECRET": "a,,b"}[name] }
 	require.ErrorContains(t, run(t.Context(), nil, blank, io.Discard), "secret is empty or blank")
