@@ -222,7 +222,7 @@ func (r *run) handle(e *entry) {
 	}
 	start := time.Now()
 	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
+		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
 			err = r.panicked(&known, panicked)
 		} else if err == guard.ErrExited { //nolint:errorlint // as above
 			err = errExited
@@ -304,7 +304,7 @@ func (c *config) wait(failures int) time.Duration {
 }
 
 // panicked logs a panic.
-func (r *run) panicked(d *receive.Delivery, p *guard.Panic) error {
+func (r *run) panicked(d *receive.Delivery, p *guard.PanicError) error {
 	r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: handler panicked",
 		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.String("panic", p.Text), slog.String("stack", p.Stack))
 	return fmt.Errorf("inbox: handler panicked: %s", p.Text)
