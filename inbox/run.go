@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
 	"github.com/nylastrack/nylas-go/receive"
@@ -296,11 +295,8 @@ func (c *config) wait(failures int) time.Duration {
 	if doublings := failures - 1; doublings < 62 && c.firstBackoff <= c.maxBackoff>>doublings {
 		interval = c.firstBackoff << doublings
 	}
-	jittered := backoff.ExponentialBackOff{
-		InitialInterval: interval, MaxInterval: interval, Multiplier: 1, RandomizationFactor: backoff.DefaultRandomizationFactor,
-	}
-	jittered.Reset()
-	return jittered.NextBackOff()
+	// From half of it to one and a half, so that what failed together does not return together.
+	return interval/2 + rand.N(interval+1)
 }
 
 // panicked logs a panic.
