@@ -107,7 +107,7 @@ const (
 func newIdempotencyKey() string { return "nylas-go-" + rand.Text() }
 
 // run makes attempts until one settles the call, or none may follow.
-func (x *exchange) run(ctx context.Context) (*answer, error) {
+func (x *roundTrips) run(ctx context.Context) (*answer, error) {
 	if err := x.admit(ctx, time.Time{}); err != nil {
 		return nil, x.fail(nil, err)
 	}
@@ -185,7 +185,7 @@ func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
 }
 
 // mayRepeat reports whether a failed attempt may be followed by another one.
-func (x *exchange) mayRepeat(a *answer) bool {
+func (x *roundTrips) mayRepeat(a *answer) bool {
 	switch {
 	case a.err != nil:
 		return x.call.repeat != repeatUnsent || !a.reached
@@ -199,7 +199,7 @@ func (x *exchange) mayRepeat(a *answer) bool {
 }
 
 // learn keeps account of whether the call may have been carried out.
-func (x *exchange) learn(a *answer) {
+func (x *roundTrips) learn(a *answer) {
 	switch {
 	case x.call.repeat == repeatAlways:
 		// It can be made again: nobody needs to know.
@@ -255,7 +255,7 @@ func (a *answer) retryAfter() time.Duration {
 
 // fail returns the error of the call after its last attempt. ended says why
 // there is no further one, if not because of that attempt.
-func (x *exchange) fail(last *answer, ended error) *Error {
+func (x *roundTrips) fail(last *answer, ended error) *Error {
 	e := x.newError(last)
 	if ended != nil {
 		e.cause = ended
