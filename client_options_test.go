@@ -115,12 +115,7 @@ func TestWithoutRetry(t *testing.T) {
 			t.Run(m.op+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					respond := f.respond
-					if respond == nil && f.file != "" {
-						respond = answersFile(t, f.status, f.file, f.header...)
-					} else if respond == nil {
-						respond = answers(f.status, f.body, f.header...)
-					}
+					respond := f.responder(t)
 					w := newWire(t, respond)
 					client := w.client(t, nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: 9}))
 					start := time.Now()

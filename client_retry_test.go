@@ -19,28 +19,6 @@ import (
 	"github.com/nylastrack/nylas-go"
 )
 
-// The times of the default policy and of a send.
-const (
-	baseDelay      = 500 * time.Millisecond
-	maxDelay       = 20 * time.Second
-	sendLimit      = 150 * time.Second
-	callLimit      = 30 * time.Second
-	pollsUntil     = 150 * time.Second
-	pollsAtLeast   = 2 * time.Second
-	pollsAtMost    = 5 * time.Second
-	repeatsUntil   = 55 * time.Minute
-	messageAnswer  = "published/messages.send.response.json"
-	timeoutAnswer  = "constructed/error.provider-timeout.504.json"
-	limitAnswer    = "constructed/error.rate-limit-nylas.429.json"
-	runningAnswer  = "constructed/error.idempotent-concurrent.409.json"
-	conflictAnswer = "constructed/error.idempotent-conflict.409.json"
-)
-
-func send(ctx context.Context, client *nylas.Client, opts ...nylas.RequestOption) error {
-	_, err := client.Messages.Send(ctx, testGrant, markedMessage(), opts...)
-	return err
-}
-
 func TestSameKeyAndBytesInEachAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -307,8 +285,6 @@ func TestTimeoutOfTheHTTPClientIsOfAnAttempt(t *testing.T) {
 	})
 }
 
-var errStop = errors.New("the program stops")
-
 func TestContextThatHasEnded(t *testing.T) {
 	t.Parallel()
 	for _, m := range methods() {
@@ -396,10 +372,6 @@ func TestAnswerThatComesAsTheContextEndsCounts(t *testing.T) {
 	}))
 	require.NoError(t, send(ctx, client))
 }
-
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestConcurrentRequestIsPolled(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,6 @@ import (
 	"testing/fstest"
 	"unicode/utf8"
 
-	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -32,26 +31,6 @@ const (
 	largestMultipart = 25 << 20
 )
 
-// attached is a message with attachments.
-func attached(attachments ...nylas.Attachment) *nylas.SendMessageRequest {
-	return &nylas.SendMessageRequest{To: toKim(), Attachments: attachments}
-}
-
-// fileWith writes a file, and returns its path.
-func fileWith(tb testing.TB, name, content string) string {
-	tb.Helper()
-	name = filepath.Join(tb.TempDir(), name)
-	require.NoError(tb, os.WriteFile(name, []byte(content), 0o600))
-	return name
-}
-
-// streamOf is a StreamContent that can be opened again.
-func streamOf(size int64, content string) nylas.AttachmentContent {
-	return nylas.StreamContent(size, func() (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader(content)), nil
-	})
-}
-
 // eachContent has an attachment of each kind. The first one has what must be escaped.
 func eachContent(tb testing.TB) []nylas.Attachment {
 	tb.Helper()
@@ -61,14 +40,6 @@ func eachContent(tb testing.TB) []nylas.Attachment {
 		{Content: nylas.FileContent(fileWith(tb, "offer.pdf", "%PDF-"))},
 		{Filename: "empty", Content: streamOf(0, "")},
 		{Filename: "once.bin", ContentType: "application/x-once; v=1", Content: nylas.ReaderContent(4, strings.NewReader("once"))},
-	}
-}
-
-// announced keeps what a request says about the length of its body: -1 for chunked.
-func announced(length *int64, next httpmock.Responder) httpmock.Responder {
-	return func(r *http.Request) (*http.Response, error) {
-		*length = r.ContentLength
-		return next(r)
 	}
 }
 
@@ -205,21 +176,6 @@ func TestJSONUpToItsLimit(t *testing.T) {
 			assert.Empty(t, bytes.Trim(decoded.Attachments[0].Content, "x"))
 		})
 	}
-}
-
-// endless reads zeros for ever.
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
-}
-
-// zeros is a content of size bytes.
-func zeros(announced, size int64) nylas.AttachmentContent {
-	return nylas.StreamContent(announced, func() (io.ReadCloser, error) {
-		return io.NopCloser(io.LimitReader(endless{}, size)), nil
-	})
 }
 
 // TestTooLarge has what is refused before anything is opened.
