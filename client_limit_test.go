@@ -2,10 +2,7 @@ package nylas_test
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -96,24 +93,6 @@ func TestRateLimitsAreApart(t *testing.T) {
 		_, err = client.Messages.Send(t.Context(), "grant-2", markedMessage())
 		require.ErrorIs(t, err, nylas.ErrForbidden)
 		assert.Equal(t, 100*time.Second, time.Since(start))
-	})
-}
-
-// TestRateLimitSavesNothingUp has a pause after which requests are as far apart
-// as before.
-func TestRateLimitSavesNothingUp(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 2}))
-		require.Error(t, send(t.Context(), client))
-		<-time.After(time.Minute)
-		start := time.Now()
-		for range 4 {
-			require.Error(t, send(t.Context(), client))
-		}
-		assert.Equal(t, time.Minute, w.waits()[0], "after a pause the first goes at once")
-		assert.Equal(t, 1500*time.Millisecond, time.Since(start))
 	})
 }
 
@@ -218,54 +197,6 @@ func TestContextThatEndsWhileARepeatWaitsForTheRateLimit(t *testing.T) {
 	}
 }
 
-// TestGivingUpDoesNotWaitForThoseBefore has one that waits behind a patient one.
-func TestGivingUpDoesNotWaitForThoseBefore(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1}))
-		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
-		start := time.Now()
-		var patient sync.WaitGroup
-		patient.Go(func() { _ = send(t.Context(), client) })
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		require.ErrorIs(t, send(ctx, client), context.DeadlineExceeded)
-		assert.Equal(t, time.Second, time.Since(start))
-		patient.Wait()
-		assert.Len(t, w.requests(), 2)
-	})
-}
-
-func TestThoseThatWaitGoInTheirOrder(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 1}))
-		ctx, cancel := context.WithCancel(t.Context())
-		var calls sync.WaitGroup
-		for i := range 10 {
-			calls.Go(func() {
-				own := t.Context()
-				if i%3 == 1 {
-					own = ctx // gives up before its turn
-				}
-				_ = send(own, client, nylas.WithIdempotencyKey(fmt.Sprint("key-", i)))
-			})
-			synctest.Wait()
-		}
-		cancel()
-		calls.Wait()
-		var keys []string
-		for _, request := range w.requests() {
-			keys = append(keys, request.header.Get("Idempotency-Key"))
-		}
-		assert.Equal(t, []string{"key-0", "key-2", "key-3", "key-5", "key-6", "key-8", "key-9"}, keys)
-		assertEven(t, 1, w.waits())
-	})
-}
-
 // TestRateLimitDoesNotLeadBeyondTheHour has a repeat whose turn comes when Nylas
 // does not know its key any more: it would send a second mail.
 func TestRateLimitDoesNotLeadBeyondTheHour(t *testing.T) {
@@ -316,54 +247,6 @@ func TestRateLimitsThatAreRefused(t *testing.T) {
 			require.EqualError(t, err, "nylas: new client: WithRateLimit: want finite numbers that are not negative")
 		}
 	}
-}
-
-// TestIdleGrantsAreForgotten is about memory, so nothing may run beside it.
-func TestIdleGrantsAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const grants, idBytes = 5_000, 8 << 10 // 40 MiB, were they kept
-		client, err := nylas.NewClient(testAPIKey, nylas.WithRateLimit(nylas.RateLimits{}), nylas.WithHTTPClient(&http.Client{
-			Transport: roundTripFunc(func(r *http.Request) (*http.Response, error) {
-				<-time.After(time.Millisecond)
-				return answers(403, "{}")(r)
-			}),
-		}))
-		require.NoError(t, err)
-		heap := func() uint64 {
-			var stats runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&stats)
-			return stats.HeapAlloc
-		}
-		padding := strings.Repeat("x", idBytes)
-		msg := markedMessage()
-		before := heap()
-		for i := range grants {
-			_, err := client.Messages.Send(t.Context(), fmt.Sprint("external:", i, padding), msg)
-			require.ErrorIs(t, err, nylas.ErrForbidden)
-		}
-		assert.Less(t, heap(), before+16<<20)
-		runtime.KeepAlive(client)
-	})
-}
-
-// TestGrantsInUseAreNotForgotten has so many that idle ones are looked for, and
-// none is.
-func TestGrantsInUseAreNotForgotten(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1}))
-		start := time.Now()
-		for i := range 3000 {
-			_, err := client.Messages.Send(t.Context(), fmt.Sprint("grant-", i), markedMessage())
-			require.ErrorIs(t, err, nylas.ErrForbidden)
-		}
-		require.Zero(t, time.Since(start))
-		_, err := client.Messages.Send(t.Context(), "grant-0", markedMessage())
-		require.ErrorIs(t, err, nylas.ErrForbidden)
-		assert.Equal(t, 10*time.Second, time.Since(start))
-	})
 }
 
 // TestRateLimitsToldApart has answers whose types say the contrary, as they do

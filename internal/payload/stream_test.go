@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -116,21 +117,24 @@ func TestContentThatOpensTooLate(t *testing.T) {
 // TestEndDuringARead closes the content that is being read, which ends the Read.
 func TestEndDuringARead(t *testing.T) {
 	t.Parallel()
-	source, writer := io.Pipe()
-	reading := readingOf(t, payload.Attachment{Filename: "f", Content: &payload.Stream{
-		Size: payload.UnknownSize, Opener: func() (io.ReadCloser, error) { return source, nil },
-	}})
-	done := make(chan error)
-	go func() {
-		_, err := io.Copy(io.Discard, reading)
-		done <- err
-	}()
-	_, err := writer.Write([]byte("content"))
-	require.NoError(t, err)
-	reading.End()
-	require.Error(t, <-done)
-	require.NoError(t, reading.Failure())
-	assert.False(t, reading.WasRead())
+	synctest.Test(t, func(t *testing.T) {
+		source, writer := io.Pipe()
+		reading := readingOf(t, payload.Attachment{Filename: "f", Content: &payload.Stream{
+			Size: payload.UnknownSize, Opener: func() (io.ReadCloser, error) { return source, nil },
+		}})
+		done := make(chan error)
+		go func() {
+			_, err := io.Copy(io.Discard, reading)
+			done <- err
+		}()
+		_, err := writer.Write([]byte("content"))
+		require.NoError(t, err)
+		synctest.Wait() // it reads again
+		reading.End()
+		require.Error(t, <-done)
+		require.NoError(t, reading.Failure())
+		assert.False(t, reading.WasRead())
+	})
 }
 
 // TestBrokenOff has what can be wrong with a content during an attempt. Reading fails
