@@ -74,10 +74,12 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = defaultMaxAttempts
 	}
-	if p.BaseDelay == 0 {
-		p.BaseDelay = defaultBaseDelay
-	}
-	if p.MaxDelay == 0 {
+	switch {
+	case p.BaseDelay == 0 && p.MaxDelay == 0:
+		p.BaseDelay, p.MaxDelay = defaultBaseDelay, defaultMaxDelay
+	case p.BaseDelay == 0:
+		p.BaseDelay = min(defaultBaseDelay, p.MaxDelay)
+	case p.MaxDelay == 0:
 		p.MaxDelay = max(defaultMaxDelay, p.BaseDelay)
 	}
 	if p.MaxDelay < p.BaseDelay {

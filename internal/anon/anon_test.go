@@ -39,6 +39,7 @@ func TestWithoutPath(t *testing.T) {
 	path := &fs.PathError{Op: "open", Path: "/home/" + private, Err: fs.ErrPermission}
 	for _, err := range []error{
 		path, fmt.Errorf("attach: %w", path), &url.Error{Op: "Get", URL: private, Err: path},
+		&url.Error{Op: "Get", URL: private, Err: fs.ErrPermission},
 		&fs.PathError{Op: "read", Path: private, Err: fmt.Errorf("again: %w", path)},
 	} {
 		assert.Equal(t, fs.ErrPermission, anon.WithoutPath(err))
