@@ -71,7 +71,7 @@ type capture struct {
 	request, response recorder
 }
 
-func (x *exchange) newCapture() *capture {
+func (x *roundTrips) newCapture() *capture {
 	if x.exchanges == nil {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (c *capture) receives(resp *http.Response) {
 }
 
 // keep adds the attempt to those of the call.
-func (c *capture) keep(x *exchange, err error, start time.Time, took time.Duration) {
+func (c *capture) keep(x *roundTrips, err error, start time.Time, took time.Duration) {
 	if c == nil {
 		return
 	}

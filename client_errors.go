@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -184,6 +185,23 @@ func (e *Error) Unwrap() error { return e.cause }
 // refuse returns the error for a request that is wrong before any I/O.
 func refuse(op *operation, reason string, kinds ...error) *Error {
 	return &Error{Op: op.name, Message: reason, refused: append([]error{ErrInvalidRequest}, kinds...)}
+}
+
+// checkChars refuses a value with more characters than Nylas takes.
+func checkChars(op *operation, name, value string, limit int, matches ...error) error {
+	if chars := utf8.RuneCountInString(value); chars > limit {
+		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit), matches...)
+	}
+	return nil
+}
+
+// deletionError returns the error of a deletion. It is nil if a repeated attempt did
+// not find what an earlier one may have deleted.
+func deletionError(err error) error {
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // decode fills the error from an answer. A body that is not JSON, such as a

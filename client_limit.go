@@ -90,7 +90,7 @@ func newLimiter(limits RateLimits) *limiter {
 }
 
 // pass waits until a request of x may go.
-func (l *limiter) pass(ctx context.Context, x *exchange) error {
+func (l *limiter) pass(ctx context.Context, x *roundTrips) error {
 	switch {
 	case x.call.lane == laneApplication:
 		return lanes.Pass(ctx, "", l.applicationCalls)
@@ -105,7 +105,7 @@ func (l *limiter) pass(ctx context.Context, x *exchange) error {
 
 // admit waits until an attempt may begin, at most until the end of the time for
 // repeating, if the attempt is a further one.
-func (x *exchange) admit(ctx context.Context, until time.Time) error {
+func (x *roundTrips) admit(ctx context.Context, until time.Time) error {
 	if ctx.Err() != nil {
 		return ended(ctx)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -184,4 +185,49 @@ func (p *pageAnswer[T]) problem() error {
 		return nil
 	}
 	return errors.New(p.wrong)
+}
+
+// The limits of lists.
+const (
+	// https://developer.nylas.com/docs/reference/api/#pagination
+	maxPageSize = 200
+	// https://developer.nylas.com/docs/reference/api/messages/get-messages/
+	maxAnyEmail = 25
+)
+
+// checkList refuses what no list of a mailbox takes.
+func checkList(op *operation, pageSize int, anyEmail []string) error {
+	switch {
+	case pageSize < 0 || pageSize > maxPageSize:
+		return refuse(op, fmt.Sprintf("PageSize is not between 1 and %d", maxPageSize))
+	case len(anyEmail) > maxAnyEmail:
+		return refuse(op, fmt.Sprintf("AnyEmail has more than %d addresses", maxAnyEmail))
+	}
+	return nil
+}
+
+// timeFilter is a time of a query, with its name for errors.
+type timeFilter struct {
+	name string
+	time time.Time
+}
+
+// checkTimes refuses times that Nylas, which counts in seconds since 1970, has no
+// number for. The zero time is none.
+func checkTimes(op *operation, filters ...timeFilter) error {
+	for _, filter := range filters {
+		if !filter.time.IsZero() && filter.time.Unix() < 0 {
+			return refuse(op, filter.name+" is before 1970")
+		}
+	}
+	return nil
+}
+
+// copied returns a pointer to a copy, so that what the caller does later changes
+// nothing.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
 }

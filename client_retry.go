@@ -74,10 +74,12 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = defaultMaxAttempts
 	}
-	if p.BaseDelay == 0 {
-		p.BaseDelay = defaultBaseDelay
-	}
-	if p.MaxDelay == 0 {
+	switch {
+	case p.BaseDelay == 0 && p.MaxDelay == 0:
+		p.BaseDelay, p.MaxDelay = defaultBaseDelay, defaultMaxDelay
+	case p.BaseDelay == 0:
+		p.BaseDelay = min(defaultBaseDelay, p.MaxDelay)
+	case p.MaxDelay == 0:
 		p.MaxDelay = max(defaultMaxDelay, p.BaseDelay)
 	}
 	if p.MaxDelay < p.BaseDelay {
@@ -107,7 +109,7 @@ const (
 func newIdempotencyKey() string { return "nylas-go-" + rand.Text() }
 
 // run makes attempts until one settles the call, or none may follow.
-func (x *exchange) run(ctx context.Context) (*answer, error) {
+func (x *roundTrips) run(ctx context.Context) (*answer, error) {
 	if err := x.admit(ctx, time.Time{}); err != nil {
 		return nil, x.fail(nil, err)
 	}
@@ -185,7 +187,7 @@ func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
 }
 
 // mayRepeat reports whether a failed attempt may be followed by another one.
-func (x *exchange) mayRepeat(a *answer) bool {
+func (x *roundTrips) mayRepeat(a *answer) bool {
 	switch {
 	case a.err != nil:
 		return x.call.repeat != repeatUnsent || !a.reached
@@ -199,7 +201,7 @@ func (x *exchange) mayRepeat(a *answer) bool {
 }
 
 // learn keeps account of whether the call may have been carried out.
-func (x *exchange) learn(a *answer) {
+func (x *roundTrips) learn(a *answer) {
 	switch {
 	case x.call.repeat == repeatAlways:
 		// It can be made again: nobody needs to know.
@@ -255,7 +257,7 @@ func (a *answer) retryAfter() time.Duration {
 
 // fail returns the error of the call after its last attempt. ended says why
 // there is no further one, if not because of that attempt.
-func (x *exchange) fail(last *answer, ended error) *Error {
+func (x *roundTrips) fail(last *answer, ended error) *Error {
 	e := x.newError(last)
 	if ended != nil {
 		e.cause = ended

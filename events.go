@@ -292,6 +292,30 @@ func (k *keeper) exists(ctx context.Context, state receive.SecretState, id strin
 		"the webhook %q for the URL exists, and the store does not know its secret: set Adopt, or delete it", id)}
 }
 
+// update returns how the request differs from a webhook.
+func (r *SubscribeRequest) update(webhook *Webhook) (update *UpdateWebhookRequest, needed bool) {
+	update = &UpdateWebhookRequest{}
+	if !sameSet(webhook.TriggerTypes, r.Types) {
+		update.TriggerTypes, needed = r.Types, true
+	}
+	if !sameURL(webhook.WebhookURL, r.URL) {
+		update.WebhookURL, needed = r.URL, true
+	}
+	if r.Description != "" && webhook.Description != r.Description {
+		update.Description, needed = r.Description, true
+	}
+	if emails := r.NotificationEmailAddresses; len(emails) > 0 && !sameSet(webhook.NotificationEmailAddresses, emails) {
+		update.NotificationEmailAddresses, needed = emails, true
+	}
+	if want := r.CompressedDelivery; want != nil && (webhook.CompressedDelivery == nil || *webhook.CompressedDelivery != *want) {
+		update.CompressedDelivery, needed = want, true
+	}
+	if webhook.Status == WebhookFailed {
+		update.Status, needed = WebhookActive, true
+	}
+	return update, needed
+}
+
 func (k *keeper) create(ctx context.Context, old, next receive.SecretState, req *SubscribeRequest) (*Webhook, error) {
 	next.Busy = receive.BusyCreate
 	return k.lease(ctx, old, next, func(ctx context.Context) (*Webhook, error) {
