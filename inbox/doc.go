@@ -38,5 +38,6 @@
 // container that is thrown away. One process at a time; more than that is what
 // the sinks of the project are for. The files with the endings -wal and, at
 // times, -journal are part of the inbox: never remove or copy one without the
-// others, and copy only while no process has it open.
+// others, and copy only while no process has it open. The file with the ending .lock
+// keeps a second process out: never remove it while a process runs.
 package inbox

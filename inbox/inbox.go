@@ -2,10 +2,8 @@ package inbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,13 +43,13 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inbox: open: %w", err)
 	}
-	s, err := openAlone(path, config.fullCheck)
+	s, err := openStore(path, config.fullCheck)
 	if err != nil {
 		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
 	}
 	failures, err := s.failures()
 	if err != nil {
-		_ = s.db.close()
+		_ = s.close()
 		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
 	}
 	b := &Inbox{
@@ -66,24 +64,6 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 	b.copyTotals(s)
 	go b.write(s)
 	return b, nil
-}
-
-const (
-	// openTries is how often Open tries to get a file that another process has, and
-	// openWait the longest wait between: two that start at the same time would each
-	// find that the other one has it, and neither would.
-	openTries = 6
-	openWait  = 50 * time.Millisecond
-)
-
-func openAlone(path string, fullCheck bool) (s *store, err error) {
-	for range openTries {
-		if s, err = openStore(path, fullCheck); !errors.Is(err, ErrInUse) {
-			return s, err
-		}
-		<-time.After(rand.N(openWait))
-	}
-	return nil, err
 }
 
 // HandleDelivery stores a delivery. It returns nil when the delivery is on the

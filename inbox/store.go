@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -67,6 +68,7 @@ const (
 // store is the file. Only the writer uses it.
 type store struct {
 	db    *database
+	lock  *flock.Flock
 	path  string
 	files map[string]fs.FileInfo // those that are open, by name
 	totals
@@ -83,6 +85,15 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 	if err := prepareFile(path); err != nil {
 		return nil, err
 	}
+	lock, err := lockFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = lock.Unlock()
+		}
+	}()
 	// It says the same about the data as fsync, without a write for the time of the
 	// change; where there is none, SQLite goes on with fsync.
 	_, _ = sqlite.Fdatasync(true)
@@ -95,7 +106,7 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 			_ = db.close()
 		}
 	}()
-	s := &store{db: db, path: path, secrets: new(secrets)}
+	s := &store{db: db, lock: lock, path: path, secrets: new(secrets)}
 	s.secrets.stored.Store(new(receive.SecretState))
 	version, err := s.recognize()
 	if err != nil {
@@ -122,6 +133,25 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 		return nil, err
 	}
 	return s, s.remember()
+}
+
+// lockFile takes the lock of an inbox. SQLite has one on the file itself, but where that
+// is of POSIX a process loses it as soon as any part of it closes that file, as
+// os.ReadFile does. The file is kept after the end: removing it would let two processes
+// lock two files of one name.
+func lockFile(path string) (*flock.Flock, error) {
+	lock := flock.New(path+lockEnding, flock.SetPermissions(0o600))
+	if locked, err := lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path+lockEnding, err)
+	} else if !locked {
+		return nil, ErrInUse
+	}
+	return lock, nil
+}
+
+// close closes the file, and then lets others have it.
+func (s *store) close() error {
+	return errors.Join(s.db.close(), s.lock.Unlock())
 }
 
 // prepareFile finds what SQLite would tell less clearly.
@@ -163,7 +193,10 @@ func prepareFile(path string) error {
 	return file.Close()
 }
 
-const walEnding = "-wal"
+const (
+	walEnding  = "-wal"
+	lockEnding = ".lock"
+)
 
 // unwritable finds out whether the file failed because it may only be read, which
 // SQLite tells as an error of its locks. It tries that only now: to close a file

@@ -62,7 +62,7 @@ func (b *Inbox) write(s *store) {
 			if len(left) == 0 {
 				err = nil
 			}
-			b.closeErr = errors.Join(err, s.db.close())
+			b.closeErr = errors.Join(err, s.close())
 			return
 		}
 		if left, _ := b.store(s, group{verdicts: again}); len(left) > 0 {
