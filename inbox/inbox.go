@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -77,6 +78,8 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 // stored all the same.
 //
 // A delivery with Err set cannot be decoded: it is stored among the dead letters.
+//
+// HandleDelivery keeps a copy: d and its body are the caller's again when it returns.
 func (b *Inbox) HandleDelivery(ctx context.Context, d *receive.Delivery) error {
 	if d == nil || d.ID == "" {
 		return storeError(errNoID)
@@ -86,7 +89,10 @@ func (b *Inbox) HandleDelivery(ctx context.Context, d *receive.Delivery) error {
 	}
 	start := time.Now()
 	w := &waiter{ctx: ctx, result: make(chan error, 1)}
-	w.delivery, w.received = d, nanoseconds(d.ReceivedAt, start)
+	// The caller may go on when ctx ends, while the writer still reads.
+	mine := *d
+	mine.Body = bytes.Clone(d.Body)
+	w.delivery, w.received = &mine, nanoseconds(d.ReceivedAt, start)
 	if d.Err == nil {
 		w.key = b.key(d)
 	}

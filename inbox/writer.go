@@ -188,8 +188,7 @@ func (b *Inbox) commit(s *store, g group) error {
 		}
 		accepted++
 		if w.delivery.Err == nil {
-			mine := *w.delivery // the caller's may change when it has its answer
-			b.schedule.offer(&entry{seq: w.seq, key: w.key, delivery: &mine, due: now})
+			b.schedule.offer(&entry{seq: w.seq, key: w.key, delivery: w.delivery, due: now})
 		}
 	}
 	for _, v := range g.verdicts {
