@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // newFullStore makes the file of an inbox with some of everything: done, dead and
@@ -129,6 +132,46 @@ func TestEmptyFileAtStart(t *testing.T) {
 	require.Equal(t, http.StatusOK, e.deliver("first"))
 	require.NoError(t, box.Close())
 	requireHandled(t, path, new(keeper), e.accepted)
+}
+
+// TestCorruptWhileOpen: once a page turns out to be damaged, what comes is refused. What
+// was stored before it may still be handled.
+func TestCorruptWhileOpen(t *testing.T) {
+	t.Parallel()
+	path, _, _ := newFullStore(t)
+	var log bytes.Buffer
+	box, err := inbox.Open(path, append(crashOptions(), inbox.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))...)
+	require.NoError(t, err)
+	require.NoError(t, box.Script("PRAGMA shrink_memory"), "so that pages are read from the file")
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	header := make([]byte, 128)
+	_, err = file.ReadAt(header, 0)
+	require.NoError(t, err)
+	page := pageSize(t, header)
+	for number := range 5 { // of those in the middle, which hold what is pending
+		_, err = file.WriteAt(randomBytes(rand.New(rand.NewPCG(7, 8)), page), int64((18+number)*page))
+		require.NoError(t, err)
+	}
+	require.NoError(t, file.Close())
+
+	require.NoError(t, box.HandleDelivery(t.Context(), delivery("before")), "nobody knows yet")
+	require.NoError(t, requireStats(t, box).Damage)
+	stop := run(t, box, new(keeper).HandleDelivery)
+	require.Eventually(t, func() bool { return requireStats(t, box).Damage != nil }, recovery, time.Millisecond)
+	require.ErrorIs(t, requireStats(t, box).Damage, inbox.ErrCorrupt)
+	e := newEndpoint(t, box)
+	for i := range 3 {
+		err := box.HandleDelivery(t.Context(), delivery(fmt.Sprint("after-", i)))
+		require.ErrorIs(t, err, inbox.ErrCorrupt)
+		requireTold(t, err, "a good copy", ".recover")
+		require.Equal(t, http.StatusServiceUnavailable, e.deliver(fmt.Sprint("later-", i)))
+	}
+	require.ErrorIs(t, box.Secrets().Swap(t.Context(), receive.SecretState{}, someSecrets()), inbox.ErrCorrupt)
+	stop()
+	_ = box.Close() // it may tell of marks that it could not write
+	require.Equal(t, 1, strings.Count(log.String(), "ERROR"), log.String())
+	require.Contains(t, log.String(), "no delivery is accepted")
 }
 
 // TestOtherDatabaseAtStart: a database of another program is left alone.

@@ -3,6 +3,7 @@ package inbox
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -24,6 +25,7 @@ type Inbox struct {
 	rates    rates
 	totals   atomic.Pointer[totals] // as the writer saw them last
 	failing  bool                   // the writer could not write the last time
+	damage   atomic.Pointer[error]  // what was found to be wrong with the file while it was open
 
 	ended    chan struct{} // closed when the writer has closed the file
 	closeErr error         // to be read after ended
@@ -72,7 +74,7 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 // the same time share one transaction.
 //
 // An error means that the delivery was not stored, as far as is known: the disk
-// is full or failed, the Inbox is closed ([ErrClosed]), or too much waits for the
+// is full or failed, the file is damaged ([ErrCorrupt]), the Inbox is closed ([ErrClosed]), or too much waits for the
 // disk ([ErrOverloaded]); the Receiver then answers 503. If ctx ends while the
 // delivery is being written, the error is that of ctx, and the delivery may be
 // stored all the same.
@@ -86,6 +88,9 @@ func (b *Inbox) HandleDelivery(ctx context.Context, d *receive.Delivery) error {
 	}
 	if ctx.Err() != nil {
 		return storeError(context.Cause(ctx))
+	}
+	if err := b.damaged(); err != nil {
+		return storeError(err)
 	}
 	start := time.Now()
 	w := &waiter{ctx: ctx, result: make(chan error, 1)}
@@ -175,10 +180,28 @@ func (b *Inbox) storeFailed(err error) {
 	if b.config.hooks.StoreFailed != nil {
 		b.config.hooks.StoreFailed(err)
 	}
-	if !b.failing {
+	if !b.failing && !errors.Is(err, ErrCorrupt) { // which noteDamage tells
 		b.failing = true
 		b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot write the file", slog.Any("error", err))
 	}
+}
+
+// damaged is what was found to be wrong with the file, or nil. From then on nothing new is
+// taken: it might be stored where nobody finds it again.
+func (b *Inbox) damaged() error {
+	if err := b.damage.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// noteDamage tells once of damage.
+func (b *Inbox) noteDamage(s *store) {
+	if s.db.damage == nil || b.damaged() != nil {
+		return
+	}
+	b.damage.Store(&s.db.damage)
+	b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: no delivery is accepted any more", slog.Any("error", s.db.damage))
 }
 
 func (b *Inbox) storeWorks() {
