@@ -134,6 +134,24 @@ func TestEmptyFileAtStart(t *testing.T) {
 	requireHandled(t, path, new(keeper), e.accepted)
 }
 
+// TestEmptyFileBesideALogAtStart: an empty file is no new inbox if there is a log, which
+// holds what was acknowledged.
+func TestEmptyFileBesideALogAtStart(t *testing.T) {
+	t.Parallel()
+	from, path := newPath(t), newPath(t)
+	require.Equal(t, http.StatusOK, newEndpoint(t, mustOpen(t, from)).deliver("kept"))
+	log, err := os.ReadFile(from + "-wal")
+	require.NoError(t, err)
+	require.NotEmpty(t, log)
+	require.NoError(t, os.WriteFile(path+"-wal", log, 0o600))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	_, err = inbox.Open(path)
+	require.ErrorIs(t, err, inbox.ErrCorrupt)
+	requireTold(t, err, "empty", "-wal", "a good copy")
+	requireUnchanged(t, path+"-wal", log)
+	requireUnchanged(t, path, nil)
+}
+
 // TestCorruptWhileOpen: once a page turns out to be damaged, what comes is refused. What
 // was stored before it may still be handled.
 func TestCorruptWhileOpen(t *testing.T) {

@@ -173,13 +173,21 @@ func prepareFile(path string) error {
 	case err == nil && info.Size() > 0 && info.Size() < minFileBytes:
 		// SQLite takes it for an empty one, and overwrites it.
 		return damaged(fmt.Errorf("%d bytes are no database", info.Size()))
-	case err == nil:
+	case err == nil && info.Size() > 0:
 		return nil
-	case !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if log, err := os.Stat(path + walEnding); err == nil && log.Size() > 0 {
-		return damaged(errors.New("it is missing, and its " + walEnding + " is there"))
+	// SQLite would remove the log, and what was acknowledged with it.
+	if log, logErr := os.Stat(path + walEnding); logErr == nil && log.Size() > 0 {
+		what := "it is missing"
+		if err == nil {
+			what = "it is empty"
+		}
+		return damaged(errors.New(what + ", and its " + walEnding + " is there"))
+	}
+	if err == nil {
+		return nil
 	}
 	// Bodies hold addresses of people, so others must not read them. The files that
 	// SQLite makes beside it get the same mode.
