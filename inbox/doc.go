@@ -26,8 +26,9 @@
 //   - A delivery that fails is tried again, later each time, and in the end becomes
 //     a dead letter, which keeps its body and its last error. It does not hold up
 //     others, but those of its own key where [WithOrder] asks for order.
-//   - Once the file is known to be damaged, HandleDelivery returns [ErrCorrupt] for every
-//     delivery, Stats says so, and the logger is told once.
+//   - Once the file is known to be damaged, or another program cut or overwrote it,
+//     HandleDelivery returns [ErrCorrupt] for every delivery, Stats says so, and the logger
+//     is told once.
 //   - The size of the file is bounded by what waits, the dead letters, and the ids
 //     of the retention, about 50 bytes each.
 //

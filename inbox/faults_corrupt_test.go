@@ -192,6 +192,44 @@ func TestCorruptWhileOpen(t *testing.T) {
 	require.Contains(t, log.String(), "no delivery is accepted")
 }
 
+// TestOverwrittenWhileOpen: who cuts the file or copies another one over it, under the same
+// name, is noticed before the next delivery, and nothing more is written.
+func TestOverwrittenWhileOpen(t *testing.T) {
+	t.Parallel()
+	other, _, _ := newFullStore(t)
+	for name, change := range map[string]func(path string, size int64) error{
+		"emptied":            func(path string, _ int64) error { return os.Truncate(path, 0) },
+		"cut":                func(path string, size int64) error { return os.Truncate(path, size/2) },
+		"grown":              func(path string, size int64) error { return os.Truncate(path, size+1) },
+		"zeros of its size":  func(path string, size int64) error { return os.WriteFile(path, make([]byte, size), 0o600) },
+		"another inbox":      func(path string, _ int64) error { return copyFile(other, path) },
+		"its log is emptied": func(path string, _ int64) error { return os.Truncate(path+"-wal", 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := newFile(t)
+			box, err := inbox.Open(path, crashOptions()...)
+			require.NoError(t, err)
+			e := newEndpoint(t, box)
+			require.Equal(t, http.StatusOK, e.deliver("before"))
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			require.NoError(t, change(path, info.Size()))
+			left, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.ErrorIs(t, requireStats(t, box).Damage, inbox.ErrCorrupt)
+			for range 3 {
+				err := box.HandleDelivery(t.Context(), delivery("after"))
+				require.ErrorIs(t, err, inbox.ErrCorrupt)
+				requireTold(t, err, "somebody else", "a good copy")
+				require.Equal(t, http.StatusServiceUnavailable, e.deliver("later"))
+			}
+			require.NoError(t, box.Close())
+			requireUnchanged(t, path, left)
+		})
+	}
+}
+
 // TestOtherDatabaseAtStart: a database of another program is left alone.
 func TestOtherDatabaseAtStart(t *testing.T) {
 	t.Parallel()

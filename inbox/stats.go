@@ -37,6 +37,7 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 		damage error
 	}
 	a, err := ask(ctx, &b.queue, func(s *store) (answer, error) {
+		_ = s.untouched() // for those that nobody delivers to
 		oldest, err := s.oldest()
 		if s.db.damage != nil {
 			err = nil

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,6 +72,10 @@ type store struct {
 	lock  *flock.Flock
 	path  string
 	files map[string]fs.FileInfo // those that are open, by name
+	// What nobody else may change. The handle is kept open: to close it ends SQLite's lock.
+	handle      *os.File
+	left        shape // as the last write left it
+	overwritten bool
 	totals
 	knownIDs
 	secrets *secrets
@@ -151,7 +156,14 @@ func lockFile(path string) (*flock.Flock, error) {
 
 // close closes the file, and then lets others have it.
 func (s *store) close() error {
-	return errors.Join(s.db.close(), s.lock.Unlock())
+	var errs []error
+	if !s.overwritten { // else SQLite would write its log over what is there now
+		errs = append(errs, s.db.close())
+	}
+	if s.handle != nil {
+		errs = append(errs, s.handle.Close())
+	}
+	return errors.Join(append(errs, s.lock.Unlock())...)
 }
 
 // prepareFile finds what SQLite would tell less clearly.
@@ -331,7 +343,65 @@ func (s *store) remember() error {
 		}
 		s.files[name] = info
 	}
-	return nil
+	var err error
+	if s.handle, err = os.Open(s.path); err != nil {
+		return err
+	}
+	if s.left, err = s.look(); err != nil {
+		_ = s.handle.Close()
+	}
+	return err
+}
+
+// shape is what shows that somebody else wrote to the files. The header has a counter of
+// changes and the number of pages: https://www.sqlite.org/fileformat.html.
+type shape struct {
+	header    [100]byte
+	size, log int64
+}
+
+func (s *store) look() (now shape, err error) {
+	if _, err := s.handle.ReadAt(now.header[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return now, err
+	}
+	info, err := s.handle.Stat()
+	if err != nil {
+		return now, err
+	}
+	log, err := os.Stat(s.path + walEnding)
+	if err != nil {
+		return now, err
+	}
+	now.size, now.log = info.Size(), log.Size()
+	return now, nil
+}
+
+// written notes what the files look like after they were written.
+func (s *store) written() {
+	if now, err := s.look(); err == nil {
+		s.left = now
+	}
+}
+
+// untouched fails if somebody else removed, replaced, cut or overwrote a file.
+func (s *store) untouched() error {
+	if err := s.inPlace(); err != nil {
+		return err
+	}
+	if !s.overwritten {
+		now, err := s.look()
+		if err != nil {
+			return err
+		}
+		if now == s.left {
+			return nil
+		}
+		s.overwritten = true
+		if s.db.damage == nil {
+			s.db.damage = damaged(errors.New("somebody else cut or overwrote it while it was open"))
+		}
+	}
+	return s.db.damage
 }
 
 var errMoved = errors.New("the file is not at its path any more: it was removed or replaced while it was open; " +
@@ -350,6 +420,10 @@ func (s *store) inPlace() error {
 
 // commit does work in a transaction and writes the totals with it.
 func (s *store) commit(work func() error) error {
+	if err := s.untouched(); err != nil {
+		return err
+	}
+	defer s.written()
 	before := s.totals
 	s.added = nil
 	err := s.db.transaction(func() error {
