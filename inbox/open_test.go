@@ -158,15 +158,33 @@ func TestOneInboxForAFile(t *testing.T) {
 	_, err = inbox.Open(link)
 	require.ErrorIs(t, err, inbox.ErrInUse, "by another name")
 
-	command := exec.Command(os.Args[0], "-test.run", "^TestOtherProcess$")
-	command.Env = append(os.Environ(), otherProcess+"="+path)
-	output, err := command.CombinedOutput()
-	require.NoError(t, err, string(output))
-	assert.Contains(t, string(output), "only one process", "in another process")
+	requireOthersRefused(t, path)
 
 	require.NoError(t, box.HandleDelivery(t.Context(), delivery("n-1")))
 	require.NoError(t, box.Close())
 	open(t, path)
+}
+
+// A program that reads its own inbox, to copy or count it, ends SQLite's lock of it.
+func TestReadingTheFileKeepsTheLock(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	box := open(t, path)
+	for _, ending := range []string{"", "-wal", ".lock"} {
+		_, err := os.ReadFile(path + ending)
+		require.NoError(t, err)
+		requireOthersRefused(t, path)
+	}
+	require.NoError(t, box.HandleDelivery(t.Context(), delivery("n-1")))
+}
+
+func requireOthersRefused(t *testing.T, path string) {
+	t.Helper()
+	command := exec.Command(os.Args[0], "-test.run", "^TestOtherProcess$")
+	command.Env = append(os.Environ(), otherProcess+"="+path)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	assert.Contains(t, string(output), "only one process")
 }
 
 const otherProcess = "NYLAS_INBOX_OTHER_PROCESS"
@@ -174,7 +192,7 @@ const otherProcess = "NYLAS_INBOX_OTHER_PROCESS"
 func TestOtherProcess(t *testing.T) {
 	path := os.Getenv(otherProcess)
 	if path == "" {
-		t.Skip("it is the other process of TestOneInboxForAFile")
+		t.Skip("it is the other process of requireOthersRefused")
 	}
 	_, err := inbox.Open(path)
 	require.ErrorIs(t, err, inbox.ErrInUse)
@@ -196,7 +214,7 @@ func TestOthersCannotReadTheFile(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	open(t, path)
-	for _, name := range []string{path, path + "-wal"} {
+	for _, name := range []string{path, path + "-wal", path + ".lock"} {
 		info, err := os.Stat(name)
 		require.NoError(t, err)
 		assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)

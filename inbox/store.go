@@ -4,11 +4,13 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -67,8 +69,13 @@ const (
 // store is the file. Only the writer uses it.
 type store struct {
 	db    *database
+	lock  *flock.Flock
 	path  string
 	files map[string]fs.FileInfo // those that are open, by name
+	// What nobody else may change. The handle is kept open: to close it ends SQLite's lock.
+	handle      *os.File
+	left        shape // as the last write left it
+	overwritten bool
 	totals
 	knownIDs
 	secrets *secrets
@@ -83,6 +90,15 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 	if err := prepareFile(path); err != nil {
 		return nil, err
 	}
+	lock, err := lockFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = lock.Unlock()
+		}
+	}()
 	// It says the same about the data as fsync, without a write for the time of the
 	// change; where there is none, SQLite goes on with fsync.
 	_, _ = sqlite.Fdatasync(true)
@@ -95,7 +111,7 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 			_ = db.close()
 		}
 	}()
-	s := &store{db: db, path: path, secrets: new(secrets)}
+	s := &store{db: db, lock: lock, path: path, secrets: new(secrets)}
 	s.secrets.stored.Store(new(receive.SecretState))
 	version, err := s.recognize()
 	if err != nil {
@@ -124,6 +140,32 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 	return s, s.remember()
 }
 
+// lockFile takes the lock of an inbox. SQLite has one on the file itself, but where that
+// is of POSIX a process loses it as soon as any part of it closes that file, as
+// os.ReadFile does. The file is kept after the end: removing it would let two processes
+// lock two files of one name.
+func lockFile(path string) (*flock.Flock, error) {
+	lock := flock.New(path+lockEnding, flock.SetPermissions(0o600))
+	if locked, err := lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path+lockEnding, err)
+	} else if !locked {
+		return nil, ErrInUse
+	}
+	return lock, nil
+}
+
+// close closes the file, and then lets others have it.
+func (s *store) close() error {
+	var errs []error
+	if !s.overwritten { // else SQLite would write its log over what is there now
+		errs = append(errs, s.db.close())
+	}
+	if s.handle != nil {
+		errs = append(errs, s.handle.Close())
+	}
+	return errors.Join(append(errs, s.lock.Unlock())...)
+}
+
 // prepareFile finds what SQLite would tell less clearly.
 func prepareFile(path string) error {
 	dir := filepath.Dir(path)
@@ -143,13 +185,21 @@ func prepareFile(path string) error {
 	case err == nil && info.Size() > 0 && info.Size() < minFileBytes:
 		// SQLite takes it for an empty one, and overwrites it.
 		return damaged(fmt.Errorf("%d bytes are no database", info.Size()))
-	case err == nil:
+	case err == nil && info.Size() > 0:
 		return nil
-	case !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if log, err := os.Stat(path + walEnding); err == nil && log.Size() > 0 {
-		return damaged(errors.New("it is missing, and its " + walEnding + " is there"))
+	// SQLite would remove the log, and what was acknowledged with it.
+	if log, logErr := os.Stat(path + walEnding); logErr == nil && log.Size() > 0 {
+		what := "it is missing"
+		if err == nil {
+			what = "it is empty"
+		}
+		return damaged(errors.New(what + ", and its " + walEnding + " is there"))
+	}
+	if err == nil {
+		return nil
 	}
 	// Bodies hold addresses of people, so others must not read them. The files that
 	// SQLite makes beside it get the same mode.
@@ -163,7 +213,10 @@ func prepareFile(path string) error {
 	return file.Close()
 }
 
-const walEnding = "-wal"
+const (
+	walEnding  = "-wal"
+	lockEnding = ".lock"
+)
 
 // unwritable finds out whether the file failed because it may only be read, which
 // SQLite tells as an error of its locks. It tries that only now: to close a file
@@ -290,7 +343,65 @@ func (s *store) remember() error {
 		}
 		s.files[name] = info
 	}
-	return nil
+	var err error
+	if s.handle, err = os.Open(s.path); err != nil {
+		return err
+	}
+	if s.left, err = s.look(); err != nil {
+		_ = s.handle.Close()
+	}
+	return err
+}
+
+// shape is what shows that somebody else wrote to the files. The header has a counter of
+// changes and the number of pages: https://www.sqlite.org/fileformat.html.
+type shape struct {
+	header    [100]byte
+	size, log int64
+}
+
+func (s *store) look() (now shape, err error) {
+	if _, err := s.handle.ReadAt(now.header[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return now, err
+	}
+	info, err := s.handle.Stat()
+	if err != nil {
+		return now, err
+	}
+	log, err := os.Stat(s.path + walEnding)
+	if err != nil {
+		return now, err
+	}
+	now.size, now.log = info.Size(), log.Size()
+	return now, nil
+}
+
+// written notes what the files look like after they were written.
+func (s *store) written() {
+	if now, err := s.look(); err == nil {
+		s.left = now
+	}
+}
+
+// untouched fails if somebody else removed, replaced, cut or overwrote a file.
+func (s *store) untouched() error {
+	if err := s.inPlace(); err != nil {
+		return err
+	}
+	if !s.overwritten {
+		now, err := s.look()
+		if err != nil {
+			return err
+		}
+		if now == s.left {
+			return nil
+		}
+		s.overwritten = true
+		if s.db.damage == nil {
+			s.db.damage = damaged(errors.New("somebody else cut or overwrote it while it was open"))
+		}
+	}
+	return s.db.damage
 }
 
 var errMoved = errors.New("the file is not at its path any more: it was removed or replaced while it was open; " +
@@ -309,6 +420,10 @@ func (s *store) inPlace() error {
 
 // commit does work in a transaction and writes the totals with it.
 func (s *store) commit(work func() error) error {
+	if err := s.untouched(); err != nil {
+		return err
+	}
+	defer s.written()
 	before := s.totals
 	s.added = nil
 	err := s.db.transaction(func() error {

@@ -118,8 +118,9 @@ func (s *store) shrink() (more bool, err error) {
 	if free < minFreePages || free < pages/4 {
 		return false, nil
 	}
-	if err := s.inPlace(); err != nil {
+	if err := s.untouched(); err != nil {
 		return false, err
 	}
+	defer s.written()
 	return true, explain(s.db.script("PRAGMA incremental_vacuum(" + strconv.Itoa(vacuumPages) + ")"))
 }

@@ -88,6 +88,53 @@ func TestRefusesWhatIsNoDelivery(t *testing.T) {
 	assert.EqualValues(t, 0, stats(t, box).Pending)
 }
 
+// What a caller does with its delivery after the call must not reach the inbox.
+func TestTheCallersDeliveryIsItsOwnAgain(t *testing.T) {
+	t.Parallel()
+	box := open(t, newPath(t))
+	d := delivery("n-1")
+	require.NoError(t, box.HandleDelivery(t.Context(), d))
+	d.Body[0] = 'x'
+	got := make(chan *receive.Delivery, 1)
+	run(t, box, func(_ context.Context, d *receive.Delivery) error { got <- d; return nil })
+	assert.Equal(t, string(delivery("n-1").Body), string((<-got).Body))
+}
+
+// Callers that give up while the writer is busy, and let go of the bodies, must not use
+// up the room of what waits for the disk.
+func TestCallersThatGiveUpLeaveNothingBehind(t *testing.T) {
+	t.Parallel()
+	busy, free := make(chan struct{}), make(chan struct{})
+	block := sync.OnceFunc(func() {
+		close(busy)
+		<-free
+	})
+	giveUp := func() {}
+	box := open(t, newPath(t),
+		inbox.WithHooks(inbox.Hooks{Handled: func(*receive.Delivery, int, time.Duration) { block() }}), // called by the writer
+		inbox.WithOrder(func(*receive.Delivery) string { // called on the way to the writer
+			giveUp()
+			return ""
+		}))
+	take(t, box, "n-1")
+	stop := run(t, box, func(context.Context, *receive.Delivery) error { return nil })
+	<-busy
+	gone := errors.New("gone")
+	for i := range 64 { // MiB, for which there is room
+		ctx, cancel := context.WithCancelCause(t.Context())
+		giveUp = func() { cancel(gone) }
+		d := delivery(fmt.Sprint("late-", i))
+		d.Body = make([]byte, 1<<20)
+		require.ErrorIs(t, box.HandleDelivery(ctx, d), gone)
+		d.Body = nil
+	}
+	giveUp = func() {}
+	close(free)
+	stats(t, box) // the writer has done what was there
+	assert.NoError(t, box.HandleDelivery(t.Context(), delivery("n-2")))
+	stop()
+}
+
 func TestUndecodableDeliveriesAreDeadLetters(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
