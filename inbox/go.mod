@@ -3,7 +3,6 @@ module github.com/nylastrack/nylas-go/inbox
 go 1.26.0
 
 require (
-	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/google/uuid v1.6.0
 	github.com/nylastrack/nylas-go v0.0.0
 	github.com/stretchr/testify v1.12.1

@@ -65,6 +65,6 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	if err != nil {
 		err = fmt.Errorf("receive: serve: requests were still running %v after the end: %w", shutdownTimeout, errors.Join(err, server.Close()))
 	}
-	<-served
+	<-served //nolint:errcheck // it says that the server was shut down
 	return err
 }

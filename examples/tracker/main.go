@@ -203,7 +203,7 @@ func watch(ctx context.Context, logger *slog.Logger, box *inbox.Inbox) error {
 		}
 		stats, err := box.Stats(ctx)
 		if err != nil {
-			return nil //nolint:nilerr // the inbox has logged it, or ends
+			return nil // the inbox has logged it, or ends
 		}
 		var lag time.Duration
 		if !stats.Oldest.IsZero() {

@@ -91,9 +91,9 @@ func TestWithoutAnAccount(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
 	message := regexp.MustCompile(`message=(\S+)`).FindStringSubmatch(p.await("msg=sent"))[1]
-	p.await("msg=open")
-	p.await("msg=click")
-	p.await("msg=reply")
+	p.await("kind=open")
+	p.await("kind=click")
+	p.await("kind=reply")
 	shown := p.events()
 	require.Len(t, shown, 3)
 	for i, kind := range []string{"open", "click", "reply"} {
@@ -125,7 +125,7 @@ func TestWithAnAccount(t *testing.T) {
 	recipient, err := server.Recipient(server.Messages()[0].ID)
 	require.NoError(t, err)
 	require.NoError(t, recipient.Open(t.Context()))
-	p.await("msg=open")
+	p.await("kind=open")
 	require.NoError(t, server.Wait(t.Context()))
 	p.end()
 

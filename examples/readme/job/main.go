@@ -23,10 +23,10 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if err := run(ctx, os.Getenv); err != nil {
 		log.Fatal(err)
 	}
+	stop()
 }
 
 func run(ctx context.Context, getenv func(string) string) error {
