@@ -309,17 +309,7 @@ func TestAnswersThatAreNotNylas(t *testing.T) {
 				assert.Equal(t, 200, e.StatusCode)
 				assert.Equal(t, "r-1", e.RequestID)
 				want := "nylas: " + m.op + ": 200: OK (request r-1): the answer is not JSON"
-				switch m.repeats {
-				case repeatsAlways:
-					assertSentinels(t, err)
-				case repeatsWithKey:
-					assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-					want += textUnknownSend
-				case repeatsUnsent, repeatsTold:
-					assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-					want += textUnknown
-				}
-				assert.Equal(t, want, err.Error())
+				assertAfterSuccess(t, m, err, want)
 			})
 		}
 		t.Run(m.op+"/another shape", func(t *testing.T) {
@@ -338,19 +328,26 @@ func TestAnswersThatAreNotNylas(t *testing.T) {
 			if strings.Contains(err.Error(), "does not name") {
 				want = "nylas: " + m.op + ": 200: OK: the answer does not name what was made"
 			}
-			switch m.repeats {
-			case repeatsAlways:
-				assertSentinels(t, err)
-			case repeatsWithKey:
-				assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-				want += textUnknownSend
-			case repeatsUnsent, repeatsTold:
-				assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-				want += textUnknown
-			}
-			assert.Equal(t, want, err.Error())
+			assertAfterSuccess(t, m, err, want)
 		})
 	}
+}
+
+// assertAfterSuccess checks an error after an answer of 2xx that says nothing: its
+// text, and that a call that must not be made twice may have been carried out.
+func assertAfterSuccess(tb testing.TB, m method, err error, want string) {
+	tb.Helper()
+	switch m.repeats {
+	case repeatsAlways:
+		assertSentinels(tb, err)
+	case repeatsWithKey:
+		assertSentinels(tb, err, nylas.ErrOutcomeUnknown)
+		want += textUnknownSend
+	case repeatsUnsent, repeatsTold:
+		assertSentinels(tb, err, nylas.ErrOutcomeUnknown)
+		want += textUnknown
+	}
+	assert.Equal(tb, want, err.Error())
 }
 
 // TestSentinelsOfTracking has the errors that Nylas gives to tracked messages.

@@ -14,12 +14,12 @@ import (
 	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
-// ListError is the cause of the error with which a list ends if some of its
-// elements had another form than documented, so that not even their ids could be
-// read. All other elements were yielded before; [errors.As] finds it.
+// ListError says that some elements of a list could not be read, because they are not
+// as Nylas documents them and have no readable id. The list first yields all other
+// elements, and then an error in which [errors.As] finds the ListError.
 type ListError struct {
-	Count int // how many elements are concerned
-	// Elements are the first of them, at most 20, as Nylas wrote them. They can hold
+	Count int // how many elements could not be read
+	// Elements has the first 20 of them, as Nylas wrote them. They can contain
 	// addresses.
 	Elements []json.RawMessage
 }
@@ -27,7 +27,7 @@ type ListError struct {
 // maxListErrorElements bounds what a ListError keeps.
 const maxListErrorElements = 20
 
-// Error says how many elements are concerned, and nothing of their content.
+// Error says how many elements could not be read. It does not contain their content.
 func (e *ListError) Error() string {
 	return fmt.Sprintf("%d of the elements have another form than documented", e.Count)
 }

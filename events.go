@@ -24,11 +24,12 @@ type SubscribeRequest struct {
 	// share it, and their receivers read it. Each webhook needs a store of its own.
 	Secrets receive.SecretStore
 
-	// Adopt takes over a webhook for the URL that Secrets does not know: its secret
-	// is rotated, and it gets these Types. Without Adopt it is ErrWebhookExists.
+	// Adopt takes over a webhook for the URL that Secrets does not know: Subscribe
+	// rotates its secret and sets its Types. Without Adopt such a webhook is the error
+	// ErrWebhookExists.
 	Adopt bool
 
-	// What follows is left as it is at Nylas if it is empty or nil.
+	// A field below that is empty or nil leaves the webhook's value as it is.
 
 	Description string
 	// NotificationEmailAddresses get a mail when the webhook starts failing.
