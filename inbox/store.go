@@ -51,9 +51,10 @@ const (
 	// pageBytes is the size of a page: with SQLite's own 4 KiB a delivery takes about
 	// a sixth more CPU, because each page is written by itself.
 	pageBytes = 8 << 10
-	// checkpointPages is when SQLite moves the write-ahead log into the file: 16 MiB
-	// of it, which takes some tens of milliseconds. Less often is not faster.
-	checkpointPages = 16 << 20 / pageBytes
+	// checkpointPages is when SQLite moves the write-ahead log into the file: 4 MiB of it,
+	// which takes some tens of milliseconds. Less often is not faster, and a log of 16 MiB
+	// filled small disks while nothing was pending.
+	checkpointPages = 4 << 20 / pageBytes
 	// maxWALBytes bounds the log after it was larger than that once.
 	maxWALBytes = 64 << 20
 	// minFileBytes is the smallest page of SQLite, and so the smallest file with
@@ -418,12 +419,24 @@ func (s *store) inPlace() error {
 	return nil
 }
 
-// commit does work in a transaction and writes the totals with it.
+// commit does work in a transaction and writes the totals with it. It may call work twice.
 func (s *store) commit(work func() error) error {
 	if err := s.untouched(); err != nil {
 		return err
 	}
 	defer s.written()
+	err := s.attempt(work)
+	if code(err) == sqlite3.SQLITE_FULL && s.makeRoom() {
+		err = s.attempt(work)
+	}
+	if err != nil {
+		return explain(err)
+	}
+	s.committed()
+	return nil
+}
+
+func (s *store) attempt(work func() error) error {
 	before := s.totals
 	s.added = nil
 	err := s.db.transaction(func() error {
@@ -438,10 +451,17 @@ func (s *store) commit(work func() error) error {
 	})
 	if err != nil {
 		s.totals = before
-		return explain(err)
 	}
-	s.committed()
-	return nil
+	return err
+}
+
+// makeRoom moves the log into the file, which has room for most of it, and reports
+// whether that gave room back to a full disk. SQLite itself waits until the log is longer,
+// which it cannot become on that disk.
+func (s *store) makeRoom() bool {
+	before := s.bytes()
+	err := s.db.query(func([]driver.Value) bool { return false }, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err == nil && s.bytes() < before
 }
 
 // bytes is the size of the file with what belongs to it.
