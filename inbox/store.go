@@ -14,6 +14,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/nylastrack/nylas-go/internal/links"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -167,16 +168,25 @@ func (s *store) close() error {
 	return errors.Join(append(errs, s.lock.Unlock())...)
 }
 
+// resolve finds the file that a path names.
+func resolve(path string) (string, error) {
+	file, err := links.Follow(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("its directory does not exist, make it first: %w", err)
+	} else if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(file)
+	if info, err := os.Stat(dir); err != nil {
+		return "", err
+	} else if !info.IsDir() {
+		return "", fmt.Errorf("%s is not a directory", dir)
+	}
+	return file, nil
+}
+
 // prepareFile finds what SQLite would tell less clearly.
 func prepareFile(path string) error {
-	dir := filepath.Dir(path)
-	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("its directory does not exist, make it first: %w", err)
-	} else if err != nil {
-		return err
-	} else if !info.IsDir() {
-		return fmt.Errorf("%s is not a directory", dir)
-	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
