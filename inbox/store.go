@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
@@ -81,6 +82,7 @@ type store struct {
 	totals
 	knownIDs
 	secrets *secrets
+	swept   time.Time // when the last sweep was, by the clock of that moment; zero: never
 }
 
 // totals are counts that would take long to count, and the last seq.
@@ -137,6 +139,9 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 		return nil, explain(err)
 	}
 	if err := s.readRecent(); err != nil {
+		return nil, err
+	}
+	if err := s.readSwept(); err != nil {
 		return nil, err
 	}
 	return s, s.remember()
