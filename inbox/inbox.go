@@ -35,7 +35,9 @@ type Inbox struct {
 }
 
 // Open opens the inbox in the file at path, or makes it; the directory must
-// exist. The Inbox must be closed. A file that an earlier version of this package made
+// exist and be writable. A relative path belongs to the working directory of this moment. If
+// path is a symbolic link, the file that it points to is the inbox, and the files beside it
+// are beside that one. The Inbox must be closed. A file that an earlier version of this package made
 // is brought up to date, after which that version refuses it.
 //
 // The error is [ErrInUse] if another Inbox has the file, [ErrCorrupt] if it is
@@ -46,7 +48,11 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inbox: open: %w", err)
 	}
-	s, err := openStore(path, config.fullCheck)
+	file, err := resolve(path)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
+	}
+	s, err := openStore(file, config.fullCheck)
 	if err != nil {
 		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
 	}

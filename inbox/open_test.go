@@ -221,6 +221,48 @@ func TestOthersCannotReadTheFile(t *testing.T) {
 	}
 }
 
+// What belongs to the file is where the file is, and not where the link to it is.
+func TestSymbolicLinks(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]func(t *testing.T, path string){
+		"to an inbox": func(t *testing.T, path string) { //nolint:thelper // it is a part of the test
+			require.NoError(t, open(t, path).Close())
+		},
+		"to nothing": func(*testing.T, string) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, dir := newPath(t), t.TempDir()
+			first(t, path)
+			require.NoError(t, os.Symlink(path, filepath.Join(dir, "a.db")))
+			require.NoError(t, os.Symlink("a.db", filepath.Join(dir, "b.db")))
+			box := open(t, filepath.Join(dir, "b.db"))
+			take(t, box, "n-1")
+			for _, name := range []string{path, path + "-wal", path + ".lock"} {
+				info, err := os.Stat(name)
+				require.NoError(t, err)
+				assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)
+			}
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			assert.Len(t, entries, 2, "nothing beside the links")
+			require.NoError(t, os.Remove(filepath.Join(dir, "a.db")))
+			take(t, box, "n-2")
+		})
+	}
+}
+
+// A program that changes its working directory has the same inbox as before.
+func TestChangedWorkingDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	box := open(t, "nylas.db")
+	take(t, box, "n-1")
+	t.Chdir(t.TempDir())
+	take(t, box, "n-2")
+	assert.EqualValues(t, 2, stats(t, box).Pending)
+	assert.NoFileExists(t, "nylas.db")
+}
+
 func TestAFullCheckFindsWhatOpensOtherwise(t *testing.T) {
 	t.Parallel()
 	path := newFile(t)

@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/nylastrack/nylas-go/internal/links"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -51,9 +53,10 @@ const (
 	// pageBytes is the size of a page: with SQLite's own 4 KiB a delivery takes about
 	// a sixth more CPU, because each page is written by itself.
 	pageBytes = 8 << 10
-	// checkpointPages is when SQLite moves the write-ahead log into the file: 16 MiB
-	// of it, which takes some tens of milliseconds. Less often is not faster.
-	checkpointPages = 16 << 20 / pageBytes
+	// checkpointPages is when SQLite moves the write-ahead log into the file: 4 MiB of it,
+	// which takes some tens of milliseconds. Less often is not faster, and a log of 16 MiB
+	// filled small disks while nothing was pending.
+	checkpointPages = 4 << 20 / pageBytes
 	// maxWALBytes bounds the log after it was larger than that once.
 	maxWALBytes = 64 << 20
 	// minFileBytes is the smallest page of SQLite, and so the smallest file with
@@ -79,6 +82,7 @@ type store struct {
 	totals
 	knownIDs
 	secrets *secrets
+	swept   time.Time // when the last sweep was, by the clock of that moment; zero: never
 }
 
 // totals are counts that would take long to count, and the last seq.
@@ -137,6 +141,9 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 	if err := s.readRecent(); err != nil {
 		return nil, err
 	}
+	if err := s.readSwept(); err != nil {
+		return nil, err
+	}
 	return s, s.remember()
 }
 
@@ -166,16 +173,25 @@ func (s *store) close() error {
 	return errors.Join(append(errs, s.lock.Unlock())...)
 }
 
+// resolve finds the file that a path names.
+func resolve(path string) (string, error) {
+	file, err := links.Follow(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("its directory does not exist, make it first: %w", err)
+	} else if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(file)
+	if info, err := os.Stat(dir); err != nil {
+		return "", err
+	} else if !info.IsDir() {
+		return "", fmt.Errorf("%s is not a directory", dir)
+	}
+	return file, nil
+}
+
 // prepareFile finds what SQLite would tell less clearly.
 func prepareFile(path string) error {
-	dir := filepath.Dir(path)
-	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("its directory does not exist, make it first: %w", err)
-	} else if err != nil {
-		return err
-	} else if !info.IsDir() {
-		return fmt.Errorf("%s is not a directory", dir)
-	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
@@ -418,12 +434,24 @@ func (s *store) inPlace() error {
 	return nil
 }
 
-// commit does work in a transaction and writes the totals with it.
+// commit does work in a transaction and writes the totals with it. It may call work twice.
 func (s *store) commit(work func() error) error {
 	if err := s.untouched(); err != nil {
 		return err
 	}
 	defer s.written()
+	err := s.attempt(work)
+	if code(err) == sqlite3.SQLITE_FULL && s.makeRoom() {
+		err = s.attempt(work)
+	}
+	if err != nil {
+		return explain(err)
+	}
+	s.committed()
+	return nil
+}
+
+func (s *store) attempt(work func() error) error {
 	before := s.totals
 	s.added = nil
 	err := s.db.transaction(func() error {
@@ -438,10 +466,17 @@ func (s *store) commit(work func() error) error {
 	})
 	if err != nil {
 		s.totals = before
-		return explain(err)
 	}
-	s.committed()
-	return nil
+	return err
+}
+
+// makeRoom moves the log into the file, which has room for most of it, and reports
+// whether that gave room back to a full disk. SQLite itself waits until the log is longer,
+// which it cannot become on that disk.
+func (s *store) makeRoom() bool {
+	before := s.bytes()
+	err := s.db.query(func([]driver.Value) bool { return false }, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err == nil && s.bytes() < before
 }
 
 // bytes is the size of the file with what belongs to it.

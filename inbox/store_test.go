@@ -391,6 +391,62 @@ func TestRetention(t *testing.T) {
 	})
 }
 
+// A bubble of synctest begins in the year 2000, so each of these processes has the clock
+// that it sleeps to.
+func TestAClockThatWasWrongRemovesNothing(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	expired := 0
+	process := func(name string, wrongBy time.Duration, life func(t *testing.T, box *inbox.Inbox)) {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(wrongBy) //nolint:forbidigo // the time of the bubble
+			box := open(t, path, inbox.WithHooks(inbox.Hooks{Expired: func(n int) { expired += n }}))
+			stop := run(t, box, func(_ context.Context, d *receive.Delivery) error {
+				if d.ID == "dead" {
+					return receive.Permanent(errors.New("never"))
+				}
+				return nil
+			})
+			synctest.Wait()
+			life(t, box)
+			stop()
+			require.NoError(t, box.Close(), name)
+		})
+	}
+	process("right", time.Hour, func(t *testing.T, box *inbox.Inbox) {
+		t.Helper()
+		take(t, box, "dead", "done")
+		synctest.Wait()
+	})
+	const ahead = 8 * 24 * time.Hour
+	process("8 days ahead", ahead, func(t *testing.T, _ *inbox.Inbox) {
+		t.Helper()
+		time.Sleep(5 * time.Minute) //nolint:forbidigo // the time of the bubble
+	})
+	assert.Zero(t, expired, "a clock that jumped")
+	process("right again", 2*time.Hour, func(t *testing.T, box *inbox.Inbox) {
+		t.Helper()
+		time.Sleep(24 * time.Hour) //nolint:forbidigo // the time of the bubble
+		take(t, box, "dead", "done")
+		synctest.Wait()
+		s := stats(t, box)
+		assert.Equal(t, [3]int64{0, 1, 1}, [3]int64{s.Pending, s.Dead, s.Done}, "both are known")
+	})
+	assert.Zero(t, expired)
+	process("8 days ahead once more", ahead, func(t *testing.T, _ *inbox.Inbox) {
+		t.Helper()
+		time.Sleep(5 * time.Minute) //nolint:forbidigo // the time of the bubble
+	})
+	assert.Zero(t, expired)
+	process("8 days later", ahead, func(t *testing.T, box *inbox.Inbox) {
+		t.Helper()
+		time.Sleep(11 * time.Minute) //nolint:forbidigo // the time of the bubble
+		s := stats(t, box)
+		assert.Equal(t, [2]int64{0, 0}, [2]int64{s.Dead, s.Done}, "a second sweep agrees")
+	})
+	assert.Equal(t, 1, expired)
+}
+
 // The file does not grow with what was handled.
 func TestTheFileDoesNotGrow(t *testing.T) {
 	t.Parallel()

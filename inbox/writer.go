@@ -47,7 +47,10 @@ func (b *Inbox) write(s *store) {
 		case <-sweeping.C:
 			sweeping.Reset(interval)
 			if current == nil && s.moving == nil {
-				current = b.startSweep(s)
+				var jumped bool
+				if current, jumped = b.startSweep(s); jumped {
+					sweeping.Reset(min(interval, confirmInterval))
+				}
 				b.queue.signal()
 			}
 		}
@@ -262,13 +265,13 @@ func (b *Inbox) readOn(s *store) bool {
 	return true
 }
 
-func (b *Inbox) startSweep(s *store) *sweep {
-	w, err := s.beginSweep(b.config.retention)
+func (b *Inbox) startSweep(s *store) (w *sweep, jumped bool) {
+	w, jumped, err := s.beginSweep(b.config.retention)
 	if err != nil {
 		b.storeFailed(err)
-		return nil
+		return nil, false
 	}
-	return w
+	return w, jumped
 }
 
 // sweepOn does a step, and tells whether there is another.
