@@ -15,7 +15,8 @@ import (
 
 // SubscribeRequest describes the webhook that should exist.
 type SubscribeRequest struct {
-	// URL is the public https URL at which a receive.Receiver answers.
+	// URL is the public https URL at which a receive.Receiver answers. The emulator
+	// takes http too.
 	URL string
 	// Types are all the triggers of the webhook; see events.TrackingTypes. Their
 	// order does not matter.
@@ -68,6 +69,9 @@ const (
 // of processes, once the server listens: Nylas asks for a challenge, which needs no
 // secret, and a receiver answers 503 to what comes before the secret is saved. If all
 // is in place, it makes one List request.
+//
+// Send nothing tracked before the first Subscribe has returned: Nylas notifies only
+// webhooks that exist, and retries what was answered 503 minutes later.
 //
 // It creates a webhook if there is none, also if the one in the store was deleted at
 // Nylas. It updates what differs from the request, and sets a failed webhook active,
