@@ -146,7 +146,7 @@ func TestOutcomeWithoutAKey(t *testing.T) {
 		{name: "400", script: inTurn(answersFile(t, 400, "constructed/error.webhook-url.400.json")), is: []error{nylas.ErrInvalidRequest}},
 	} {
 		for _, m := range methods() {
-			if m.repeats != repeatsUnsent {
+			if m.repeats != repeatsUnsent || tt.name == "503" && m.losesBy503() {
 				continue
 			}
 			t.Run(m.op+"/"+tt.name, func(t *testing.T) {

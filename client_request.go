@@ -48,7 +48,10 @@ type call struct {
 	body   any      // goes out as JSON; nil for no body
 	limit  time.Duration
 	repeat repeat
-	lane   lane // for the rate limit
+	// noProvider tells that no provider of mail is involved. Nylas reports one that is
+	// unavailable by 503; here that is a gateway's, which may have lost the answer.
+	noProvider bool
+	lane       lane // for the rate limit
 	// partial tells that the caller chose what the answer has: its id can be left out.
 	partial bool
 

@@ -210,7 +210,7 @@ func (x *roundTrips) learn(a *answer) {
 		// It can be made again: nobody needs to know.
 	case a.err != nil:
 		x.unknown = x.unknown || a.reached
-	case isPassing(a.status) && a.status != http.StatusServiceUnavailable, a.isConcurrent():
+	case isPassing(a.status) && (a.status != http.StatusServiceUnavailable || x.call.noProvider), a.isConcurrent():
 		x.unknown = true
 	case a.replayed(), a.isConflict():
 		// The first is the outcome of the request with this key. The second says

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
@@ -53,7 +54,8 @@ const (
 	// up to 10 s for the answer to a challenge, and its list shows the result.
 	// https://developer.nylas.com/docs/v3/notifications/
 	leaseRest = 30 * time.Second
-	// leasePoll is the pause between two looks at a store whose lease is another's.
+	// leasePoll is the pause between two looks at a store whose lease is another's, give
+	// or take a half: many processes that start at once must not all ask Nylas at once.
 	leasePoll = 500 * time.Millisecond
 	// defaultOverlap is how long an old secret stays valid, and how long after a
 	// rotation Nylas may still deliver what it signed with a secret that was lost. It
@@ -197,6 +199,9 @@ type keeper struct {
 	store   receive.SecretStore
 	overlap time.Duration
 	opts    []RequestOption
+	// crossed is set if another call took over while this one rotated: which of the two
+	// secrets came last is not known, so a further one must follow.
+	crossed bool
 }
 
 func (k *keeper) subscribe(ctx context.Context, req *SubscribeRequest) (*Webhook, error) {
@@ -229,7 +234,7 @@ func (k *keeper) subscribe(ctx context.Context, req *SubscribeRequest) (*Webhook
 	switch {
 	case webhook == nil:
 		return k.create(ctx, state, next, req)
-	case state.Busy != "" || len(next.Secrets) == 0:
+	case state.Busy != "" || len(next.Secrets) == 0 || k.crossed:
 		if err := k.rotate(ctx, state, next); err != nil {
 			return nil, err
 		}
@@ -264,7 +269,7 @@ func (k *keeper) load(ctx context.Context) (receive.SecretState, error) {
 }
 
 func (k *keeper) pause(ctx context.Context) error {
-	if err := sleep(ctx, leasePoll); err != nil {
+	if err := sleep(ctx, leasePoll/2+mathrand.N(leasePoll)); err != nil {
 		return &Error{Op: k.op.name, Message: "another call is busy with the webhook", cause: err}
 	}
 	return nil
@@ -391,6 +396,7 @@ func (k *keeper) lease(
 		}
 	}
 	if err := k.store.Swap(ctx, busy, settled); err != nil {
+		k.crossed = busy.Busy == receive.BusyRotate
 		lost := k.storeError(fmt.Sprintf("the secret of webhook %q could not be saved: call it again", settled.WebhookID), err, busy, settled)
 		lost.OutcomeUnknown = true
 		return nil, lost

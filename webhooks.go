@@ -115,7 +115,7 @@ func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, 
 	var answer secretAnswer
 	err := op.do(ctx, call{
 		method: http.MethodPost, path: "/v3/webhooks",
-		body: req, limit: callTimeout, repeat: repeatUnsent,
+		body: req, limit: callTimeout, repeat: repeatUnsent, noProvider: true,
 	}, &answer)
 	if err != nil {
 		return nil, err
@@ -197,7 +197,7 @@ func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opt
 	var answer secretAnswer
 	err := s.client.begin("rotate webhook secret", opts).do(ctx, call{
 		method: http.MethodPost, path: "/v3/webhooks/rotate-secret/{webhook_id}",
-		ids: []string{webhookID}, limit: callTimeout, repeat: repeatTold,
+		ids: []string{webhookID}, limit: callTimeout, repeat: repeatTold, noProvider: true,
 	}, &answer)
 	if err != nil {
 		return nil, err
