@@ -2,6 +2,7 @@ package receive
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/nylastrack/nylas-go/events"
 )
@@ -40,7 +41,8 @@ type Dispatcher struct {
 	Other func(ctx context.Context, n *events.Notification) error
 
 	// Undecodable is called for a delivery that Nylas signed and that cannot be decoded.
-	// err says why. Without it such a delivery is a [Permanent] error.
+	// err says why. Without it such a delivery is a [Permanent] error, and is logged as an
+	// error to [slog.Default].
 	Undecodable func(ctx context.Context, d *Delivery, err error) error
 }
 
@@ -62,6 +64,9 @@ func (h *Dispatcher) HandleDelivery(ctx context.Context, d *Delivery) error {
 		if h.Undecodable != nil {
 			return h.Undecodable(ctx, d, err)
 		}
+		// Nothing may be lost in silence, and a Dispatcher has no logger.
+		slog.Default().LogAttrs(ctx, slog.LevelError, "receive: delivery cannot be decoded: set Undecodable to keep it",
+			naming{d.ID, d.Type}.attrs(slog.Any("error", err))...)
 		return Permanent(err)
 	}
 	switch data := n.Data.(type) {
