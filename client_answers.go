@@ -16,17 +16,17 @@ import (
 
 const wrongForm = "the answer has another form than documented"
 
-// answer is what one attempt brought: an HTTP answer, or an error without one.
+// answer is the result of one attempt: an HTTP answer, or an error without one.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 	err    error // set if there is no whole answer
-	// reached tells, for an attempt without an answer, that Nylas may have got the
+	// reached reports, for an attempt without an answer, whether Nylas may have got the
 	// request.
 	reached bool
-	// broken tells that the payload could not be read, which a further attempt does
-	// not mend.
+	// broken reports whether the payload could not be read. Another attempt would fail
+	// too.
 	broken bool
 }
 

@@ -89,8 +89,8 @@ const (
 // this package, such as [ErrNotFound], and the error of the transport or the context
 // that ended the call.
 //
-// Its text has the operation, the status, the type, the message and the request id, but
-// no links, addresses, keys and ids.
+// Its text has the operation, the status, the type, the message and the request id. It
+// contains no links, addresses, API keys, Idempotency-Keys or ids from paths.
 //
 // The fields decide what an Error matches, so a test can make one:
 // &Error{StatusCode: 429} matches [ErrRateLimited].
@@ -134,7 +134,7 @@ type Error struct {
 	secrets func() []string
 }
 
-// Error returns the text of the error, without links, addresses, keys and ids.
+// Error returns the text described at [Error].
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("nylas: ")

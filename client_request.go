@@ -52,7 +52,8 @@ type call struct {
 	// unavailable by 503; here that is a gateway's, which may have lost the answer.
 	noProvider bool
 	lane       lane // for the rate limit
-	// partial tells that the caller chose what the answer has: its id can be left out.
+	// partial reports whether the caller chose the fields of the answer, which may then
+	// lack the id.
 	partial bool
 
 	// multipart tells that the call takes attachments, and multipart/form-data
@@ -174,10 +175,10 @@ func (op *operation) encode(call call, key string) (*payload.Payload, error) {
 	return body, nil
 }
 
-// boundary returns what separates the parts: the same for each request with the
-// key, as the bytes of a repetition are to be the same. The API key is in it
-// because who can guess an Idempotency-Key, and wrote what is attached, could
-// otherwise write parts of the request.
+// boundary returns the boundary of a multipart request. It is the same for each request
+// with the key, because each attempt must have the same bytes. It depends on the API key,
+// so that nobody who guesses the Idempotency-Key can put the boundary into an attachment
+// and so add parts to the request.
 func (c *Client) boundary(key string) string {
 	if key == "" {
 		return "nylas-go-" + rand.Text()
