@@ -187,6 +187,15 @@ func resolve(path string) (string, error) {
 	} else if !info.IsDir() {
 		return "", fmt.Errorf("%s is not a directory", dir)
 	}
+	// SQLite would call the file read-only.
+	probe, err := os.CreateTemp(dir, filepath.Base(file)+".*.tmp")
+	if err != nil {
+		return "", fmt.Errorf("its directory must be writable for the user of this process, because SQLite and the lock "+
+			"have files in it beside the inbox: %w", err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return "", err
+	}
 	return file, nil
 }
 
