@@ -14,6 +14,7 @@ import (
 
 // DeadLetter is a delivery that was given up.
 type DeadLetter struct {
+	// Delivery is as it was received. If it cannot be decoded, its Err says why.
 	Delivery *receive.Delivery
 	// Attempts is how often it was handled; 0 if it could not be decoded.
 	Attempts int
