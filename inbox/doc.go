@@ -5,8 +5,18 @@
 // handler:
 //
 //	box, err := inbox.Open("nylas.db")
+//	if err != nil {
+//		log.Fatal(err)
+//	}
 //	receiver, err := receive.New(box, box.Secrets())
-//	go box.Run(ctx, dispatcher)
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	go serve(receiver)
+//	err = box.Run(ctx, dispatcher) // until ctx is done
+//	if err := errors.Join(err, box.Close()); err != nil {
+//		log.Fatal(err)
+//	}
 //
 // [Inbox.Secrets] keeps the secrets of the webhook in the same file, for the receiver and
 // for the client's Subscribe and Rotate.

@@ -72,7 +72,7 @@ func TestOpenRefuses(t *testing.T) {
 		"an inbox of a later version": {
 			func(t *testing.T) string {
 				path := newFile(t)
-				inFile(t, path, "PRAGMA user_version=3")
+				inFile(t, path, "PRAGMA user_version=99")
 				return path
 			}, nil, "later version",
 		},

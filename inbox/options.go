@@ -123,7 +123,8 @@ func WithBackoff(first, most time.Duration) Option {
 
 // WithHandlerTimeout sets when the context of a handler ends, a minute by default;
 // 0 means never. A handler that does not return then keeps its worker, and its
-// delivery is not handled a second time beside it.
+// delivery is not handled a second time beside it. If it still runs 5 s later, the Inbox
+// logs a warning and calls [Hooks.Hung]: with all workers in that state nothing is handled.
 func WithHandlerTimeout(d time.Duration) Option {
 	return option(func(c *config) error {
 		if d < 0 {
@@ -214,6 +215,10 @@ type Hooks struct {
 	// Died is called when a delivery has become a dead letter. attempts is 0 if it
 	// could not be decoded and was never given to a handler.
 	Died func(d *receive.Delivery, attempts int, err error)
+	// Hung is called when a handler still runs 5 s after its context has ended, because of
+	// [WithHandlerTimeout]. running is for how long. d has no body, which the handler may
+	// be changing.
+	Hung func(d *receive.Delivery, running time.Duration)
 	// Expired is called when dead letters over their retention were removed.
 	Expired func(count int)
 	// StoreFailed is called when the file could not be written. The Inbox tries again

@@ -18,6 +18,10 @@ import (
 // lastWait is for handlers whose contexts Run has ended, and for their marks.
 const lastWait = time.Second
 
+// hungAfter is how long after the end of its context a handler is said to hang: one that
+// heeds it has returned by then.
+const hungAfter = 5 * time.Second
+
 // running is whether Run runs.
 type running struct {
 	mu   sync.Mutex
@@ -221,15 +225,35 @@ func (r *run) handle(e *entry) {
 		ctx, cancel = context.WithTimeoutCause(r.base, r.config.handlerTimeout, ErrHandlerTimeout)
 	}
 	start := time.Now()
+	watch := r.watch(&known, start)
 	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
 		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
 			err = r.panicked(&known, panicked)
 		} else if err == guard.ErrExited { //nolint:errorlint // as above
 			err = errExited
 		}
+		if watch != nil {
+			watch.Stop()
+		}
 		cause := context.Cause(ctx)
 		cancel()
 		r.settle(e, &known, err, cause, time.Since(start))
+	})
+}
+
+// watch tells of a handler that does not return at the end of its context.
+func (r *run) watch(d *receive.Delivery, start time.Time) *time.Timer {
+	if r.config.handlerTimeout == 0 {
+		return nil
+	}
+	id, kind, received := d.ID, d.Type, d.ReceivedAt
+	return time.AfterFunc(r.config.handlerTimeout+hungAfter, func() {
+		running := time.Since(start)
+		r.config.logger.LogAttrs(context.Background(), slog.LevelWarn, "inbox: handler does not return although its context has ended",
+			slog.String("id", id), slog.String("type", string(kind)), slog.Duration("running", running))
+		if r.config.hooks.Hung != nil {
+			r.config.hooks.Hung(&receive.Delivery{ID: id, Type: kind, ReceivedAt: received}, running)
+		}
 	})
 }
 

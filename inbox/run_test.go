@@ -1,9 +1,11 @@
 package inbox_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"runtime"
 	"slices"
@@ -100,6 +102,50 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 		assert.Equal(t, c.start.Add(at[3]).Unix(), letters[0].DiedAt.Unix())
 		s := stats(t, box)
 		assert.Equal(t, [4]int64{0, 0, 1, 1}, [4]int64{s.Pending, s.Retrying, s.Dead, s.Done})
+	})
+}
+
+func TestHandlersThatHangAreTold(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var log bytes.Buffer
+		hung := map[string]time.Duration{}
+		release := make(chan struct{})
+		box := open(t, path, inbox.WithHandlerTimeout(time.Minute), inbox.WithBackoff(24*time.Hour, 24*time.Hour),
+			inbox.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+			inbox.WithHooks(inbox.Hooks{Hung: func(d *receive.Delivery, running time.Duration) {
+				mu.Lock()
+				defer mu.Unlock()
+				assert.Equal(t, delivery(d.ID).Type, d.Type)
+				assert.Nil(t, d.Body)
+				hung[d.ID] = running
+			}}))
+		run(t, box, func(ctx context.Context, d *receive.Delivery) error {
+			switch d.ID {
+			case "hangs":
+				<-release
+			case "heeds":
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		})
+		take(t, box, "hangs", "heeds", "quick")
+		time.Sleep(64 * time.Second) //nolint:forbidigo // the time of the bubble
+		synctest.Wait()
+		mu.Lock()
+		assert.Empty(t, hung)
+		mu.Unlock()
+		time.Sleep(time.Hour) //nolint:forbidigo // the time of the bubble
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		assert.Equal(t, map[string]time.Duration{"hangs": 65 * time.Second}, hung, "once")
+		assert.Equal(t, 1, strings.Count(log.String(), "does not return"))
+		assert.Contains(t, log.String(), "id=hangs")
+		close(release)
 	})
 }
 

@@ -98,11 +98,19 @@ func TestSecretsAreSwappedWhileDeliveriesCome(t *testing.T) {
 	assert.True(t, loadSecrets(t, box).Equal(state))
 }
 
-// A file of version 1 had no secrets, and was the same otherwise.
-func TestOpenOfAFileWithoutSecrets(t *testing.T) {
+// A file of version 1 had no secrets, and one of version 2 no reasons.
+func TestOpenOfAFileOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	path := newFile(t)
-	inFile(t, path, "DROP TABLE secrets", "PRAGMA user_version=1")
+	inFile(t, path, "ALTER TABLE deliveries DROP COLUMN reason", "ALTER TABLE dead DROP COLUMN reason", "PRAGMA user_version=2")
+	box := open(t, path)
+	assert.EqualValues(t, 1, stats(t, box).Pending, "what was in it is there")
+	require.NoError(t, box.HandleDelivery(t.Context(), receive.NewDelivery([]byte("text"), "br")))
+	require.ErrorIs(t, dead(t, box)[0].Delivery.Err, receive.ErrDeliveryEncoding)
+
+	path = newFile(t)
+	inFile(t, path, "ALTER TABLE deliveries DROP COLUMN reason", "ALTER TABLE dead DROP COLUMN reason",
+		"DROP TABLE secrets", "PRAGMA user_version=1")
 	for range 2 {
 		box := open(t, path)
 		stats, err := box.Stats(t.Context())

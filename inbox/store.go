@@ -22,7 +22,7 @@ import (
 // The header of the file, by which an inbox is known.
 const (
 	applicationID = 0x4e79496e // "NyIn"
-	schemaVersion = 2
+	schemaVersion = 3
 )
 
 // schema. A delivery that waits has a row in deliveries, and one in failures if it
@@ -42,11 +42,18 @@ CREATE TABLE epochs (at INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE totals (one INTEGER PRIMARY KEY CHECK (one = 1),
 	seq INTEGER NOT NULL, pending INTEGER NOT NULL, dead INTEGER NOT NULL, known INTEGER NOT NULL);
 INSERT INTO totals VALUES (1, 0, 0, 0, 0);
-` + secretsSchema
+` + secretsSchema + undecodableSchema
 
 // secretsSchema came with version 2. The state is JSON; there is one row, or none yet.
 const secretsSchema = `
 CREATE TABLE secrets (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL);
+`
+
+// undecodableSchema came with version 3: why a delivery cannot be decoded, where its body does
+// not show that.
+const undecodableSchema = `
+ALTER TABLE deliveries ADD COLUMN reason TEXT;
+ALTER TABLE dead ADD COLUMN reason TEXT;
 `
 
 const (
@@ -187,6 +194,15 @@ func resolve(path string) (string, error) {
 	} else if !info.IsDir() {
 		return "", fmt.Errorf("%s is not a directory", dir)
 	}
+	// SQLite would call the file read-only.
+	probe, err := os.CreateTemp(dir, filepath.Base(file)+".*.tmp")
+	if err != nil {
+		return "", fmt.Errorf("its directory must be writable for the user of this process, because SQLite and the lock "+
+			"have files in it beside the inbox: %w", err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return "", err
+	}
 	return file, nil
 }
 
@@ -300,7 +316,9 @@ func (s *store) setUp(version int64) error {
 		case 0:
 			return s.db.script(schema + mark)
 		case 1:
-			return s.db.script(secretsSchema + mark)
+			return s.db.script(secretsSchema + undecodableSchema + mark)
+		case 2:
+			return s.db.script(undecodableSchema + mark)
 		}
 		_, err := s.db.exec("UPDATE totals SET seq = seq")
 		return err

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/nylastrack/nylas-go/internal/undecodable"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -83,8 +85,8 @@ func (s *store) add(intakes []*intake) error {
 	}
 	for _, i := range undecodable {
 		in := intakes[i]
-		if _, err := s.db.exec("INSERT INTO dead (seq, id, received, body, attempts, died, error) VALUES (?,?,?,?,0,?,?)",
-			in.seq, ids[i], in.received, stored(in.delivery.Body), time.Now().UnixNano(), errorText(in.delivery.Err)); err != nil {
+		if _, err := s.db.exec("INSERT INTO dead (seq, id, received, body, attempts, died, error, reason) VALUES (?,?,?,?,0,?,?,?)",
+			in.seq, ids[i], in.received, stored(in.delivery.Body), time.Now().UnixNano(), errorText(in.delivery.Err), reason(in.delivery.Err)); err != nil {
 			return err
 		}
 	}
@@ -130,8 +132,8 @@ func (s *store) mark(verdicts []*verdict) error {
 			}
 			continue
 		case died:
-			buried, err := s.db.exec(`INSERT INTO dead (seq, id, received, body, attempts, died, error)
-				SELECT seq, id, received, body, ?, ?, ? FROM deliveries WHERE seq = ?`, v.attempts, time.Now().UnixNano(), v.text, seq)
+			buried, err := s.db.exec(`INSERT INTO dead (seq, id, received, body, attempts, died, error, reason)
+				SELECT seq, id, received, body, ?, ?, ?, reason FROM deliveries WHERE seq = ?`, v.attempts, time.Now().UnixNano(), v.text, seq)
 			if err != nil {
 				return err
 			}
@@ -177,21 +179,21 @@ const (
 func (s *store) load(after int64) (entries []*entry, more bool, err error) {
 	size := 0
 	err = s.db.query(func(values []driver.Value) bool {
-		e := &entry{seq: integer(values[0]), delivery: rebuild(values[1], values[2], values[3])}
+		e := &entry{seq: integer(values[0]), delivery: rebuild(values[1:5])}
 		entries = append(entries, e)
 		size += len(e.delivery.Body)
 		more = size >= stepBytes || len(entries) == stepRows
 		return !more
-	}, "SELECT seq, id, received, body FROM deliveries WHERE seq > ? ORDER BY seq", after)
+	}, "SELECT seq, id, received, body, reason FROM deliveries WHERE seq > ? ORDER BY seq", after)
 	return entries, more, explain(err)
 }
 
 // read reads one delivery; it is nil if there is none.
 func (s *store) read(seq int64) (d *receive.Delivery, err error) {
 	err = s.db.query(func(values []driver.Value) bool {
-		d = rebuild(values[0], values[1], values[2])
+		d = rebuild(values)
 		return false
-	}, "SELECT id, received, body FROM deliveries WHERE seq = ?", seq)
+	}, "SELECT id, received, body, reason FROM deliveries WHERE seq = ?", seq)
 	return d, explain(err)
 }
 
@@ -211,15 +213,15 @@ func (s *store) lettersAfter(seq int64) (letters []*DeadLetter, last int64, err 
 	err = s.db.query(func(values []driver.Value) bool {
 		last = integer(values[0])
 		letter := &DeadLetter{
-			Delivery: rebuild(values[1], values[2], values[3]),
-			Attempts: int(integer(values[4])),
-			DiedAt:   time.Unix(0, integer(values[5])),
+			Delivery: rebuild(values[1:5]),
+			Attempts: int(integer(values[5])),
+			DiedAt:   time.Unix(0, integer(values[6])),
 		}
-		letter.Err, _ = values[6].(string)
+		letter.Err, _ = values[7].(string)
 		letters = append(letters, letter)
 		size += len(letter.Delivery.Body)
 		return size < stepBytes && len(letters) < stepRows
-	}, "SELECT seq, id, received, body, attempts, died, error FROM dead WHERE seq > ? ORDER BY seq", seq)
+	}, "SELECT seq, id, received, body, reason, attempts, died, error FROM dead WHERE seq > ? ORDER BY seq", seq)
 	return letters, last, explain(err)
 }
 
@@ -230,9 +232,9 @@ func (s *store) deadLetter(id string) (seq int64, d *receive.Delivery, err error
 		return 0, nil, explain(err)
 	}
 	err = s.db.query(func(values []driver.Value) bool {
-		seq, d = known, rebuild(values[0], values[1], values[2])
+		seq, d = known, rebuild(values)
 		return false
-	}, "SELECT id, received, body FROM dead WHERE seq = ?", known)
+	}, "SELECT id, received, body, reason FROM dead WHERE seq = ?", known)
 	return seq, d, explain(err)
 }
 
@@ -241,7 +243,7 @@ func (s *store) revive(entries []*entry) error {
 	seq := func(i int) []any { return []any{entries[i].seq} }
 	return s.commit(func() error {
 		revived, err := s.db.many(len(entries), func(n int) string {
-			return "INSERT INTO deliveries (seq, id, received, body) SELECT seq, id, received, body FROM dead WHERE seq IN (" + times("?", n) + ")"
+			return "INSERT INTO deliveries (seq, id, received, body, reason) SELECT seq, id, received, body, reason FROM dead WHERE seq IN (" + times("?", n) + ")"
 		}, seq)
 		if err != nil {
 			return err
@@ -260,15 +262,27 @@ func (s *store) revive(entries []*entry) error {
 	})
 }
 
-// rebuild makes a delivery of what was stored. Its id stays the one under which it
+// reason is what the file keeps of why a delivery cannot be decoded; NULL if it is nothing.
+func reason(err error) any {
+	if name := undecodable.Name(err); name != "" {
+		return name
+	}
+	return nil
+}
+
+// rebuild makes a delivery of its id, received, body and reason as they were stored. Its id stays the one under which it
 // was taken, whatever today's NewDelivery finds in the body.
-func rebuild(id, received, body driver.Value) *receive.Delivery {
-	content, _ := body.([]byte)
+func rebuild(columns []driver.Value) *receive.Delivery {
+	content, _ := columns[2].([]byte)
 	d := receive.NewDelivery(content, "")
-	if key, ok := id.([]byte); ok {
+	if key, ok := columns[0].([]byte); ok {
 		d.ID = readID(key)
 	}
-	d.ReceivedAt = time.Unix(0, integer(received))
+	d.ReceivedAt = time.Unix(0, integer(columns[1]))
+	// What an earlier version could not decode this one may.
+	if name, ok := columns[3].(string); ok && d.Err != nil {
+		d.Err = cmp.Or(undecodable.Reason(name), d.Err)
+	}
 	return d
 }
 

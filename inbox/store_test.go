@@ -161,6 +161,11 @@ func TestUndecodableDeliveriesAreDeadLetters(t *testing.T) {
 		assert.Zero(t, letter.Attempts)
 		assert.WithinDuration(t, time.Now(), letter.DiedAt, time.Minute)
 	}
+	require.ErrorIs(t, letters[2].Delivery.Err, receive.ErrDeliveryEncoding)
+	got := make(chan error, 1)
+	run(t, box, func(_ context.Context, d *receive.Delivery) error { got <- d.Err; return nil })
+	require.NoError(t, box.Requeue(t.Context(), letters[2].Delivery.ID))
+	require.ErrorIs(t, <-got, receive.ErrDeliveryEncoding, "and a handler that gets it again knows why")
 	assert.Len(t, died, 3)
 	assert.NotContains(t, log.String(), "example.org")
 	assert.Contains(t, log.String(), "given up")

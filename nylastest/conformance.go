@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -45,7 +46,7 @@ type Engine struct {
 // TestHandler tests whether an engine keeps the promise of a [receive.Handler], so
 // that a [receive.Receiver] may answer 200 for it: what it returned nil for survives
 // a crash, is handed over until it was handled, and as long as its id is kept not
-// again; any bytes are kept as they are. Each promise is a test of its own; they
+// again; any bytes are kept as they are, and so is why a delivery cannot be decoded. Each promise is a test of its own; they
 // run in parallel, each on a storage of its own.
 func TestHandler(t *testing.T, engine Engine) {
 	t.Helper()
@@ -168,6 +169,13 @@ func (c *conformance) wantSame(want, got *receive.Delivery) {
 	}
 	if (got.Err == nil) != (want.Err == nil) {
 		c.Errorf("delivery %s: Err is %v, want %v", want.ID, got.Err, want.Err)
+	}
+	for _, reason := range []error{
+		receive.ErrDeliveryEncoding, receive.ErrDeliveryTooLarge, receive.ErrSNSEnvelope, events.ErrNotJSON, events.ErrEnvelope,
+	} {
+		if errors.Is(got.Err, reason) != errors.Is(want.Err, reason) {
+			c.Errorf("delivery %s: Err is %v, want %v: keep why a delivery cannot be decoded", want.ID, got.Err, want.Err)
+		}
 	}
 }
 
@@ -303,6 +311,10 @@ func (c *conformance) anyBytes() {
 	for i := range every {
 		every[i] = byte(i)
 	}
+	fromSNS, err := receive.NewSNSDelivery([]byte("no envelope of SNS"))
+	if err != nil {
+		c.Fatal(err)
+	}
 	deliveries := []*receive.Delivery{
 		c.notification(1, 1, "\xff\xfe invalid UTF-8"),
 		c.notification(2, 1, `\u0000 and \ud800, a surrogate alone`),
@@ -314,6 +326,9 @@ func (c *conformance) anyBytes() {
 		receive.NewDelivery([]byte(`{"id":"","type":"message.opened"}`), ""),
 		receive.NewDelivery([]byte(`{"id":"`+c.storage+`-no-end","type":"message.opened"`), ""),
 		receive.NewDelivery([]byte("this is not gzip"), "gzip"),
+		receive.NewDelivery([]byte("\x1f\x8b\x08 gzip that is damaged"), "gzip"),
+		receive.NewDelivery([]byte("compressed otherwise"), "br"),
+		fromSNS,
 		receive.NewDelivery([]byte(strings.Repeat("[", 20_000)), ""),
 	}
 	for _, d := range deliveries {

@@ -36,6 +36,7 @@ type memoryStorage struct {
 type memoryRow struct {
 	body     []byte
 	at       time.Time
+	err      error
 	attempts int
 	state    string // "", "done" or "dead"
 }
@@ -89,6 +90,9 @@ type memoryEngine struct {
 func (r *memoryRow) delivery() *receive.Delivery {
 	d := receive.NewDelivery(r.body, "")
 	d.ReceivedAt = r.at
+	if r.err != nil {
+		d.Err = r.err
+	}
 	return d
 }
 
@@ -118,7 +122,10 @@ func (e *memoryEngine) HandleDelivery(ctx context.Context, d *receive.Delivery) 
 	if e.rows[id] != nil {
 		return nil
 	}
-	row := &memoryRow{body: body, at: d.ReceivedAt}
+	row := &memoryRow{body: body, at: d.ReceivedAt, err: d.Err}
+	if e.broken == "forgets why it cannot be decoded" {
+		row.err = nil
+	}
 	if e.broken == "forgets the time" {
 		row.at = time.Time{}
 	}
@@ -198,6 +205,7 @@ func TestHandlerFindsWhatIsBroken(t *testing.T) {
 		"cuts bodies":                             "ABodyOf1MB",
 		"stores text":                             "AnyBytes",
 		"refuses what cannot be decoded":          "AnyBytes",
+		"forgets why it cannot be decoded":        "AnyBytes",
 		"gives up at once":                        "AnErrorIsRepeated",
 		"repeats what is permanent":               "APermanentErrorIsNotRepeated",
 		"stops at a failure":                      "AFailingDeliveryDoesNotStopOthers",

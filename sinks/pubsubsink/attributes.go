@@ -6,6 +6,7 @@ import (
 
 	"cloud.google.com/go/pubsub/v2"
 
+	"github.com/nylastrack/nylas-go/internal/undecodable"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -24,6 +25,9 @@ const (
 	// AttributeReceivedAt is when a delivery was first received, in RFC 3339. A [Sink]
 	// sets it.
 	AttributeReceivedAt = "received_at"
+	// AttributeUndecodable is why a delivery cannot be decoded, where its data does not show
+	// that: "encoding", "too_large" or "sns". A [Sink] sets it.
+	AttributeUndecodable = "undecodable"
 )
 
 // maxAttributeBytes bounds the value of an attribute, and an ordering key:
@@ -38,13 +42,16 @@ func delivery(m *pubsub.Message) *receive.Delivery {
 	} else if m.PublishTime.Unix() > 0 { // 1970 stands for none
 		d.ReceivedAt = m.PublishTime
 	}
+	if reason := undecodable.Reason(m.Attributes[AttributeUndecodable]); reason != nil {
+		d.Err = reason
+	}
 	return d
 }
 
 // attributes describes a delivery, as far as Pub/Sub takes it: one value that it
 // refuses would fail all messages of a batch.
 func attributes(d *receive.Delivery) map[string]string {
-	all := make(map[string]string, 3)
+	all := make(map[string]string, 4)
 	if d.ID != "" && isText(d.ID) {
 		all[AttributeID] = d.ID
 	}
@@ -53,6 +60,9 @@ func attributes(d *receive.Delivery) map[string]string {
 	}
 	if !d.ReceivedAt.IsZero() {
 		all[AttributeReceivedAt] = d.ReceivedAt.UTC().Format(time.RFC3339Nano)
+	}
+	if reason := undecodable.Name(d.Err); reason != "" {
+		all[AttributeUndecodable] = reason
 	}
 	return all
 }

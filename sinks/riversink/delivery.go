@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/undecodable"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -66,26 +67,15 @@ type storedError struct {
 	Cause string `json:"cause,omitempty"`
 }
 
-var storedCauses = map[string]error{
-	"encoding":  receive.ErrDeliveryEncoding,
-	"too_large": receive.ErrDeliveryTooLarge,
-}
-
 func storeError(err error) *storedError {
 	if err == nil {
 		return nil
 	}
-	stored := &storedError{Text: storable(err.Error())}
-	for cause, sentinel := range storedCauses {
-		if errors.Is(err, sentinel) {
-			stored.Cause = cause
-		}
-	}
-	return stored
+	return &storedError{Text: storable(err.Error()), Cause: undecodable.Name(err)}
 }
 
 func (e *storedError) Error() string { return e.Text }
-func (e *storedError) Unwrap() error { return storedCauses[e.Cause] }
+func (e *storedError) Unwrap() error { return undecodable.Reason(e.Cause) }
 
 // maxErrorBytes bounds the text of an error in the database, where it stays for
 // each attempt.
