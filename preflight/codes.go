@@ -87,7 +87,7 @@ const (
 	CodeNoTrackAttribute Code = "no-track-attribute"
 	// CodeForeignTrackingPresent: a link or an image leads to a tracking host of Nylas or
 	// to a link checker. It was copied from a received mail, and what happens is counted
-	// there (error).
+	// there (error). Nylas does not wrap its own tracked links again, so they are skipped.
 	CodeForeignTrackingPresent Code = "foreign-tracking-present"
 	// CodeDuplicateURL: an earlier link has the same target (info).
 	CodeDuplicateURL Code = "duplicate-url"
