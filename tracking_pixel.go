@@ -7,7 +7,7 @@ import (
 )
 
 // StripPixel removes every <img> that loads something from a tracking host of Nylas or
-// from one of hosts. It leaves every other byte as it was. Pass sent mail through it
+// from one of hosts, and every pixel of package nylastest. It leaves every other byte as it was. Pass sent mail through it
 // before you show it, so that your application does not count its own views as opens.
 //
 // Pass the hostname of TrackingOptions.DomainName in hosts, and any that you used
@@ -38,7 +38,8 @@ func StripPixel(html string, hosts ...string) string {
 	)
 	scan.ReadNoscript()
 	for scan.Next() {
-		if !markup.LoadsFrom(scan, func(host string) bool { return markup.IsNylasTrackingHost(host) || slices.Contains(own, host) }) {
+		if !markup.IsEmulatorPixel(scan) &&
+			!markup.LoadsFrom(scan, func(host string) bool { return markup.IsNylasTrackingHost(host) || slices.Contains(own, host) }) {
 			continue
 		}
 		out = append(out, body[copied:base+scan.Start()]...)

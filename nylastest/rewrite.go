@@ -1,7 +1,6 @@
 package nylastest
 
 import (
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,12 +9,6 @@ import (
 	"golang.org/x/net/html/atom"
 
 	"github.com/nylastrack/nylas-go/internal/markup"
-)
-
-// The paths of tracking URLs. Nylas does not document its own.
-const (
-	pixelPath = "/t/o/"
-	linkPath  = "/t/l/"
 )
 
 // trackedHTML is a body with tracking in it.
@@ -27,7 +20,7 @@ type trackedHTML struct {
 
 // rewrite puts tracked links and a pixel into an HTML body. Everything else stays
 // byte for byte: it replaces the values of href attributes and inserts one image.
-func rewrite(body string, links, pixel bool, base, token string) trackedHTML {
+func rewrite(body string, tracking Tracking, base, token string) trackedHTML {
 	var (
 		result trackedHTML
 		edits  []edit
@@ -37,20 +30,20 @@ func rewrite(body string, links, pixel bool, base, token string) trackedHTML {
 	)
 	for scan.Next() {
 		place.read(scan, source[scan.Start():scan.End()])
-		if !links {
+		if !tracking.Links {
 			continue
 		}
 		href, span, ok := scan.Href()
-		if !ok || !markup.Trackable(href) {
+		if !ok || !markup.Trackable(href, tracking.DomainName) {
 			continue
 		}
 		index := len(result.links)
-		link := Link{Index: index, URL: href, TrackedURL: base + linkPath + token + "/" + strconv.Itoa(index)}
+		link := Link{Index: index, URL: href, TrackedURL: base + markup.EmulatorLinkPath + token + "/" + strconv.Itoa(index)}
 		result.links = append(result.links, link)
 		edits = append(edits, edit{span, link.TrackedURL}) // good inside quotes and without
 	}
-	if pixel {
-		result.pixel = base + pixelPath + token + ".gif"
+	if tracking.Opens {
+		result.pixel = base + markup.EmulatorPixelPath + token + ".gif"
 		at := place.at(scan)
 		img := edit{markup.Span{Start: at, End: at}, `<img src="` + result.pixel + `" alt="" width="1" height="1" style="display:block;border:0">`}
 		behind := slices.IndexFunc(edits, func(e edit) bool { return e.Start >= at })
@@ -80,17 +73,6 @@ func applyEdits(text string, edits []edit) string {
 	}
 	out.WriteString(text[copied:])
 	return out.String()
-}
-
-// denied tells whether the host of a link is on the reputation list of Nylas.
-// Only this name is known to be.
-func denied(href string) bool {
-	u, err := url.Parse(href)
-	if err != nil || u.Scheme != "https" {
-		return false
-	}
-	host := normalHostname(u.Hostname())
-	return host == "example.com" || strings.HasSuffix(host, ".example.com")
 }
 
 // seen returns what a mail client would load and show of a body: the sources of

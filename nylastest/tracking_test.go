@@ -49,29 +49,32 @@ func TestWhichLinksAreTracked(t *testing.T) {
 		`<a/href="https://acme.dev/"/>x`:                               {"https://acme.dev/"},
 		`<a href = "https://acme.dev/" >x</a>`:                         {"https://acme.dev/"},
 
-		`<a href="http://acme.dev/">x</a>`:              nil,
-		`<a href="https://kim:pw@acme.dev/">x</a>`:      nil,
-		`<a href="https://kim@acme.dev/">x</a>`:         nil,
-		`<a href="zoommtg://zoom.us/join">x</a>`:        nil,
-		`<a href="javascript:alert(1)">x</a>`:           nil,
-		`<a href="/relative">x</a>`:                     nil,
-		`<a href="#top">x</a>`:                          nil,
-		`<a href="">x</a>`:                              nil,
-		`<a href>x</a>`:                                 nil,
-		`<a href=>x</a>`:                                nil,
-		`<a>www.google.com</a>`:                         nil,
-		`<a href="https://">x</a>`:                      nil,
-		`<a href="https:acme.dev">x</a>`:                nil,
-		`<a href="mailto:">x</a>`:                       nil,
-		`<a href="https://acme.dev/a b">x</a>`:          nil,
-		`<a href="https://acme.dev/%zz">x</a>`:          nil,
-		`<area href="https://acme.dev/">`:               nil,
-		`<link href="https://acme.dev/">`:               nil,
-		`<!-- <a href="https://acme.dev/">x</a> -->`:    nil,
-		`<style><a href="https://acme.dev/"></style>`:   nil,
-		`https://acme.dev/ in text`:                     nil,
-		`<a href="https://acme.dev/`:                    nil,
-		`<a name="href" title="href=https://acme.dev">`: nil,
+		`<a href="http://acme.dev/">x</a>`:                  nil,
+		`<a href="https://kim:pw@acme.dev/">x</a>`:          nil,
+		`<a href="https://kim@acme.dev/">x</a>`:             nil,
+		`<a href="zoommtg://zoom.us/join">x</a>`:            nil,
+		`<a href="javascript:alert(1)">x</a>`:               nil,
+		`<a href="/relative">x</a>`:                         nil,
+		`<a href="#top">x</a>`:                              nil,
+		`<a href="">x</a>`:                                  nil,
+		`<a href>x</a>`:                                     nil,
+		`<a href=>x</a>`:                                    nil,
+		`<a>www.google.com</a>`:                             nil,
+		`<a href="https://">x</a>`:                          nil,
+		`<a href="https:acme.dev">x</a>`:                    nil,
+		`<a href="mailto:">x</a>`:                           nil,
+		`<a href="https://acme.dev/a b">x</a>`:              nil,
+		`<a href="https://acme.dev/%zz">x</a>`:              nil,
+		`<a href="https://acme.dev/#a&#13;&#10;b">x</a>`:    nil,
+		`<a href="https://acme.dev/#a&#1;b">x</a>`:          nil,
+		`<a href="https://tracking.us.nylas.com/l/1">x</a>`: nil,
+		`<area href="https://acme.dev/">`:                   nil,
+		`<link href="https://acme.dev/">`:                   nil,
+		`<!-- <a href="https://acme.dev/">x</a> -->`:        nil,
+		`<style><a href="https://acme.dev/"></style>`:       nil,
+		`https://acme.dev/ in text`:                         nil,
+		`<a href="https://acme.dev/`:                        nil,
+		`<a name="href" title="href=https://acme.dev">`:     nil,
 	} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
@@ -223,15 +226,15 @@ func TestPixelAndLinkAreServed(t *testing.T) {
 		}
 		base, token := strings.TrimSuffix(m.PixelURL, ".gif"), strings.Split(m.Links[0].TrackedURL, "/")[5]
 		for _, url := range []string{
-			base, base + "0.gif", w.server.URL() + "/t/l/" + token + "/2", w.server.URL() + "/t/l/" + token + "/-1",
-			w.server.URL() + "/t/l/" + token + "/x", w.server.URL() + "/t/l/0/0",
+			base, base + "0.gif", w.server.URL() + "/nylastest/link/" + token + "/2", w.server.URL() + "/nylastest/link/" + token + "/-1",
+			w.server.URL() + "/nylastest/link/" + token + "/x", w.server.URL() + "/nylastest/link/0/0",
 		} {
 			assert.Equal(t, http.StatusNotFound, do(http.MethodGet, url).StatusCode, url)
 		}
 		assert.Equal(t, http.StatusNotFound, do(http.MethodPost, m.PixelURL).StatusCode)
 		untracked := w.send(object{"tracking_options": object{"links": true}})
 		token = strings.Split(untracked.Links[0].TrackedURL, "/")[5]
-		assert.Equal(t, http.StatusNotFound, do(http.MethodGet, w.server.URL()+"/t/o/"+token+".gif").StatusCode, "no pixel was sent")
+		assert.Equal(t, http.StatusNotFound, do(http.MethodGet, w.server.URL()+"/nylastest/pixel/"+token+".gif").StatusCode, "no pixel was sent")
 	})
 }
 
@@ -522,6 +525,17 @@ func TestPixelPlaceBeforeALink(t *testing.T) {
 		require.Equal(t, "<p>Hi</p>", before)
 		require.Equal(t, `</body><a href="`+m.Links[0].TrackedURL+`">x</a>`, after)
 	}
+}
+
+// A message that quotes another one keeps the links of that one.
+func TestLinksAreWrappedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nylastest.WithTrackingDomains("track.acme.dev"))
+	first := w.send(object{"tracking_options": object{"links": true, "domain_name": "track.acme.dev"}})
+	require.NotEmpty(t, first.Links)
+	quoted := w.send(object{"body": first.Body, "tracking_options": object{"links": true, "domain_name": "track.acme.dev"}})
+	assert.Empty(t, quoted.Links)
+	assert.Equal(t, first.Body, quoted.Body)
 }
 
 // FuzzRewrite checks that rewriting changes nothing but the targets of links and

@@ -108,7 +108,7 @@ func TestClassify(t *testing.T) {
 
 		"https://": markup.BadURI, "https:acme.dev": markup.BadURI, "https://a b.dev": markup.BadURI, "https://acme.dev/{{x}}": markup.BadURI,
 		"https://acme.dev/%zz": markup.BadURI, "https://acme.dev:port/": markup.BadURI, "tel:": markup.BadURI, "mailto:": markup.BadURI,
-		"https://acme.dev/\n": markup.BadURI, "https:///path": markup.BadURI, "http://": markup.BadURI, "tel:?x": markup.BadURI,
+		"https://acme.dev/\n": markup.BadURI, "https://acme.dev/#a\nb": markup.BadURI, "https://acme.dev/#\u0085": markup.BadURI, "https:///path": markup.BadURI, "http://": markup.BadURI, "tel:?x": markup.BadURI,
 		"mailto://kim@acme.dev": markup.BadURI, "https://acme.dev/a|b": markup.BadURI, "://": markup.BadURI,
 
 		"": markup.UnsupportedScheme, "#top": markup.UnsupportedScheme, "/demo": markup.UnsupportedScheme, "//acme.dev": markup.UnsupportedScheme,
