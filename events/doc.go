@@ -17,8 +17,8 @@
 //	}
 //
 // The package has a struct for opens, clicks and replies, for bounces, for the
-// outcome of scheduled sends, and for the delivery of transactional and agent-account
-// mail. The data of any other trigger is an [*Unknown], never an error.
+// outcome of scheduled sends, for the delivery of transactional and agent-account
+// mail, for the life of a grant, and for alerts of deliverability. The data of any other trigger is an [*Unknown], never an error.
 //
 // # What the decoder forgives
 //

@@ -174,6 +174,16 @@ func grantOf(data Data) string {
 		return data.GrantID
 	case *MessageBounceDetected:
 		return data.GrantID
+	case *GrantCreated:
+		return data.GrantID
+	case *GrantUpdated:
+		return data.GrantID
+	case *GrantDeleted:
+		return data.GrantID
+	case *GrantExpired:
+		return data.GrantID
+	case *AlertTriggered:
+		return data.GrantID
 	case *MessageSendSuccess:
 		return data.Message.grantID()
 	case *MessageSendFailed:

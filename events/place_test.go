@@ -1,6 +1,8 @@
 package events_test
 
 import (
+	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -105,7 +107,13 @@ func TestParseOddFixtures(t *testing.T) {
 		"empty_strings": {&events.MessageLinkClicked{MessageID: "m-1", LinkData: []events.LinkData{{}}, Recents: []events.Click{{}}}, []string{
 			"data.object.link_data.0.count", "data.object.recents.0.click_id", "data.object.recents.0.link_index",
 		}},
-		"from_self_string": {&events.ThreadReplied{MessageID: "r", RootMessageID: "m", FromSelf: new(false)}, nil},
+		"from_self_string":            {&events.ThreadReplied{MessageID: "r", RootMessageID: "m", FromSelf: new(false)}, nil},
+		"grant_deleted":               {&events.GrantDeleted{GrantChange: events.GrantChange{Code: 25013, GrantID: "g", IntegrationID: "i", Provider: "google"}}, nil},
+		"message.created.transformed": {&events.Unknown{Data: objectOf(t, "message.created.transformed")}, nil},
+		"message.created.truncated":   {&events.Unknown{Data: objectOf(t, "message.created.truncated")}, nil},
+		"mock_grant_created": {&events.GrantCreated{GrantChange: events.GrantChange{
+			Code: 25012, GrantID: "gr-1", IntegrationID: "in-1", Provider: "google", LoginID: "mock-login",
+		}}, nil},
 		"metadata_string": {&events.MessageDelivered{DeliveryOutcome: events.DeliveryOutcome{
 			Message:   events.OutcomeMessage{ID: "m-1"},
 			Delivered: events.Delivered{DeliveredAt: unix(1759300000), Recipients: []events.Address{"p@example.org"}},
@@ -141,10 +149,14 @@ func TestParseOddFixtures(t *testing.T) {
 			assert.Equal(t, test.odd, n.Odd)
 		})
 	}
-	for name, text := range map[string]string{
+	broken := map[string]string{
 		"lone_surrogate_in_id": "id has characters that cannot be printed",
 		"v2_deltas":            "id is missing",
-	} {
+	}
+	files, err := os.ReadDir("../testdata/odd")
+	require.NoError(t, err)
+	assert.Len(t, files, len(tests)+len(broken), "each file has a case")
+	for name, text := range broken {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := events.Parse(fixture(t, "odd/"+name+".json"))
@@ -154,6 +166,33 @@ func TestParseOddFixtures(t *testing.T) {
 	}
 	assert.Equal(t, unix(1759312800), parse(t, fixture(t, "odd/time_rfc3339.json")).Time)
 	assert.Equal(t, []events.Tracked{{ThreadID: "t"}}, parse(t, fixture(t, "odd/v2_attributes_only.json")).Tracked())
+}
+
+// objectOf returns the data of a notification as it is written.
+func objectOf(tb testing.TB, name string) json.RawMessage {
+	tb.Helper()
+	var n struct{ Data json.RawMessage }
+	require.NoError(tb, json.Unmarshal(fixture(tb, "odd/"+name+".json"), &n))
+	return n.Data
+}
+
+// The life of a grant and the alerts of a sending domain.
+func TestParseAccountEvents(t *testing.T) {
+	t.Parallel()
+	vector := dataOf[*events.GrantDeleted](t, []byte(`{"specversion":"1.0","type":"grant.deleted","source":"/nylas/system","id":"n-1","time":1717162394,`+
+		`"data":{"application_id":"app-1","object":{"code":25013,"grant_id":"g-1","integration_id":"in-1","metric":1934,"provider":"google"}}}`))
+	assert.Equal(t, events.GrantChange{Code: 25013, GrantID: "g-1", IntegrationID: "in-1", Provider: "google"}, vector.GrantChange)
+	assert.Equal(t, "g-1", parse(t, envelope(events.TypeGrantExpired, `{"object":{"grant_id":"g-1","reauthentication_flag":"true"}}`)).GrantID)
+
+	alert := envelope(events.TypeAlertTriggered, `{"object":{"object":"alert","id":"a-1","grant_id":"","status":"firing","notification_seq":"2",`+
+		`"started_at":"2025-10-01T10:00:00Z","sending_domain":"acme.dev","rule":{"metric":"bounce_rate","threshold":"2.25","window_hours":24}}}`)
+	assert.Equal(t, &events.AlertTriggered{
+		Object: "alert", ID: "a-1", Status: "firing", NotificationSeq: 2, StartedAt: unix(1759312800), SendingDomain: "acme.dev",
+		Rule: events.AlertRule{Metric: "bounce_rate", Threshold: 2.25, WindowHours: 24},
+	}, parse(t, alert).Data)
+	byID := dataOf[*events.AlertTriggered](t, object(events.TypeAlertTriggered, `{"rule":"rule-1"}`))
+	assert.Equal(t, events.AlertRule{ID: "rule-1"}, byID.Rule)
+	assert.Equal(t, []string{"data.object.rule.threshold"}, parse(t, object(events.TypeAlertTriggered, `{"rule":{"threshold":"1e400"}}`)).Odd)
 }
 
 func TestLegacyLabel(t *testing.T) {

@@ -100,9 +100,9 @@ func (r *reader) value(target reflect.Value, s *shape) bool {
 		return ok && target.set(text) == nil
 	case *float64:
 		text, ok := r.number()
-		ok = ok && isJSONNumber(text)
-		*target, _ = strconv.ParseFloat(text, 64)
-		return ok
+		number, err := strconv.ParseFloat(text, 64)
+		*target = number
+		return ok && err == nil && isJSONNumber(text)
 	case *bool:
 		return r.boolean(target)
 	case **bool:

@@ -49,6 +49,9 @@ func samples() []sample {
 		}},
 		ScheduleID: "s-1", SendAt: unix(1700000005), UseDraft: true,
 	}
+	grant := events.GrantChange{
+		Code: 25013, GrantID: "g-1", IntegrationID: "in-1", Provider: "google", LoginID: "login-1", ReauthenticationFlag: new(true),
+	}
 	links := []events.LinkData{{Count: 3, URL: "https://acme.dev/demo?a=1&b=2"}, {Count: 1, URL: "mailto:a@acme.dev"}}
 	ofMessage := []events.Tracked{{MessageID: "m-1"}}
 
@@ -153,8 +156,21 @@ func samples() []sample {
 		{events.TypeMessageComplaint, &events.MessageComplaint{ComplaintOutcome: complaint}, ofMessage},
 		{events.TypeMessageDelivered, &events.MessageDelivered{DeliveryOutcome: delivered}, ofMessage},
 		{events.TypeMessageRejected, &events.MessageRejected{RejectionOutcome: rejected}, ofMessage},
+		{events.TypeGrantCreated, &events.GrantCreated{GrantChange: grant}, nil},
+		{events.TypeGrantUpdated, &events.GrantUpdated{GrantChange: grant}, nil},
+		{events.TypeGrantDeleted, &events.GrantDeleted{GrantChange: grant}, nil},
+		{events.TypeGrantExpired, &events.GrantExpired{GrantChange: grant}, nil},
 		{
-			events.TypeGrantExpired,
+			events.TypeAlertTriggered,
+			&events.AlertTriggered{
+				Object: "alert", ID: "a-1", GrantID: "g-1", Status: "firing", NotificationSeq: 2,
+				StartedAt: unix(1700000020), TriggeredAt: unix(1700000021), SendingDomain: "acme.dev",
+				Rule: events.AlertRule{ID: "rule-1", Metric: "bounce_rate", Threshold: 2.25, WindowHours: 24, MinVolume: 100},
+			},
+			nil,
+		},
+		{
+			events.TypeContactUpdated,
 			&events.Unknown{Data: json.RawMessage(`{"application_id":"app-1","grant_id":"g-1","object":{"code":25013}}`)},
 			nil,
 		},
@@ -188,7 +204,7 @@ func (s sample) notification() events.Notification {
 // samples have them all.
 func TestSamplesAreComplete(t *testing.T) {
 	t.Parallel()
-	const dataTypes = 18 // 17 triggers with a type of their own, and Unknown
+	const dataTypes = 23 // 22 triggers with a type of their own, and Unknown
 	seen := map[reflect.Type]bool{}
 	for _, s := range samples() {
 		seen[reflect.TypeOf(s.data)] = true

@@ -37,6 +37,12 @@ type Dispatcher struct {
 	MessageDelivered func(ctx context.Context, n *events.Notification, data *events.MessageDelivered) error
 	MessageRejected  func(ctx context.Context, n *events.Notification, data *events.MessageRejected) error
 
+	GrantCreated   func(ctx context.Context, n *events.Notification, data *events.GrantCreated) error
+	GrantUpdated   func(ctx context.Context, n *events.Notification, data *events.GrantUpdated) error
+	GrantDeleted   func(ctx context.Context, n *events.Notification, data *events.GrantDeleted) error
+	GrantExpired   func(ctx context.Context, n *events.Notification, data *events.GrantExpired) error
+	AlertTriggered func(ctx context.Context, n *events.Notification, data *events.AlertTriggered) error
+
 	// Other is called for data that has no function above, and for unknown triggers.
 	Other func(ctx context.Context, n *events.Notification) error
 
@@ -104,6 +110,16 @@ func (h *Dispatcher) HandleDelivery(ctx context.Context, d *Delivery) error {
 		return dispatch(ctx, h, n, data, h.MessageDelivered)
 	case *events.MessageRejected:
 		return dispatch(ctx, h, n, data, h.MessageRejected)
+	case *events.GrantCreated:
+		return dispatch(ctx, h, n, data, h.GrantCreated)
+	case *events.GrantUpdated:
+		return dispatch(ctx, h, n, data, h.GrantUpdated)
+	case *events.GrantDeleted:
+		return dispatch(ctx, h, n, data, h.GrantDeleted)
+	case *events.GrantExpired:
+		return dispatch(ctx, h, n, data, h.GrantExpired)
+	case *events.AlertTriggered:
+		return dispatch(ctx, h, n, data, h.AlertTriggered)
 	default:
 		return h.other(ctx, n)
 	}
