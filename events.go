@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/guard"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
 // SubscribeRequest describes the webhook that should exist.
 type SubscribeRequest struct {
-	// URL is the public https URL at which a receive.Receiver answers.
+	// URL is the public https URL at which a receive.Receiver answers. The emulator
+	// takes http too.
 	URL string
 	// Types are all the triggers of the webhook; see events.TrackingTypes. Their
 	// order does not matter.
@@ -68,6 +70,9 @@ const (
 // secret, and a receiver answers 503 to what comes before the secret is saved. If all
 // is in place, it makes one List request.
 //
+// Send nothing tracked before the first Subscribe has returned: Nylas notifies only
+// webhooks that exist, and retries what was answered 503 minutes later.
+//
 // It creates a webhook if there is none, also if the one in the store was deleted at
 // Nylas. It updates what differs from the request, and sets a failed webhook active,
 // for which Nylas asks for a challenge again. A paused webhook stays paused: look at
@@ -76,7 +81,8 @@ const (
 // Before a creation or a rotation Subscribe writes a lease of one minute into the
 // store, and then asks Nylas for at most 30 seconds. Other calls wait until that is
 // done. After a minute they take over, and rotate the secret of the webhook that they
-// find. The clocks of the processes must agree within 20 seconds.
+// find. The clocks of the processes must agree within 20 seconds. If they do not, a second
+// webhook can be left, but no call waits longer than a minute for the same lease.
 //
 // Errors:
 //   - Nylas refused: nothing was made, and the next call starts anew.
@@ -104,7 +110,7 @@ func (c *Client) Subscribe(ctx context.Context, req *SubscribeRequest, opts ...R
 		return nil, refuse(op, "URL is empty")
 	case len(req.Types) == 0:
 		return nil, refuse(op, "Types is empty: events.TrackingTypes has those of tracking")
-	case req.Secrets == nil:
+	case guard.IsNil(req.Secrets):
 		return nil, refuse(op, "Secrets is nil: without a store the secret would be lost")
 	}
 	k := &keeper{client: c, op: op, store: req.Secrets, overlap: defaultOverlap, opts: opts}
@@ -149,7 +155,7 @@ func (c *Client) Rotate(ctx context.Context, store receive.SecretStore, opts ...
 	}
 	k.op = c.begin("rotate", k.opts)
 	switch {
-	case store == nil:
+	case guard.IsNil(store):
 		return refuse(k.op, "the store is nil")
 	case k.overlap < 0:
 		return refuse(k.op, "WithOverlap: the duration is negative")
@@ -223,7 +229,7 @@ func (k *keeper) subscribe(ctx context.Context, req *SubscribeRequest) (*Webhook
 	switch {
 	case webhook == nil:
 		return k.create(ctx, state, next, req)
-	case state.Busy != "" || next.WebhookID != state.WebhookID:
+	case state.Busy != "" || len(next.Secrets) == 0:
 		if err := k.rotate(ctx, state, next); err != nil {
 			return nil, err
 		}
@@ -236,12 +242,19 @@ func (k *keeper) subscribe(ctx context.Context, req *SubscribeRequest) (*Webhook
 
 // load returns what is stored, once no other call has a lease.
 func (k *keeper) load(ctx context.Context) (receive.SecretState, error) {
+	var owner string
+	var seen time.Time // when that owner's lease was seen first
 	for {
 		state, err := k.store.Load(ctx)
-		if err != nil {
-			return state, &Error{Op: k.op.name, Message: "the store of secrets cannot be read", cause: err}
-		}
-		if state.Busy == "" || !time.Now().Before(state.BusyUntil) {
+		now := time.Now()
+		switch {
+		case err != nil:
+			return state, k.storeError("the store of secrets cannot be read", err, state)
+		case state.Busy == "" || !now.Before(state.BusyUntil):
+			return state, nil
+		case seen.IsZero() || state.Owner != owner:
+			owner, seen = state.Owner, now
+		case now.Sub(seen) >= leaseTime: // the owner's clock is ahead of this one
 			return state, nil
 		}
 		if err := k.pause(ctx); err != nil {
@@ -285,7 +298,7 @@ func (k *keeper) exists(ctx context.Context, state receive.SecretState, id strin
 	now, err := k.store.Load(ctx)
 	switch {
 	case err != nil:
-		return &Error{Op: k.op.name, Message: "the store of secrets cannot be read", cause: err}
+		return k.storeError("the store of secrets cannot be read", err, state, now)
 	case !now.Equal(state):
 		return receive.ErrChanged
 	}
@@ -343,7 +356,7 @@ func (k *keeper) lease(
 ) (*Webhook, error) {
 	busy.Owner, busy.BusyUntil = rand.Text(), time.Now().UTC().Truncate(storedPrecision).Add(leaseTime)
 	if err := k.store.Swap(ctx, old, busy); err != nil {
-		return nil, &Error{Op: k.op.name, Message: "nothing was done, because the store of secrets could not be written", cause: err}
+		return nil, k.storeError("nothing was done, because the store of secrets could not be written", err, old)
 	}
 	doing, cancel := context.WithDeadlineCause(ctx, busy.BusyUntil.Add(-leaseRest),
 		fmt.Errorf("the time for it in the lease is over: %w", context.DeadlineExceeded))
@@ -357,7 +370,7 @@ func (k *keeper) lease(
 		return nil, err
 	case err != nil: // nothing was done
 		if failed := k.store.Swap(ctx, busy, old); failed != nil && !errors.Is(failed, receive.ErrChanged) {
-			err = errors.Join(err, fmt.Errorf("nylas: %s: the store of secrets could not be written: %w", k.op.name, failed))
+			err = errors.Join(err, k.storeError("the store of secrets could not be written", failed, old))
 		}
 		return nil, err
 	}
@@ -378,8 +391,21 @@ func (k *keeper) lease(
 		}
 	}
 	if err := k.store.Swap(ctx, busy, settled); err != nil {
-		return nil, &Error{Op: k.op.name, OutcomeUnknown: true, cause: err, Message: fmt.Sprintf(
-			"the secret of webhook %q could not be saved: call it again", settled.WebhookID)}
+		lost := k.storeError(fmt.Sprintf("the secret of webhook %q could not be saved: call it again", settled.WebhookID), err, busy, settled)
+		lost.OutcomeUnknown = true
+		return nil, lost
 	}
 	return webhook, nil
+}
+
+// storeError is the error for one of the store. Its text has no secret, should the
+// store have put one of these states into it.
+func (k *keeper) storeError(message string, err error, states ...receive.SecretState) *Error {
+	var values []string
+	for _, state := range states {
+		for _, secret := range state.Secrets {
+			values = append(values, secret.Value)
+		}
+	}
+	return &Error{Op: k.op.name, Message: message, cause: err, secrets: func() []string { return values }}
 }

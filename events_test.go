@@ -606,6 +606,73 @@ func TestStoreThatFails(t *testing.T) {
 	require.NotErrorIs(t, err, nylas.ErrWebhookExists)
 }
 
+// TestStoreThatTells has a store whose errors show what it was given.
+func TestStoreThatTells(t *testing.T) {
+	t.Parallel()
+	told := errors.New("cannot connect to admin@db.example: " + storedSecret + " " + rotatedSecret(t))
+	for name, tt := range map[string]struct {
+		failing int // the Swap that fails; 0 is Load
+		script  []httpmock.Responder
+		known   string
+	}{
+		"load":              {0, nil, storedSecret},
+		"lease":             {1, []httpmock.Responder{listed(``)}, storedSecret},
+		"after a refusal":   {2, []httpmock.Responder{listed(``), answersFile(t, 400, refusedAnswer)}, storedSecret},
+		"the new secret":    {2, []httpmock.Responder{listed(``), answersFile(t, 200, rotatedAnswer)}, rotatedSecret(t)},
+		"beside the former": {2, []httpmock.Responder{listed(``), answersFile(t, 200, rotatedAnswer)}, storedSecret},
+	} {
+		store := storeOf(busyWith(receive.BusyRotate, -1))
+		if tt.failing == 0 {
+			store.loadErr = told
+		}
+		store.swap = func(n int) error {
+			if n == tt.failing {
+				return told
+			}
+			return nil
+		}
+		_, err := newWire(t, tt.script...).client(t).Subscribe(t.Context(), asRecorded(store))
+		require.ErrorIs(t, err, told, name)
+		assert.Contains(t, err.Error(), "cannot connect to [address]", name)
+		assert.NotContains(t, err.Error(), tt.known, name)
+	}
+}
+
+// TestSubscribeWithoutTheSecret: somebody emptied or wrote the store by hand.
+func TestSubscribeWithoutTheSecret(t *testing.T) {
+	t.Parallel()
+	store := storeOf(func(s *receive.SecretState) { s.Secrets = nil })
+	w := newWire(t, listed(``), answersFile(t, 200, rotatedAnswer))
+	_, err := w.client(t).Subscribe(t.Context(), asRecorded(store))
+	require.NoError(t, err)
+	assert.Equal(t, []string{rotatedSecret(t)}, values(store.state.Secrets))
+}
+
+// TestLeaseOfAClockThatIsAhead: no lease lasts longer than a minute by the clock of the
+// one that waits.
+func TestLeaseOfAClockThatIsAhead(t *testing.T) {
+	t.Parallel()
+	for _, rotate := range []bool{false, true} {
+		t.Run(fmt.Sprint(rotate), bubble(func(t *testing.T) {
+			start := time.Now()
+			store := storeOf(busyWith(receive.BusyRotate, 24*time.Hour))
+			go func() { // its owner crashed, and so does the next one
+				<-time.After(30 * time.Second)
+				store.mu.Lock()
+				defer store.mu.Unlock()
+				store.state.Owner = "somebody else"
+			}()
+			script := []httpmock.Responder{listed(``), answersFile(t, 200, rotatedAnswer)}
+			if rotate {
+				script = script[1:]
+			}
+			require.NoError(t, subscribeOrRotate(t.Context(), newWire(t, script...).client(t), store, rotate))
+			assert.InDelta(t, 90*time.Second, time.Since(start), float64(time.Second))
+			assert.Equal(t, []string{rotatedSecret(t), storedSecret}, values(store.state.Secrets))
+		}))
+	}
+}
+
 // TestSubscribeAnotherWasFaster: the store changes between two steps of a call.
 func TestSubscribeAnotherWasFaster(t *testing.T) {
 	t.Parallel()
@@ -724,6 +791,7 @@ func TestSubscribeRefuses(t *testing.T) {
 		"URL is empty":       {Types: trackingTriggers(), Secrets: store},
 		"Types is empty":     {URL: "https://acme.dev", Secrets: store},
 		"Secrets is nil":     {URL: "https://acme.dev", Types: trackingTriggers()},
+		"Secrets is nil: ":   {URL: "https://acme.dev", Types: trackingTriggers(), Secrets: (*receive.FileSecrets)(nil)},
 	} {
 		_, err := client.Subscribe(t.Context(), req)
 		require.ErrorContains(t, err, "nylas: subscribe: "+want)
@@ -740,6 +808,7 @@ func TestSubscribeRefuses(t *testing.T) {
 	resp.StatusCode = 200
 	for want, err := range map[string]error{
 		"the store is nil":                         client.Rotate(t.Context(), nil, nylas.WithResponse(&resp)),
+		"the store is ni":                          client.Rotate(t.Context(), (*receive.FileSecrets)(nil)),
 		"the store has no webhook yet: call Subsc": client.Rotate(t.Context(), store),
 		"WithOverlap: the duration is negative":    client.Rotate(t.Context(), storeOf(), nylas.WithOverlap(-1)),
 		"the store has no webhook yet":             client.Rotate(t.Context(), storeOf(busyWith(receive.BusyCreate, -1))),

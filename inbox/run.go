@@ -235,7 +235,7 @@ func (r *run) handle(e *entry) {
 
 // unreadable puts back what could not be read.
 func (r *run) unreadable(e *entry, err error) {
-	if err != nil && !errors.Is(err, ErrClosed) {
+	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrCorrupt) {
 		r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot read a delivery", slog.Any("error", err))
 	}
 	r.schedule.mu.Lock()

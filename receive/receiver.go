@@ -95,14 +95,14 @@ func newReceiver(handler Handler, source SecretSource, opts []Option) (*Receiver
 	}
 	fixed, isFixed := source.(fixedSecrets)
 	switch {
-	case isFixed:
-		if err := fixed.check(); err != nil {
-			return nil, fmt.Errorf("secrets: %w", err)
-		}
-		list, _ := newSecrets(fixed) // checked
-		r.keys = fixedKeys{list}
 	case guard.IsNil(source):
 		return nil, errors.New("secrets is nil: use Secret with the webhook_secret that Nylas showed, or a SecretStore")
+	case isFixed:
+		list, err := fixed.usable()
+		if err != nil {
+			return nil, fmt.Errorf("secrets: %w", err)
+		}
+		r.keys = &fixedKeys{list}
 	default:
 		r.keys = newCachedKeys(source, config.logger)
 	}

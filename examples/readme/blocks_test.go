@@ -16,7 +16,7 @@ import (
 
 var (
 	block  = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
-	region = regexp.MustCompile(`(?ms)^(\t*)// readme:begin (\S+)\n(.*?)^\t*// readme:end$`)
+	region = regexp.MustCompile(`(?ms)^(\t*)// readme:begin (\S+)\n(.*?\n)\n*^\t*// readme:end$`)
 )
 
 // Each block of Go in README.md is a copy of code in this folder, and each piece of
