@@ -106,9 +106,9 @@ func (op *operation) do(ctx context.Context, call call, answer any) error {
 	return err
 }
 
-// exchange is a call on its way: what is sent, the same in every attempt, and
+// roundTrips are a call on its way: what is sent, the same in every attempt, and
 // what is known about its outcome.
-type exchange struct {
+type roundTrips struct {
 	client *Client
 	op     *operation
 	call   call
@@ -124,12 +124,12 @@ type exchange struct {
 	unknown  bool // an attempt may have been carried out, and nothing settled it
 }
 
-func (op *operation) prepare(call call) (*exchange, error) {
+func (op *operation) prepare(call call) (*roundTrips, error) {
 	if op.wrong != nil {
 		return nil, refuse(op, op.wrong.Error())
 	}
 	client, config := op.client, &op.config
-	x := &exchange{client: client, op: op, call: call, header: config.header, retry: client.retry, exchanges: config.exchanges}
+	x := &roundTrips{client: client, op: op, call: call, header: config.header, retry: client.retry, exchanges: config.exchanges}
 	x.call.limit = cmp.Or(config.timeout, client.timeout, call.limit)
 	if config.noRetry {
 		x.retry.MaxAttempts = 1
@@ -238,7 +238,7 @@ func (c *Client) url(call call) (string, error) {
 }
 
 // attempt sends the request once.
-func (x *exchange) attempt(ctx context.Context) *answer {
+func (x *roundTrips) attempt(ctx context.Context) *answer {
 	ctx, cancel := context.WithTimeoutCause(ctx, x.call.limit,
 		fmt.Errorf("the limit of %v passed: %w", x.call.limit, os.ErrDeadlineExceeded))
 	defer cancel()
@@ -255,7 +255,7 @@ func (x *exchange) attempt(ctx context.Context) *answer {
 	return a
 }
 
-func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
+func (x *roundTrips) roundTrip(ctx context.Context, captured *capture) *answer {
 	var trace connTrace
 	body := x.body.Open()
 	stream, streamed := body.(*payload.Reading)
@@ -331,7 +331,7 @@ func (t *connTrace) reached(err error) bool {
 	return !ok || op.Op != "dial" && op.Op != "proxyconnect"
 }
 
-func (x *exchange) log(ctx context.Context, a *answer, took time.Duration) {
+func (x *roundTrips) log(ctx context.Context, a *answer, took time.Duration) {
 	logger := x.client.logger
 	if !logger.Enabled(ctx, slog.LevelDebug) {
 		return

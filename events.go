@@ -16,7 +16,8 @@ import (
 
 // SubscribeRequest describes the webhook that should exist.
 type SubscribeRequest struct {
-	// URL is the public https URL at which a receive.Receiver answers.
+	// URL is the public https URL at which a receive.Receiver answers. The emulator
+	// takes http too.
 	URL string
 	// Types are all the triggers of the webhook; see events.TrackingTypes. Their
 	// order does not matter.
@@ -25,11 +26,12 @@ type SubscribeRequest struct {
 	// share it, and their receivers read it. Each webhook needs a store of its own.
 	Secrets receive.SecretStore
 
-	// Adopt takes over a webhook for the URL that Secrets does not know: its secret
-	// is rotated, and it gets these Types. Without Adopt it is ErrWebhookExists.
+	// Adopt takes over a webhook for the URL that Secrets does not know: Subscribe
+	// rotates its secret and sets its Types. Without Adopt such a webhook is the error
+	// ErrWebhookExists.
 	Adopt bool
 
-	// What follows is left as it is at Nylas if it is empty or nil.
+	// A field below that is empty or nil leaves the webhook's value as it is.
 
 	Description string
 	// NotificationEmailAddresses get a mail when the webhook starts failing.
@@ -69,6 +71,9 @@ const (
 // of processes, once the server listens: Nylas asks for a challenge, which needs no
 // secret, and a receiver answers 503 to what comes before the secret is saved. If all
 // is in place, it makes one List request.
+//
+// Send nothing tracked before the first Subscribe has returned: Nylas notifies only
+// webhooks that exist, and retries what was answered 503 minutes later.
 //
 // It creates a webhook if there is none, also if the one in the store was deleted at
 // Nylas. It updates what differs from the request, and sets a failed webhook active,
@@ -304,6 +309,30 @@ func (k *keeper) exists(ctx context.Context, state receive.SecretState, id strin
 	}
 	return &Error{Op: k.op.name, refused: []error{ErrWebhookExists}, Message: fmt.Sprintf(
 		"the webhook %q for the URL exists, and the store does not know its secret: set Adopt, or delete it", id)}
+}
+
+// update returns how the request differs from a webhook.
+func (r *SubscribeRequest) update(webhook *Webhook) (update *UpdateWebhookRequest, needed bool) {
+	update = &UpdateWebhookRequest{}
+	if !sameSet(webhook.TriggerTypes, r.Types) {
+		update.TriggerTypes, needed = r.Types, true
+	}
+	if !sameURL(webhook.WebhookURL, r.URL) {
+		update.WebhookURL, needed = r.URL, true
+	}
+	if r.Description != "" && webhook.Description != r.Description {
+		update.Description, needed = r.Description, true
+	}
+	if emails := r.NotificationEmailAddresses; len(emails) > 0 && !sameSet(webhook.NotificationEmailAddresses, emails) {
+		update.NotificationEmailAddresses, needed = emails, true
+	}
+	if want := r.CompressedDelivery; want != nil && (webhook.CompressedDelivery == nil || *webhook.CompressedDelivery != *want) {
+		update.CompressedDelivery, needed = want, true
+	}
+	if webhook.Status == WebhookFailed {
+		update.Status, needed = WebhookActive, true
+	}
+	return update, needed
 }
 
 func (k *keeper) create(ctx context.Context, old, next receive.SecretState, req *SubscribeRequest) (*Webhook, error) {

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -113,14 +112,6 @@ func sentAs(w *wire) []string {
 		list = append(list, r.method+" "+r.target)
 	}
 	return list
-}
-
-// bubble runs a test in which waiting takes no time.
-func bubble(test func(*testing.T)) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, test)
-	}
 }
 
 func values(secrets []receive.StoredSecret) []string {

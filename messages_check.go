@@ -35,15 +35,9 @@ func (r *SendMessageRequest) check(op *operation) error {
 	if err := checkSendAt(op, r.SendAt); err != nil {
 		return err
 	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
+	if err := (mail{
+		to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+	}).check(op); err != nil {
 		return err
 	}
 	return r.TrackingOptions.check(op)
@@ -62,15 +56,9 @@ func (r *SendTransactionalRequest) check(op *operation) error {
 	if err := checkSendAt(op, r.SendAt); err != nil {
 		return err
 	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
+	if err := (mail{
+		to: r.To, cc: r.CC, bcc: r.BCC, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+	}).check(op); err != nil {
 		return err
 	}
 	return r.TrackingOptions.all().check(op)
@@ -81,27 +69,18 @@ func (r *CreateDraftRequest) check(op *operation) error {
 	if len(r.From) > 1 {
 		return refuse(op, "From has more than one participant")
 	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
+	if err := (mail{
+		to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+	}).check(op); err != nil {
 		return err
 	}
 	return r.TrackingOptions.check(op)
 }
 
 func (r *UpdateDraftRequest) check(op *operation) error {
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
+	if err := (mail{
+		to: r.To, cc: r.CC, bcc: r.BCC, replyTo: r.ReplyTo, metadata: r.Metadata,
+	}).check(op); err != nil {
 		return err
 	}
 	return r.TrackingOptions.check(op)
@@ -124,21 +103,28 @@ func (o *UpdateTrackingOptions) check(op *operation) error {
 	return merged.check(op)
 }
 
-// participantList is a field of participants, with its name for errors.
-type participantList struct {
-	name         string
-	participants []Participant
+// mail is what all requests of mail have.
+type mail struct {
+	to, cc, bcc, from, replyTo []Participant
+	headers                    []Header
+	metadata                   map[string]string
 }
 
-func checkParticipants(op *operation, lists []participantList) error {
-	for _, list := range lists {
+func (m mail) check(op *operation) error {
+	for _, list := range []struct {
+		name         string
+		participants []Participant
+	}{{"To", m.to}, {"CC", m.cc}, {"BCC", m.bcc}, {"From", m.from}, {"ReplyTo", m.replyTo}} {
 		for i, participant := range list.participants {
 			if strings.TrimSpace(participant.Email) == "" {
 				return refuse(op, fmt.Sprintf("%s[%d] has no Email", list.name, i))
 			}
 		}
 	}
-	return nil
+	if err := checkHeaders(op, m.headers); err != nil {
+		return err
+	}
+	return checkMetadata(op, m.metadata)
 }
 
 func checkSendAt(op *operation, sendAt time.Time) error {

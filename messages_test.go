@@ -17,8 +17,6 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-func toKim() []nylas.Participant { return []nylas.Participant{{Email: "kim@example.org"}} }
-
 // TestSendOnTheWire compares what is sent with what was recorded.
 func TestSendOnTheWire(t *testing.T) {
 	t.Parallel()

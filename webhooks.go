@@ -182,7 +182,7 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 		method: http.MethodDelete, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		limit: callTimeout,
 	}, nil)
-	return gone(err)
+	return deletionError(err)
 }
 
 // RotateSecret replaces the secret of a webhook and returns the webhook with the new
@@ -277,30 +277,6 @@ func (s *WebhookService) IPAddresses(ctx context.Context, opts ...RequestOption)
 		return nil, err
 	}
 	return &answer.Data, nil
-}
-
-// update returns how the request differs from a webhook.
-func (r *SubscribeRequest) update(webhook *Webhook) (update *UpdateWebhookRequest, needed bool) {
-	update = &UpdateWebhookRequest{}
-	if !sameSet(webhook.TriggerTypes, r.Types) {
-		update.TriggerTypes, needed = r.Types, true
-	}
-	if !sameURL(webhook.WebhookURL, r.URL) {
-		update.WebhookURL, needed = r.URL, true
-	}
-	if r.Description != "" && webhook.Description != r.Description {
-		update.Description, needed = r.Description, true
-	}
-	if emails := r.NotificationEmailAddresses; len(emails) > 0 && !sameSet(webhook.NotificationEmailAddresses, emails) {
-		update.NotificationEmailAddresses, needed = emails, true
-	}
-	if want := r.CompressedDelivery; want != nil && (webhook.CompressedDelivery == nil || *webhook.CompressedDelivery != *want) {
-		update.CompressedDelivery, needed = want, true
-	}
-	if webhook.Status == WebhookFailed {
-		update.Status, needed = WebhookActive, true
-	}
-	return update, needed
 }
 
 func sameSet[S ~string](a, b []S) bool {

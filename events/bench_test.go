@@ -15,8 +15,8 @@ import (
 // The limits of what decoding may cost, as multiples of what the JSON library
 // needs to check the same bytes and keep nothing. The benchmarks fail above them.
 const (
-	maxParseScans = 2.9
-	maxPeekScans  = 0.2
+	maxParseScans = 2.2
+	maxPeekScans  = 0.1
 )
 
 func BenchmarkParse(b *testing.B) {

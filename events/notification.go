@@ -34,6 +34,11 @@ type Notification struct {
 	// ...Delivered, ...Rejected, *MessageBounced, *MessageComplaint,
 	// *MessageDelivered, *MessageRejected, or *Unknown. Parse never leaves it nil.
 	Data Data
+	// Odd names the members that could not be read, such as
+	// "data.object.recents.0.timestamp". They are left at their zero values; Raw has
+	// them as they came. An event or a legacy delta that could not be read is left out.
+	// Odd has at most [MaxOdd] paths. MarshalJSON ignores it.
+	Odd []string
 	// Raw is the input of Parse itself, not a copy. MarshalJSON ignores it.
 	Raw json.RawMessage
 }

@@ -59,7 +59,7 @@ func samples() []sample {
 				Object: "message", GrantID: "g-1", MessageData: events.MessageData{Count: 7, Timestamp: unix(1700000006)},
 				MessageID: "m-1", Label: "spring <2> & \"more\"",
 				Recents:     []events.Open{{OpenedID: 1, IP: "203.0.113.7", Timestamp: unix(1700000007), UserAgent: "Mozilla/5.0 \\ \t é 你"}},
-				SenderAppID: "26302083", Timestamp: unix(1700000008),
+				SenderAppID: "26302083", Timestamp: unix(1700000008), RecipientEmail: "b@example.org",
 			},
 			[]events.Tracked{{MessageID: "m-1", Label: "spring <2> & \"more\""}},
 		},
@@ -68,7 +68,7 @@ func samples() []sample {
 			&events.MessageLinkClicked{
 				Object: "message", GrantID: "g-1", LinkData: links, MessageID: "m-1", Label: "spring",
 				Recents:     []events.Click{{ClickID: 1, IP: "203.0.113.7", LinkIndex: 1, Timestamp: unix(1700000009), UserAgent: "Mozilla/5.0"}},
-				SenderAppID: "26302083", Timestamp: unix(1700000010),
+				SenderAppID: "26302083", Timestamp: unix(1700000010), RecipientEmail: "b@example.org",
 			},
 			[]events.Tracked{{MessageID: "m-1", Label: "spring"}},
 		},
@@ -78,6 +78,7 @@ func samples() []sample {
 				Object: "thread", GrantID: "g-1", MessageID: "reply-1", RootMessageID: "m-1", Label: "spring",
 				ReplyData: events.ReplyData{Count: 2}, ReplyToMessageID: "later-1", FromSelf: new(true),
 				SenderAppID: "26302083", ThreadID: "t-1", Timestamp: unix(1700000011),
+				From: []events.Participant{{Name: "B", Email: "b@example.org"}}, RecipientEmail: "b@example.org",
 			},
 			[]events.Tracked{{MessageID: "m-1", ThreadID: "t-1", Label: "spring"}},
 		},
@@ -168,6 +169,7 @@ func deltas[M any](object string, typ events.Type, metadata func(i int) M) []eve
 			Date: unix(1700000017), Object: object, Type: typ,
 			ObjectData: events.ObjectData[M]{
 				AccountID: "v2-a", ID: "v2-w", NamespaceID: "v2-n", Object: object, Metadata: metadata(i),
+				Attributes: events.LegacyAttributes{ThreadID: fmt.Sprint("t-", i), ReceivedDate: unix(1700000019)},
 			},
 		})
 	}

@@ -26,6 +26,9 @@
 //   - A delivery that fails is tried again, later each time, and in the end becomes
 //     a dead letter, which keeps its body and its last error. It does not hold up
 //     others, but those of its own key where [WithOrder] asks for order.
+//   - Once the file is known to be damaged, or another program cut or overwrote it,
+//     HandleDelivery returns [ErrCorrupt] for every delivery, Stats says so, and the logger
+//     is told once.
 //   - The size of the file is bounded by what waits, the dead letters, and the ids
 //     of the retention, about 50 bytes each.
 //
@@ -38,5 +41,6 @@
 // container that is thrown away. One process at a time; more than that is what
 // the sinks of the project are for. The files with the endings -wal and, at
 // times, -journal are part of the inbox: never remove or copy one without the
-// others, and copy only while no process has it open.
+// others, and copy only while no process has it open. The file with the ending .lock
+// keeps a second process out: never remove it while a process runs.
 package inbox

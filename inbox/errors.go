@@ -9,8 +9,9 @@ var (
 	// file open.
 	ErrInUse = errors.New("inbox: the file is in use: only one process may have it open; " +
 		"end the other one, or use a database server (sinks/riversink) for several processes")
-	// ErrCorrupt means that the file is damaged. The error's text says what is wrong
-	// with it and what to do.
+	// ErrCorrupt means that the file is damaged, or that a part of it cannot be read. The
+	// error's text says what is wrong with it and what to do. An Inbox that finds damage
+	// while the file is open refuses deliveries from then on; see [Stats.Damage].
 	ErrCorrupt = errors.New("inbox: the file is damaged")
 	// ErrRunning means that [Inbox.Run] was called while another call of it runs.
 	ErrRunning = errors.New("inbox: Run is running already")

@@ -7,6 +7,7 @@ import "context"
 // fails; with a low wal_autocheckpoint the log moves into the file all the time.
 func (b *Inbox) Script(sql string) error {
 	_, err := ask(context.Background(), &b.queue, func(s *store) (struct{}, error) {
+		defer s.written()
 		return struct{}{}, s.db.script(sql)
 	})
 	return err

@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 // newFullStore makes the file of an inbox with some of everything: done, dead and
@@ -129,6 +132,102 @@ func TestEmptyFileAtStart(t *testing.T) {
 	require.Equal(t, http.StatusOK, e.deliver("first"))
 	require.NoError(t, box.Close())
 	requireHandled(t, path, new(keeper), e.accepted)
+}
+
+// TestEmptyFileBesideALogAtStart: an empty file is no new inbox if there is a log, which
+// holds what was acknowledged.
+func TestEmptyFileBesideALogAtStart(t *testing.T) {
+	t.Parallel()
+	from, path := newPath(t), newPath(t)
+	require.Equal(t, http.StatusOK, newEndpoint(t, mustOpen(t, from)).deliver("kept"))
+	log, err := os.ReadFile(from + "-wal")
+	require.NoError(t, err)
+	require.NotEmpty(t, log)
+	require.NoError(t, os.WriteFile(path+"-wal", log, 0o600))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	_, err = inbox.Open(path)
+	require.ErrorIs(t, err, inbox.ErrCorrupt)
+	requireTold(t, err, "empty", "-wal", "a good copy")
+	requireUnchanged(t, path+"-wal", log)
+	requireUnchanged(t, path, nil)
+}
+
+// TestCorruptWhileOpen: once a page turns out to be damaged, what comes is refused. What
+// was stored before it may still be handled.
+func TestCorruptWhileOpen(t *testing.T) {
+	t.Parallel()
+	path, _, _ := newFullStore(t)
+	var log bytes.Buffer
+	box, err := inbox.Open(path, append(crashOptions(), inbox.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))...)
+	require.NoError(t, err)
+	require.NoError(t, box.Script("PRAGMA shrink_memory"), "so that pages are read from the file")
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	header := make([]byte, 128)
+	_, err = file.ReadAt(header, 0)
+	require.NoError(t, err)
+	page := pageSize(t, header)
+	for number := range 5 { // of those in the middle, which hold what is pending
+		_, err = file.WriteAt(randomBytes(rand.New(rand.NewPCG(7, 8)), page), int64((18+number)*page))
+		require.NoError(t, err)
+	}
+	require.NoError(t, file.Close())
+
+	require.NoError(t, box.HandleDelivery(t.Context(), delivery("before")), "nobody knows yet")
+	require.NoError(t, requireStats(t, box).Damage)
+	stop := run(t, box, new(keeper).HandleDelivery)
+	require.Eventually(t, func() bool { return requireStats(t, box).Damage != nil }, recovery, time.Millisecond)
+	require.ErrorIs(t, requireStats(t, box).Damage, inbox.ErrCorrupt)
+	e := newEndpoint(t, box)
+	for i := range 3 {
+		err := box.HandleDelivery(t.Context(), delivery(fmt.Sprint("after-", i)))
+		require.ErrorIs(t, err, inbox.ErrCorrupt)
+		requireTold(t, err, "a good copy", ".recover")
+		require.Equal(t, http.StatusServiceUnavailable, e.deliver(fmt.Sprint("later-", i)))
+	}
+	require.ErrorIs(t, box.Secrets().Swap(t.Context(), receive.SecretState{}, someSecrets()), inbox.ErrCorrupt)
+	stop()
+	_ = box.Close() // it may tell of marks that it could not write
+	require.Equal(t, 1, strings.Count(log.String(), "ERROR"), log.String())
+	require.Contains(t, log.String(), "no delivery is accepted")
+}
+
+// TestOverwrittenWhileOpen: who cuts the file or copies another one over it, under the same
+// name, is noticed before the next delivery, and nothing more is written.
+func TestOverwrittenWhileOpen(t *testing.T) {
+	t.Parallel()
+	other, _, _ := newFullStore(t)
+	for name, change := range map[string]func(path string, size int64) error{
+		"emptied":            func(path string, _ int64) error { return os.Truncate(path, 0) },
+		"cut":                func(path string, size int64) error { return os.Truncate(path, size/2) },
+		"grown":              func(path string, size int64) error { return os.Truncate(path, size+1) },
+		"zeros of its size":  func(path string, size int64) error { return os.WriteFile(path, make([]byte, size), 0o600) },
+		"another inbox":      func(path string, _ int64) error { return copyFile(other, path) },
+		"its log is emptied": func(path string, _ int64) error { return os.Truncate(path+"-wal", 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := newFile(t)
+			box, err := inbox.Open(path, crashOptions()...)
+			require.NoError(t, err)
+			e := newEndpoint(t, box)
+			require.Equal(t, http.StatusOK, e.deliver("before"))
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			require.NoError(t, change(path, info.Size()))
+			left, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.ErrorIs(t, requireStats(t, box).Damage, inbox.ErrCorrupt)
+			for range 3 {
+				err := box.HandleDelivery(t.Context(), delivery("after"))
+				require.ErrorIs(t, err, inbox.ErrCorrupt)
+				requireTold(t, err, "somebody else", "a good copy")
+				require.Equal(t, http.StatusServiceUnavailable, e.deliver("later"))
+			}
+			require.NoError(t, box.Close())
+			requireUnchanged(t, path, left)
+		})
+	}
 }
 
 // TestOtherDatabaseAtStart: a database of another program is left alone.

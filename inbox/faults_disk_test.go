@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -83,6 +84,52 @@ func TestDiskFull(t *testing.T) {
 	assert.Positive(t, failures)
 	requireHandled(t, disk.path(), handled, e.accepted)
 	requireWhole(t, disk.path())
+}
+
+// TestSmallDisk: a disk that is smaller than SQLite's log may become does not stay full when
+// nothing is pending.
+func TestSmallDisk(t *testing.T) {
+	t.Parallel()
+	disk := newImage(t, 12<<20)
+	handled := new(keeper)
+	box := mustOpen(t, disk.path())
+	run(t, box, handled.HandleDelivery)
+	e := newEndpoint(t, box)
+	const n = 1200 // 10 kB each
+	padding := strings.Repeat("x", 10_000)
+	for i := range n {
+		id := fmt.Sprint("n-", i)
+		d := deliveryOf(id, padding)
+		require.Eventually(t, func() bool { return box.HandleDelivery(t.Context(), d) == nil }, recovery, time.Millisecond, id)
+	}
+	require.Equal(t, http.StatusOK, e.deliver("last"))
+	require.Eventually(t, func() bool { return requireStats(t, box).Pending == 0 }, recovery, time.Millisecond)
+	require.NoError(t, box.Close())
+	requireWhole(t, disk.path())
+}
+
+// TestDiskFilledByOthers: the room that the inbox has already is enough for what is handled
+// at once, for some time.
+func TestDiskFilledByOthers(t *testing.T) {
+	t.Parallel()
+	disk := newImage(t, smallDisk)
+	box, err := inbox.Open(disk.path())
+	require.NoError(t, err)
+	for i := range 100 { // gives the file some size
+		take(t, box, fmt.Sprint("first-", i))
+	}
+	require.NoError(t, box.Close())
+	box = mustOpen(t, disk.path())
+	run(t, box, new(keeper).HandleDelivery)
+	for i := range 5 { // and the log
+		take(t, box, fmt.Sprint("second-", i))
+	}
+	require.Eventually(t, func() bool { return requireStats(t, box).Pending == 0 }, recovery, time.Millisecond)
+	free := disk.fill(t)
+	defer free()
+	for i := range 100 {
+		take(t, box, fmt.Sprint("third-", i))
+	}
 }
 
 // TestDiskFullAtStart: an inbox opens on a full disk or says that it is full, and

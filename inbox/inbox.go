@@ -1,11 +1,11 @@
 package inbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +25,7 @@ type Inbox struct {
 	rates    rates
 	totals   atomic.Pointer[totals] // as the writer saw them last
 	failing  bool                   // the writer could not write the last time
+	damage   atomic.Pointer[error]  // what was found to be wrong with the file while it was open
 
 	ended    chan struct{} // closed when the writer has closed the file
 	closeErr error         // to be read after ended
@@ -34,7 +35,9 @@ type Inbox struct {
 }
 
 // Open opens the inbox in the file at path, or makes it; the directory must
-// exist. The Inbox must be closed. A file that an earlier version of this package made
+// exist and be writable. A relative path belongs to the working directory of this moment. If
+// path is a symbolic link, the file that it points to is the inbox, and the files beside it
+// are beside that one. The Inbox must be closed. A file that an earlier version of this package made
 // is brought up to date, after which that version refuses it.
 //
 // The error is [ErrInUse] if another Inbox has the file, [ErrCorrupt] if it is
@@ -45,13 +48,17 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inbox: open: %w", err)
 	}
-	s, err := openAlone(path, config.fullCheck)
+	file, err := resolve(path)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
+	}
+	s, err := openStore(file, config.fullCheck)
 	if err != nil {
 		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
 	}
 	failures, err := s.failures()
 	if err != nil {
-		_ = s.db.close()
+		_ = s.close()
 		return nil, fmt.Errorf("inbox: open %s: %w", path, err)
 	}
 	b := &Inbox{
@@ -68,35 +75,19 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 	return b, nil
 }
 
-const (
-	// openTries is how often Open tries to get a file that another process has, and
-	// openWait the longest wait between: two that start at the same time would each
-	// find that the other one has it, and neither would.
-	openTries = 6
-	openWait  = 50 * time.Millisecond
-)
-
-func openAlone(path string, fullCheck bool) (s *store, err error) {
-	for range openTries {
-		if s, err = openStore(path, fullCheck); !errors.Is(err, ErrInUse) {
-			return s, err
-		}
-		<-time.After(rand.N(openWait))
-	}
-	return nil, err
-}
-
 // HandleDelivery stores a delivery. It returns nil when the delivery is on the
 // disk, or its id is known already: the first body of an id is kept. Callers at
 // the same time share one transaction.
 //
 // An error means that the delivery was not stored, as far as is known: the disk
-// is full or failed, the Inbox is closed ([ErrClosed]), or too much waits for the
+// is full or failed, the file is damaged ([ErrCorrupt]), the Inbox is closed ([ErrClosed]), or too much waits for the
 // disk ([ErrOverloaded]); the Receiver then answers 503. If ctx ends while the
 // delivery is being written, the error is that of ctx, and the delivery may be
 // stored all the same.
 //
 // A delivery with Err set cannot be decoded: it is stored among the dead letters.
+//
+// HandleDelivery keeps a copy: d and its body are the caller's again when it returns.
 func (b *Inbox) HandleDelivery(ctx context.Context, d *receive.Delivery) error {
 	if d == nil || d.ID == "" {
 		return storeError(errNoID)
@@ -104,9 +95,15 @@ func (b *Inbox) HandleDelivery(ctx context.Context, d *receive.Delivery) error {
 	if ctx.Err() != nil {
 		return storeError(context.Cause(ctx))
 	}
+	if err := b.damaged(); err != nil {
+		return storeError(err)
+	}
 	start := time.Now()
 	w := &waiter{ctx: ctx, result: make(chan error, 1)}
-	w.delivery, w.received = d, nanoseconds(d.ReceivedAt, start)
+	// The caller may go on when ctx ends, while the writer still reads.
+	mine := *d
+	mine.Body = bytes.Clone(d.Body)
+	w.delivery, w.received = &mine, nanoseconds(d.ReceivedAt, start)
 	if d.Err == nil {
 		w.key = b.key(d)
 	}
@@ -189,10 +186,28 @@ func (b *Inbox) storeFailed(err error) {
 	if b.config.hooks.StoreFailed != nil {
 		b.config.hooks.StoreFailed(err)
 	}
-	if !b.failing {
+	if !b.failing && !errors.Is(err, ErrCorrupt) { // which noteDamage tells
 		b.failing = true
 		b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot write the file", slog.Any("error", err))
 	}
+}
+
+// damaged is what was found to be wrong with the file, or nil. From then on nothing new is
+// taken: it might be stored where nobody finds it again.
+func (b *Inbox) damaged() error {
+	if err := b.damage.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// noteDamage tells once of damage.
+func (b *Inbox) noteDamage(s *store) {
+	if s.db.damage == nil || b.damaged() != nil {
+		return
+	}
+	b.damage.Store(&s.db.damage)
+	b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: no delivery is accepted any more", slog.Any("error", s.db.damage))
 }
 
 func (b *Inbox) storeWorks() {

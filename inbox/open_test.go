@@ -158,15 +158,33 @@ func TestOneInboxForAFile(t *testing.T) {
 	_, err = inbox.Open(link)
 	require.ErrorIs(t, err, inbox.ErrInUse, "by another name")
 
-	command := exec.Command(os.Args[0], "-test.run", "^TestOtherProcess$")
-	command.Env = append(os.Environ(), otherProcess+"="+path)
-	output, err := command.CombinedOutput()
-	require.NoError(t, err, string(output))
-	assert.Contains(t, string(output), "only one process", "in another process")
+	requireOthersRefused(t, path)
 
 	require.NoError(t, box.HandleDelivery(t.Context(), delivery("n-1")))
 	require.NoError(t, box.Close())
 	open(t, path)
+}
+
+// A program that reads its own inbox, to copy or count it, ends SQLite's lock of it.
+func TestReadingTheFileKeepsTheLock(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	box := open(t, path)
+	for _, ending := range []string{"", "-wal", ".lock"} {
+		_, err := os.ReadFile(path + ending)
+		require.NoError(t, err)
+		requireOthersRefused(t, path)
+	}
+	require.NoError(t, box.HandleDelivery(t.Context(), delivery("n-1")))
+}
+
+func requireOthersRefused(t *testing.T, path string) {
+	t.Helper()
+	command := exec.Command(os.Args[0], "-test.run", "^TestOtherProcess$")
+	command.Env = append(os.Environ(), otherProcess+"="+path)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	assert.Contains(t, string(output), "only one process")
 }
 
 const otherProcess = "NYLAS_INBOX_OTHER_PROCESS"
@@ -174,7 +192,7 @@ const otherProcess = "NYLAS_INBOX_OTHER_PROCESS"
 func TestOtherProcess(t *testing.T) {
 	path := os.Getenv(otherProcess)
 	if path == "" {
-		t.Skip("it is the other process of TestOneInboxForAFile")
+		t.Skip("it is the other process of requireOthersRefused")
 	}
 	_, err := inbox.Open(path)
 	require.ErrorIs(t, err, inbox.ErrInUse)
@@ -196,11 +214,53 @@ func TestOthersCannotReadTheFile(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	open(t, path)
-	for _, name := range []string{path, path + "-wal"} {
+	for _, name := range []string{path, path + "-wal", path + ".lock"} {
 		info, err := os.Stat(name)
 		require.NoError(t, err)
 		assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)
 	}
+}
+
+// What belongs to the file is where the file is, and not where the link to it is.
+func TestSymbolicLinks(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]func(t *testing.T, path string){
+		"to an inbox": func(t *testing.T, path string) { //nolint:thelper // it is a part of the test
+			require.NoError(t, open(t, path).Close())
+		},
+		"to nothing": func(*testing.T, string) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, dir := newPath(t), t.TempDir()
+			first(t, path)
+			require.NoError(t, os.Symlink(path, filepath.Join(dir, "a.db")))
+			require.NoError(t, os.Symlink("a.db", filepath.Join(dir, "b.db")))
+			box := open(t, filepath.Join(dir, "b.db"))
+			take(t, box, "n-1")
+			for _, name := range []string{path, path + "-wal", path + ".lock"} {
+				info, err := os.Stat(name)
+				require.NoError(t, err)
+				assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)
+			}
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			assert.Len(t, entries, 2, "nothing beside the links")
+			require.NoError(t, os.Remove(filepath.Join(dir, "a.db")))
+			take(t, box, "n-2")
+		})
+	}
+}
+
+// A program that changes its working directory has the same inbox as before.
+func TestChangedWorkingDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	box := open(t, "nylas.db")
+	take(t, box, "n-1")
+	t.Chdir(t.TempDir())
+	take(t, box, "n-2")
+	assert.EqualValues(t, 2, stats(t, box).Pending)
+	assert.NoFileExists(t, "nylas.db")
 }
 
 func TestAFullCheckFindsWhatOpensOtherwise(t *testing.T) {

@@ -81,7 +81,8 @@ func WithWorkers(n int) Option {
 // WithRetention sets how long an id is remembered after its acceptance, so that
 // a duplicate is known, and how long a dead letter is kept after its death: 7 days
 // by default, at least a minute. A dead letter that is over its time is removed,
-// and [Hooks.Expired] told of it. Less than 72 hours cannot know all that Nylas
+// and [Hooks.Expired] told of it. When the clock jumped, nothing is removed until ten
+// minutes later the clock still says so. Less than 72 hours cannot know all that Nylas
 // sends again after an endpoint failed.
 func WithRetention(d time.Duration) Option {
 	return option(func(c *config) error {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
 	"github.com/nylastrack/nylas-go/receive"
@@ -222,7 +222,7 @@ func (r *run) handle(e *entry) {
 	}
 	start := time.Now()
 	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
+		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
 			err = r.panicked(&known, panicked)
 		} else if err == guard.ErrExited { //nolint:errorlint // as above
 			err = errExited
@@ -235,7 +235,7 @@ func (r *run) handle(e *entry) {
 
 // unreadable puts back what could not be read.
 func (r *run) unreadable(e *entry, err error) {
-	if err != nil && !errors.Is(err, ErrClosed) {
+	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrCorrupt) {
 		r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot read a delivery", slog.Any("error", err))
 	}
 	r.schedule.mu.Lock()
@@ -291,20 +291,17 @@ func (r *run) fell(v *verdict, d *receive.Delivery, err error) {
 
 // wait is how long a delivery waits after its nth failure.
 func (c *config) wait(failures int) time.Duration {
-	interval := c.maxBackoff
+	interval := min(c.maxBackoff, math.MaxInt64/2) // room for the half that chance adds
 	// Beyond 62 doublings there is no number for it.
 	if doublings := failures - 1; doublings < 62 && c.firstBackoff <= c.maxBackoff>>doublings {
 		interval = c.firstBackoff << doublings
 	}
-	jittered := backoff.ExponentialBackOff{
-		InitialInterval: interval, MaxInterval: interval, Multiplier: 1, RandomizationFactor: backoff.DefaultRandomizationFactor,
-	}
-	jittered.Reset()
-	return jittered.NextBackOff()
+	// From half of it to one and a half, so that what failed together does not return together.
+	return interval/2 + rand.N(interval)
 }
 
 // panicked logs a panic.
-func (r *run) panicked(d *receive.Delivery, p *guard.Panic) error {
+func (r *run) panicked(d *receive.Delivery, p *guard.PanicError) error {
 	r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: handler panicked",
 		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.String("panic", p.Text), slog.String("stack", p.Stack))
 	return fmt.Errorf("inbox: handler panicked: %s", p.Text)

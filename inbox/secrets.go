@@ -72,6 +72,9 @@ func (s *store) swapSecrets(old, next receive.SecretState) error {
 	if !s.secrets.stored.Load().Equal(old) {
 		return receive.ErrChanged
 	}
+	if s.db.damage != nil {
+		return s.db.damage
+	}
 	state, err := json.Marshal(next)
 	if err != nil {
 		return err

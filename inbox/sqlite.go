@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -20,6 +21,7 @@ import (
 type database struct {
 	conn       connection
 	statements map[string]statement
+	damage     error // the first error that told of damage
 }
 
 type connection interface {
@@ -35,11 +37,7 @@ type statement interface {
 }
 
 func openDatabase(path string) (*database, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	slashed := filepath.ToSlash(absolute)
+	slashed := filepath.ToSlash(path)
 	if !strings.HasPrefix(slashed, "/") {
 		slashed = "/" + slashed // C:/...
 	}
@@ -67,7 +65,16 @@ func (db *database) close() error {
 // script runs statements that are not kept, such as pragmas.
 func (db *database) script(sql string) error {
 	_, err := db.conn.ExecContext(context.Background(), sql, nil)
+	db.note(err)
 	return err
+}
+
+// note keeps an error that tells of damage: what else the file holds is not to be
+// trusted then, even if the next statement works.
+func (db *database) note(err error) {
+	if db.damage == nil && tellsOfDamage(err) {
+		db.damage = damaged(err)
+	}
 }
 
 func (db *database) statement(sql string) (statement, error) {
@@ -88,7 +95,8 @@ func (db *database) statement(sql string) (statement, error) {
 }
 
 // exec runs a statement and returns how many rows it changed.
-func (db *database) exec(sql string, args ...any) (int64, error) {
+func (db *database) exec(sql string, args ...any) (changed int64, err error) {
+	defer func() { db.note(err) }()
 	s, err := db.statement(sql)
 	if err != nil {
 		return 0, err
@@ -102,6 +110,7 @@ func (db *database) exec(sql string, args ...any) (int64, error) {
 
 // query calls row with the values of each row, until it returns false.
 func (db *database) query(row func(values []driver.Value) bool, sql string, args ...any) (err error) {
+	defer func() { db.note(err) }()
 	s, err := db.statement(sql)
 	if err != nil {
 		return err
@@ -110,7 +119,7 @@ func (db *database) query(row func(values []driver.Value) bool, sql string, args
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
+	defer func() { err = cmp.Or(err, rows.Close()) }() // Close repeats the error of Next
 	values := make([]driver.Value, len(rows.Columns()))
 	for {
 		if err := rows.Next(values); errors.Is(err, io.EOF) {
@@ -170,13 +179,28 @@ func code(err error) int {
 
 // explain gives an error of SQLite the sentinel and the advice that belong to it.
 func explain(err error) error {
-	switch code(err) {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+	if tellsOfDamage(err) {
 		return damaged(err)
+	}
+	switch code(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fmt.Errorf("%w (%w)", ErrInUse, err)
 	}
 	return err
+}
+
+// tellsOfDamage reports whether an error means that the file holds what it should not, or
+// that a part of it cannot be read.
+func tellsOfDamage(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS, sqlite3.SQLITE_IOERR_DATA:
+		return true
+	}
+	return e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB
 }
 
 func damaged(err error) error {

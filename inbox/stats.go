@@ -24,6 +24,9 @@ type Stats struct {
 	AcceptedPerSecond, HandledPerSecond float64
 	// Bytes is the size of the file with what belongs to it.
 	Bytes int64
+	// Damage is nil, or says what was found to be wrong with the file while it was open; it
+	// is an [ErrCorrupt]. From then on HandleDelivery returns it, and Oldest may be zero.
+	Damage error
 }
 
 // Stats looks at the Inbox. It is cheap.
@@ -31,17 +34,22 @@ func (b *Inbox) Stats(ctx context.Context) (Stats, error) {
 	type answer struct {
 		oldest time.Time
 		bytes  int64
+		damage error
 	}
 	a, err := ask(ctx, &b.queue, func(s *store) (answer, error) {
+		_ = s.untouched() // for those that nobody delivers to
 		oldest, err := s.oldest()
+		if s.db.damage != nil {
+			err = nil
+		}
 		b.copyTotals(s)
-		return answer{oldest, s.bytes()}, err
+		return answer{oldest, s.bytes(), s.db.damage}, err
 	})
 	if err != nil {
 		return Stats{}, fmt.Errorf("inbox: stats: %w", err)
 	}
 	t := b.totals.Load()
-	stats := Stats{Pending: t.pending, Dead: t.dead, Done: t.known - t.pending - t.dead, Oldest: a.oldest, Bytes: a.bytes}
+	stats := Stats{Pending: t.pending, Dead: t.dead, Done: t.known - t.pending - t.dead, Oldest: a.oldest, Bytes: a.bytes, Damage: a.damage}
 	stats.AcceptedPerSecond, stats.HandledPerSecond = b.rates.perSecond(time.Now())
 	b.schedule.mu.Lock()
 	defer b.schedule.mu.Unlock()

@@ -4,14 +4,18 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/nylastrack/nylas-go/internal/links"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -49,9 +53,10 @@ const (
 	// pageBytes is the size of a page: with SQLite's own 4 KiB a delivery takes about
 	// a sixth more CPU, because each page is written by itself.
 	pageBytes = 8 << 10
-	// checkpointPages is when SQLite moves the write-ahead log into the file: 16 MiB
-	// of it, which takes some tens of milliseconds. Less often is not faster.
-	checkpointPages = 16 << 20 / pageBytes
+	// checkpointPages is when SQLite moves the write-ahead log into the file: 4 MiB of it,
+	// which takes some tens of milliseconds. Less often is not faster, and a log of 16 MiB
+	// filled small disks while nothing was pending.
+	checkpointPages = 4 << 20 / pageBytes
 	// maxWALBytes bounds the log after it was larger than that once.
 	maxWALBytes = 64 << 20
 	// minFileBytes is the smallest page of SQLite, and so the smallest file with
@@ -67,11 +72,17 @@ const (
 // store is the file. Only the writer uses it.
 type store struct {
 	db    *database
+	lock  *flock.Flock
 	path  string
 	files map[string]fs.FileInfo // those that are open, by name
+	// What nobody else may change. The handle is kept open: to close it ends SQLite's lock.
+	handle      *os.File
+	left        shape // as the last write left it
+	overwritten bool
 	totals
 	knownIDs
 	secrets *secrets
+	swept   time.Time // when the last sweep was, by the clock of that moment; zero: never
 }
 
 // totals are counts that would take long to count, and the last seq.
@@ -83,6 +94,15 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 	if err := prepareFile(path); err != nil {
 		return nil, err
 	}
+	lock, err := lockFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = lock.Unlock()
+		}
+	}()
 	// It says the same about the data as fsync, without a write for the time of the
 	// change; where there is none, SQLite goes on with fsync.
 	_, _ = sqlite.Fdatasync(true)
@@ -95,7 +115,7 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 			_ = db.close()
 		}
 	}()
-	s := &store{db: db, path: path, secrets: new(secrets)}
+	s := &store{db: db, lock: lock, path: path, secrets: new(secrets)}
 	s.secrets.stored.Store(new(receive.SecretState))
 	version, err := s.recognize()
 	if err != nil {
@@ -121,19 +141,57 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 	if err := s.readRecent(); err != nil {
 		return nil, err
 	}
+	if err := s.readSwept(); err != nil {
+		return nil, err
+	}
 	return s, s.remember()
+}
+
+// lockFile takes the lock of an inbox. SQLite has one on the file itself, but where that
+// is of POSIX a process loses it as soon as any part of it closes that file, as
+// os.ReadFile does. The file is kept after the end: removing it would let two processes
+// lock two files of one name.
+func lockFile(path string) (*flock.Flock, error) {
+	lock := flock.New(path+lockEnding, flock.SetPermissions(0o600))
+	if locked, err := lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path+lockEnding, err)
+	} else if !locked {
+		return nil, ErrInUse
+	}
+	return lock, nil
+}
+
+// close closes the file, and then lets others have it.
+func (s *store) close() error {
+	var errs []error
+	if !s.overwritten { // else SQLite would write its log over what is there now
+		errs = append(errs, s.db.close())
+	}
+	if s.handle != nil {
+		errs = append(errs, s.handle.Close())
+	}
+	return errors.Join(append(errs, s.lock.Unlock())...)
+}
+
+// resolve finds the file that a path names.
+func resolve(path string) (string, error) {
+	file, err := links.Follow(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("its directory does not exist, make it first: %w", err)
+	} else if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(file)
+	if info, err := os.Stat(dir); err != nil {
+		return "", err
+	} else if !info.IsDir() {
+		return "", fmt.Errorf("%s is not a directory", dir)
+	}
+	return file, nil
 }
 
 // prepareFile finds what SQLite would tell less clearly.
 func prepareFile(path string) error {
-	dir := filepath.Dir(path)
-	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("its directory does not exist, make it first: %w", err)
-	} else if err != nil {
-		return err
-	} else if !info.IsDir() {
-		return fmt.Errorf("%s is not a directory", dir)
-	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
@@ -143,13 +201,21 @@ func prepareFile(path string) error {
 	case err == nil && info.Size() > 0 && info.Size() < minFileBytes:
 		// SQLite takes it for an empty one, and overwrites it.
 		return damaged(fmt.Errorf("%d bytes are no database", info.Size()))
-	case err == nil:
+	case err == nil && info.Size() > 0:
 		return nil
-	case !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if log, err := os.Stat(path + walEnding); err == nil && log.Size() > 0 {
-		return damaged(errors.New("it is missing, and its " + walEnding + " is there"))
+	// SQLite would remove the log, and what was acknowledged with it.
+	if log, logErr := os.Stat(path + walEnding); logErr == nil && log.Size() > 0 {
+		what := "it is missing"
+		if err == nil {
+			what = "it is empty"
+		}
+		return damaged(errors.New(what + ", and its " + walEnding + " is there"))
+	}
+	if err == nil {
+		return nil
 	}
 	// Bodies hold addresses of people, so others must not read them. The files that
 	// SQLite makes beside it get the same mode.
@@ -163,7 +229,10 @@ func prepareFile(path string) error {
 	return file.Close()
 }
 
-const walEnding = "-wal"
+const (
+	walEnding  = "-wal"
+	lockEnding = ".lock"
+)
 
 // unwritable finds out whether the file failed because it may only be read, which
 // SQLite tells as an error of its locks. It tries that only now: to close a file
@@ -290,7 +359,65 @@ func (s *store) remember() error {
 		}
 		s.files[name] = info
 	}
-	return nil
+	var err error
+	if s.handle, err = os.Open(s.path); err != nil {
+		return err
+	}
+	if s.left, err = s.look(); err != nil {
+		_ = s.handle.Close()
+	}
+	return err
+}
+
+// shape is what shows that somebody else wrote to the files. The header has a counter of
+// changes and the number of pages: https://www.sqlite.org/fileformat.html.
+type shape struct {
+	header    [100]byte
+	size, log int64
+}
+
+func (s *store) look() (now shape, err error) {
+	if _, err := s.handle.ReadAt(now.header[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return now, err
+	}
+	info, err := s.handle.Stat()
+	if err != nil {
+		return now, err
+	}
+	log, err := os.Stat(s.path + walEnding)
+	if err != nil {
+		return now, err
+	}
+	now.size, now.log = info.Size(), log.Size()
+	return now, nil
+}
+
+// written notes what the files look like after they were written.
+func (s *store) written() {
+	if now, err := s.look(); err == nil {
+		s.left = now
+	}
+}
+
+// untouched fails if somebody else removed, replaced, cut or overwrote a file.
+func (s *store) untouched() error {
+	if err := s.inPlace(); err != nil {
+		return err
+	}
+	if !s.overwritten {
+		now, err := s.look()
+		if err != nil {
+			return err
+		}
+		if now == s.left {
+			return nil
+		}
+		s.overwritten = true
+		if s.db.damage == nil {
+			s.db.damage = damaged(errors.New("somebody else cut or overwrote it while it was open"))
+		}
+	}
+	return s.db.damage
 }
 
 var errMoved = errors.New("the file is not at its path any more: it was removed or replaced while it was open; " +
@@ -307,8 +434,24 @@ func (s *store) inPlace() error {
 	return nil
 }
 
-// commit does work in a transaction and writes the totals with it.
+// commit does work in a transaction and writes the totals with it. It may call work twice.
 func (s *store) commit(work func() error) error {
+	if err := s.untouched(); err != nil {
+		return err
+	}
+	defer s.written()
+	err := s.attempt(work)
+	if code(err) == sqlite3.SQLITE_FULL && s.makeRoom() {
+		err = s.attempt(work)
+	}
+	if err != nil {
+		return explain(err)
+	}
+	s.committed()
+	return nil
+}
+
+func (s *store) attempt(work func() error) error {
 	before := s.totals
 	s.added = nil
 	err := s.db.transaction(func() error {
@@ -323,10 +466,17 @@ func (s *store) commit(work func() error) error {
 	})
 	if err != nil {
 		s.totals = before
-		return explain(err)
 	}
-	s.committed()
-	return nil
+	return err
+}
+
+// makeRoom moves the log into the file, which has room for most of it, and reports
+// whether that gave room back to a full disk. SQLite itself waits until the log is longer,
+// which it cannot become on that disk.
+func (s *store) makeRoom() bool {
+	before := s.bytes()
+	err := s.db.query(func([]driver.Value) bool { return false }, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err == nil && s.bytes() < before
 }
 
 // bytes is the size of the file with what belongs to it.

@@ -35,23 +35,48 @@ type sweep struct {
 	ids     bool // the others are removed
 }
 
-// begin notes the time and finds what is over.
-func (s *store) beginSweep(retention time.Duration) (*sweep, error) {
-	now := time.Now()
-	w := &sweep{cutoff: now.Add(-retention).UnixNano(), after: []byte{}}
-	err := s.commit(func() error {
+// maxJump is how far the clock may move between two sweeps, in either direction, without a
+// doubt.
+func maxJump(retention time.Duration) time.Duration { return 2 * sweepInterval(retention) }
+
+// confirmInterval is when the next sweep follows one that doubted the clock. A clock that is
+// wrong at the start of a machine is corrected within minutes.
+const confirmInterval = 10 * time.Minute
+
+// beginSweep notes the time and finds what is over. If the clock jumped since the last sweep,
+// also that of an earlier process, it does nothing: a clock that is wrong for a moment must
+// not remove what cannot be had again. A second sweep that agrees with this one goes on.
+func (s *store) beginSweep(retention time.Duration) (w *sweep, jumped bool, err error) {
+	now := time.Now().Round(0) // the clock of the wall, which can jump
+	last := s.swept
+	s.swept = now
+	if passed := now.Sub(last); !last.IsZero() && (passed < -maxJump(retention) || passed > maxJump(retention)) {
+		return nil, true, nil
+	}
+	w = &sweep{cutoff: now.Add(-retention).UnixNano(), after: []byte{}}
+	err = s.commit(func() error {
 		var err error
 		if w.floor, _, err = s.db.number("SELECT coalesce(max(seq), 0) FROM epochs WHERE at <= ?", w.cutoff); err != nil {
 			return err
 		}
-		if _, err := s.db.exec("DELETE FROM epochs WHERE at <= ?", w.cutoff); err != nil {
+		// Those in the future are of a clock that was wrong.
+		if _, err := s.db.exec("DELETE FROM epochs WHERE at <= ? OR at > ?", w.cutoff, now.UnixNano()); err != nil {
 			return err
 		}
 		_, err = s.db.exec("INSERT OR REPLACE INTO epochs (at, seq) VALUES (?,?)", now.UnixNano(), s.seq)
 		return err
 	})
 	w.recent, w.ids = w.floor == 0, w.floor == 0
-	return w, err
+	return w, false, err
+}
+
+// readSwept finds when the last sweep was.
+func (s *store) readSwept() error {
+	at, found, err := s.db.number("SELECT at FROM epochs ORDER BY at DESC LIMIT 1")
+	if found {
+		s.swept = time.Unix(0, at)
+	}
+	return explain(err)
 }
 
 // step does some of it, and tells whether there is more, and how many dead letters
@@ -118,8 +143,9 @@ func (s *store) shrink() (more bool, err error) {
 	if free < minFreePages || free < pages/4 {
 		return false, nil
 	}
-	if err := s.inPlace(); err != nil {
+	if err := s.untouched(); err != nil {
 		return false, err
 	}
+	defer s.written()
 	return true, explain(s.db.script("PRAGMA incremental_vacuum(" + strconv.Itoa(vacuumPages) + ")"))
 }

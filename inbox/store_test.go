@@ -88,6 +88,53 @@ func TestRefusesWhatIsNoDelivery(t *testing.T) {
 	assert.EqualValues(t, 0, stats(t, box).Pending)
 }
 
+// What a caller does with its delivery after the call must not reach the inbox.
+func TestTheCallersDeliveryIsItsOwnAgain(t *testing.T) {
+	t.Parallel()
+	box := open(t, newPath(t))
+	d := delivery("n-1")
+	require.NoError(t, box.HandleDelivery(t.Context(), d))
+	d.Body[0] = 'x'
+	got := make(chan *receive.Delivery, 1)
+	run(t, box, func(_ context.Context, d *receive.Delivery) error { got <- d; return nil })
+	assert.Equal(t, string(delivery("n-1").Body), string((<-got).Body))
+}
+
+// Callers that give up while the writer is busy, and let go of the bodies, must not use
+// up the room of what waits for the disk.
+func TestCallersThatGiveUpLeaveNothingBehind(t *testing.T) {
+	t.Parallel()
+	busy, free := make(chan struct{}), make(chan struct{})
+	block := sync.OnceFunc(func() {
+		close(busy)
+		<-free
+	})
+	giveUp := func() {}
+	box := open(t, newPath(t),
+		inbox.WithHooks(inbox.Hooks{Handled: func(*receive.Delivery, int, time.Duration) { block() }}), // called by the writer
+		inbox.WithOrder(func(*receive.Delivery) string { // called on the way to the writer
+			giveUp()
+			return ""
+		}))
+	take(t, box, "n-1")
+	stop := run(t, box, func(context.Context, *receive.Delivery) error { return nil })
+	<-busy
+	gone := errors.New("gone")
+	for i := range 64 { // MiB, for which there is room
+		ctx, cancel := context.WithCancelCause(t.Context())
+		giveUp = func() { cancel(gone) }
+		d := delivery(fmt.Sprint("late-", i))
+		d.Body = make([]byte, 1<<20)
+		require.ErrorIs(t, box.HandleDelivery(ctx, d), gone)
+		d.Body = nil
+	}
+	giveUp = func() {}
+	close(free)
+	stats(t, box) // the writer has done what was there
+	assert.NoError(t, box.HandleDelivery(t.Context(), delivery("n-2")))
+	stop()
+}
+
 func TestUndecodableDeliveriesAreDeadLetters(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -342,6 +389,62 @@ func TestRetention(t *testing.T) {
 		take(t, box, "done", "dead", "later")
 		assert.Equal(t, s.Pending+2, stats(t, box).Pending, "done and dead are forgotten, later is not")
 	})
+}
+
+// A bubble of synctest begins in the year 2000, so each of these processes has the clock
+// that it sleeps to.
+func TestAClockThatWasWrongRemovesNothing(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	expired := 0
+	process := func(name string, wrongBy time.Duration, life func(t *testing.T, box *inbox.Inbox)) {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(wrongBy) //nolint:forbidigo // the time of the bubble
+			box := open(t, path, inbox.WithHooks(inbox.Hooks{Expired: func(n int) { expired += n }}))
+			stop := run(t, box, func(_ context.Context, d *receive.Delivery) error {
+				if d.ID == "dead" {
+					return receive.Permanent(errors.New("never"))
+				}
+				return nil
+			})
+			synctest.Wait()
+			life(t, box)
+			stop()
+			require.NoError(t, box.Close(), name)
+		})
+	}
+	process("right", time.Hour, func(t *testing.T, box *inbox.Inbox) {
+		t.Helper()
+		take(t, box, "dead", "done")
+		synctest.Wait()
+	})
+	const ahead = 8 * 24 * time.Hour
+	process("8 days ahead", ahead, func(t *testing.T, _ *inbox.Inbox) {
+		t.Helper()
+		time.Sleep(5 * time.Minute) //nolint:forbidigo // the time of the bubble
+	})
+	assert.Zero(t, expired, "a clock that jumped")
+	process("right again", 2*time.Hour, func(t *testing.T, box *inbox.Inbox) {
+		t.Helper()
+		time.Sleep(24 * time.Hour) //nolint:forbidigo // the time of the bubble
+		take(t, box, "dead", "done")
+		synctest.Wait()
+		s := stats(t, box)
+		assert.Equal(t, [3]int64{0, 1, 1}, [3]int64{s.Pending, s.Dead, s.Done}, "both are known")
+	})
+	assert.Zero(t, expired)
+	process("8 days ahead once more", ahead, func(t *testing.T, _ *inbox.Inbox) {
+		t.Helper()
+		time.Sleep(5 * time.Minute) //nolint:forbidigo // the time of the bubble
+	})
+	assert.Zero(t, expired)
+	process("8 days later", ahead, func(t *testing.T, box *inbox.Inbox) {
+		t.Helper()
+		time.Sleep(11 * time.Minute) //nolint:forbidigo // the time of the bubble
+		s := stats(t, box)
+		assert.Equal(t, [2]int64{0, 0}, [2]int64{s.Dead, s.Done}, "a second sweep agrees")
+	})
+	assert.Equal(t, 1, expired)
 }
 
 // The file does not grow with what was handled.

@@ -47,7 +47,10 @@ func (b *Inbox) write(s *store) {
 		case <-sweeping.C:
 			sweeping.Reset(interval)
 			if current == nil && s.moving == nil {
-				current = b.startSweep(s)
+				var jumped bool
+				if current, jumped = b.startSweep(s); jumped {
+					sweeping.Reset(min(interval, confirmInterval))
+				}
 				b.queue.signal()
 			}
 		}
@@ -62,7 +65,7 @@ func (b *Inbox) write(s *store) {
 			if len(left) == 0 {
 				err = nil
 			}
-			b.closeErr = errors.Join(err, s.db.close())
+			b.closeErr = errors.Join(err, s.close())
 			return
 		}
 		if left, _ := b.store(s, group{verdicts: again}); len(left) > 0 {
@@ -74,7 +77,7 @@ func (b *Inbox) write(s *store) {
 		if len(unmarked) > 0 {
 			arm()
 		}
-		if !b.readOn(s) {
+		if !b.readOn(s) && s.db.damage == nil {
 			arm()
 		}
 		// One of the two at a time: both remove recent ids.
@@ -92,6 +95,7 @@ func (b *Inbox) write(s *store) {
 				b.queue.signal()
 			}
 		}
+		b.noteDamage(s)
 		b.copyTotals(s)
 	}
 }
@@ -165,6 +169,9 @@ func leaveOut(waiters []*waiter) []*waiter {
 
 // commit writes a group, and when it is on the disk tells everybody.
 func (b *Inbox) commit(s *store, g group) error {
+	if len(g.waiters) > 0 && s.db.damage != nil {
+		return s.db.damage
+	}
 	intakes := make([]*intake, len(g.waiters))
 	for i, w := range g.waiters {
 		intakes[i] = &w.intake
@@ -188,8 +195,7 @@ func (b *Inbox) commit(s *store, g group) error {
 		}
 		accepted++
 		if w.delivery.Err == nil {
-			mine := *w.delivery // the caller's may change when it has its answer
-			b.schedule.offer(&entry{seq: w.seq, key: w.key, delivery: &mine, due: now})
+			b.schedule.offer(&entry{seq: w.seq, key: w.key, delivery: w.delivery, due: now})
 		}
 	}
 	for _, v := range g.verdicts {
@@ -259,13 +265,13 @@ func (b *Inbox) readOn(s *store) bool {
 	return true
 }
 
-func (b *Inbox) startSweep(s *store) *sweep {
-	w, err := s.beginSweep(b.config.retention)
+func (b *Inbox) startSweep(s *store) (w *sweep, jumped bool) {
+	w, jumped, err := s.beginSweep(b.config.retention)
 	if err != nil {
 		b.storeFailed(err)
-		return nil
+		return nil, false
 	}
-	return w
+	return w, jumped
 }
 
 // sweepOn does a step, and tells whether there is another.

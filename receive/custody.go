@@ -59,7 +59,7 @@ type outcome struct {
 // handle calls the handler and sends what became of it.
 func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, outcomes chan<- outcome) {
 	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
+		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
 			r.logger.LogAttrs(ctx, slog.LevelError, "receive: handler panicked", named.attrs(
 				slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))...)
 			err = errPanic

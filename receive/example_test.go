@@ -23,8 +23,10 @@ func post(url, secret, body string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer answer.Body.Close()
 	fmt.Println("answered", answer.StatusCode)
+	if err := answer.Body.Close(); err != nil {
+		log.Fatal(err)
+	}
 }
 
 // A server that slow clients cannot hold up, and that loses nothing when it is stopped.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/nylastrack/nylas-go/internal/links"
 )
 
 const (
@@ -24,8 +26,6 @@ const (
 	// maxSecretsBytes bounds what is read: a state takes some hundred bytes, so a
 	// larger file is something else.
 	maxSecretsBytes = 1 << 20
-	// maxLinks is how many symbolic links in a row are followed, as many as Linux does.
-	maxLinks = 40
 )
 
 // FileSecrets is a [SecretStore] in a file, for all processes of one machine that run as
@@ -70,7 +70,8 @@ func prepareSecretsFile(path string) (resolved string, err error) {
 	if path == "" {
 		return "", errors.New("path is empty: name a file")
 	}
-	resolved, err = followLinks(path)
+	// Processes that name the file in different ways must lock the same one.
+	resolved, err = links.Follow(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("the directory of %s does not exist, make it first: %w", path, err)
 	} else if err != nil {
@@ -104,38 +105,6 @@ func prepareSecretsFile(path string) (resolved string, err error) {
 }
 
 const lockEnding = ".lock"
-
-// followLinks returns the absolute path of a file that need not exist, so that processes
-// that name it in different ways lock the same file.
-func followLinks(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	for range maxLinks {
-		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-		if err != nil {
-			return "", err
-		}
-		path = filepath.Join(dir, filepath.Base(path))
-		info, err := os.Lstat(path)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
-			return path, nil
-		}
-		if err != nil {
-			return "", err
-		}
-		next, err := os.Readlink(path)
-		if err != nil {
-			return "", err
-		}
-		if !filepath.IsAbs(next) {
-			next = filepath.Join(dir, next)
-		}
-		path = next
-	}
-	return "", fmt.Errorf("%s has more than %d symbolic links", path, maxLinks)
-}
 
 // Load returns what the file holds.
 func (f *FileSecrets) Load(ctx context.Context) (SecretState, error) {

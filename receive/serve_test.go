@@ -104,7 +104,7 @@ func TestServeStopsGracefully(t *testing.T) {
 				}
 				answers := make(chan answer, 1)
 				go func() {
-					resp, err := client.Get("http://receiver.test/") //nolint:noctx // it ends with the bubble
+					resp, err := client.Get("http://receiver.test/")
 					if err != nil {
 						answers <- answer{err: err}
 						return

@@ -52,7 +52,7 @@ func (h *history) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 // fix. A delivery that cannot be decoded is kept as a dead letter.
 func dispatcher(h *history, logger *slog.Logger) *receive.Dispatcher {
 	log := func(e event) {
-		logger.Info(e.Kind, slog.String("message", e.MessageID))
+		logger.Info("event", slog.String("kind", e.Kind), slog.String("message", e.MessageID))
 	}
 	return &receive.Dispatcher{
 		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {

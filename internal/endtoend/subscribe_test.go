@@ -237,7 +237,7 @@ func TestSubscribeAfterALostCreation(t *testing.T) {
 // TestSubscribeWithinTheRate: many calls at once are more than Nylas takes in a
 // second, and come to their end all the same.
 func TestSubscribeWithinTheRate(t *testing.T) {
-	for processes, attempts := range map[int]int{30: 4, 120: 10} {
+	for processes, attempts := range map[int]int{50: 10, 120: 20} {
 		t.Run(fmt.Sprint(processes), func(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loop) {
 				patient := nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: attempts})

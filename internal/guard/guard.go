@@ -12,23 +12,23 @@ import (
 // ErrExited means that a function ended its goroutine, by runtime.Goexit.
 var ErrExited = errors.New("it ended its goroutine")
 
-// Panic is the error of a function that panicked. Its text does not contain the value,
+// PanicError is the error of a function that panicked. Its text does not contain the value,
 // which may be a secret.
-type Panic struct {
+type PanicError struct {
 	Text  string // see PanicText
 	Stack string
 }
 
 // Error names what panicked.
-func (p *Panic) Error() string { return "it panicked: " + p.Text }
+func (p *PanicError) Error() string { return "it panicked: " + p.Text }
 
-// Call calls f, and then done, once, with the error of f, a *[Panic], or [ErrExited]. A
+// Call calls f, and then done, once, with the error of f, a *[PanicError], or [ErrExited]. A
 // function that exits takes its goroutine with it, so start Call with go.
 func Call(f func() error, done func(err error)) {
 	err := ErrExited
 	defer func() {
 		if value := recover(); value != nil {
-			err = &Panic{Text: PanicText(value), Stack: string(debug.Stack())}
+			err = &PanicError{Text: PanicText(value), Stack: string(debug.Stack())}
 		}
 		done(err)
 	}()

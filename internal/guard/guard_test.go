@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
 )
@@ -41,11 +42,11 @@ func TestCall(t *testing.T) {
 		go guard.Call(f, func(err error) { done <- err })
 		return <-done
 	}
-	assert.NoError(t, call(func() error { return nil }))
+	require.NoError(t, call(func() error { return nil }))
 	assert.Equal(t, failed, call(func() error { return failed }))
 	assert.Equal(t, guard.ErrExited, call(func() error { runtime.Goexit(); return nil }))
 
-	panicked, ok := errors.AsType[*guard.Panic](call(func() error { panic("secret") }))
+	panicked, ok := errors.AsType[*guard.PanicError](call(func() error { panic("secret") }))
 	assert.True(t, ok)
 	assert.Equal(t, "it panicked: string", panicked.Error())
 	assert.Contains(t, panicked.Stack, "guard_test.go", "where it panicked")

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"internal/hostile":  {},
 	"internal/house":    {},
 	"internal/lanes":    {},
+	"internal/links":    {},
 	"internal/load":     {},
 	"internal/loose":    {},
 	"internal/markup":   {"internal/rules"},

@@ -135,7 +135,7 @@ func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 	defer cancel()
 	done := make(chan error, 1)
 	go guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
+		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
 			log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked",
 				slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))
 			err = errPanic

@@ -174,7 +174,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[*deliveryArgs]) error 
 	go guard.Call(func() error {
 		return w.handler.HandleDelivery(ctx, job.Args.delivery())
 	}, func(err error) {
-		if panicked, ok := err.(*guard.Panic); ok { //nolint:errorlint // one that the handler returned is its error
+		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
 			w.logger.LogAttrs(ctx, slog.LevelError, "riversink: handler panicked",
 				slog.String("id", job.Args.ID), slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))
 			err = fmt.Errorf("%w: %s", errPanic, panicked.Text)
