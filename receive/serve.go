@@ -70,6 +70,6 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	case err != nil:
 		err = fmt.Errorf("receive: serve: close the listener: %w", err)
 	}
-	<-served
+	<-served //nolint:errcheck // it is http.ErrServerClosed
 	return err
 }
