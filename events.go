@@ -92,6 +92,8 @@ const (
 //     its secret could not be saved. Call Subscribe again: it waits for the end of the
 //     lease, at most a minute, and takes over what it finds.
 //   - [ErrWebhookExists]: there is a webhook that the store does not know.
+//   - [ErrRateLimited]: Nylas takes 50 such requests a second for an application. If
+//     more processes than that start at once, give RetryPolicy.MaxAttempts at least 10.
 //   - [ErrInvalidRequest] also if the store holds a webhook for another URL. URLs are
 //     the same if they differ only in the case of scheme and host, in a default port
 //     or in an empty path.
