@@ -3,7 +3,9 @@ package nylas
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -53,6 +55,25 @@ type Webhook struct {
 	CreatedAt       events.Timestamp `json:"created_at,omitzero"`
 	UpdatedAt       events.Timestamp `json:"updated_at,omitzero"`
 }
+
+// shownWebhook is a Webhook that prints its fields.
+type shownWebhook Webhook
+
+// withoutSecret returns what may be shown of the webhook.
+func (w Webhook) withoutSecret() shownWebhook {
+	if w.WebhookSecret != "" {
+		w.WebhookSecret = "[secret]"
+	}
+	return shownWebhook(w)
+}
+
+// Format writes the webhook without its secret, whatever the verb.
+func (w Webhook) Format(f fmt.State, verb rune) {
+	fmt.Fprintf(f, fmt.FormatString(f, verb), w.withoutSecret())
+}
+
+// LogValue is the webhook without its secret.
+func (w Webhook) LogValue() slog.Value { return slog.AnyValue(w.withoutSecret()) }
 
 // CreateWebhookRequest is a webhook to create. TriggerTypes and WebhookURL are required.
 type CreateWebhookRequest struct {

@@ -21,8 +21,8 @@ type SecretSource interface {
 
 // Secret returns a source of secrets that never change: the webhook_secret values that
 // Nylas showed when the webhook was created or its secret rotated, the newest first. If one
-// of them is blank, or has white space around it such as the line end of a file, [New]
-// returns an error.
+// of them is blank, has white space or quotes around it, or an invisible character in it,
+// [New] returns an error.
 //
 // A Receiver with fixed secrets answers 401 to every other signature, and Nylas does not
 // deliver those notifications again. So it loses what comes between a rotation at Nylas and
