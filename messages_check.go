@@ -36,7 +36,7 @@ func (r *SendMessageRequest) check(op *operation) error {
 		return err
 	}
 	if err := (mail{
-		to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
 	}).check(op); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (r *SendTransactionalRequest) check(op *operation) error {
 		return err
 	}
 	if err := (mail{
-		to: r.To, cc: r.CC, bcc: r.BCC, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: []Participant{r.From}, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
 	}).check(op); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (r *CreateDraftRequest) check(op *operation) error {
 		return refuse(op, "From has more than one participant")
 	}
 	if err := (mail{
-		to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
 	}).check(op); err != nil {
 		return err
 	}
@@ -78,8 +78,12 @@ func (r *CreateDraftRequest) check(op *operation) error {
 }
 
 func (r *UpdateDraftRequest) check(op *operation) error {
+	var subject string
+	if r.Subject != nil {
+		subject = *r.Subject
+	}
 	if err := (mail{
-		to: r.To, cc: r.CC, bcc: r.BCC, replyTo: r.ReplyTo, metadata: r.Metadata,
+		subject: subject, to: r.To, cc: r.CC, bcc: r.BCC, replyTo: r.ReplyTo, metadata: r.Metadata,
 	}).check(op); err != nil {
 		return err
 	}
@@ -105,12 +109,16 @@ func (o *UpdateTrackingOptions) check(op *operation) error {
 
 // mail is what all requests of mail have.
 type mail struct {
+	subject                    string
 	to, cc, bcc, from, replyTo []Participant
 	headers                    []Header
 	metadata                   map[string]string
 }
 
 func (m mail) check(op *operation) error {
+	if hasLineBreak(m.subject) {
+		return refuse(op, "Subject has a line break or NUL: give it in one line")
+	}
 	for _, list := range []struct {
 		name         string
 		participants []Participant
@@ -119,6 +127,9 @@ func (m mail) check(op *operation) error {
 			if strings.TrimSpace(participant.Email) == "" {
 				return refuse(op, fmt.Sprintf("%s[%d] has no Email", list.name, i))
 			}
+			if hasLineBreak(participant.Name) || hasLineBreak(participant.Email) {
+				return refuse(op, fmt.Sprintf("%s[%d] has a line break or NUL: give it in one line", list.name, i))
+			}
 		}
 	}
 	if err := checkHeaders(op, m.headers); err != nil {
@@ -126,6 +137,11 @@ func (m mail) check(op *operation) error {
 	}
 	return checkMetadata(op, m.metadata)
 }
+
+// hasLineBreak reports whether a text could end the header that it goes into, or holds NUL,
+// which no header may.
+// https://www.rfc-editor.org/rfc/rfc5322#section-2.2
+func hasLineBreak(text string) bool { return strings.ContainsAny(text, "\r\n\x00") }
 
 func checkSendAt(op *operation, sendAt time.Time) error {
 	if !sendAt.IsZero() && !sendAt.After(time.Now()) {
@@ -166,7 +182,7 @@ func checkHeaders(op *operation, headers []Header) error {
 		switch {
 		case header.Name == "" || strings.ContainsFunc(header.Name, notInHeaderName):
 			return refuse(op, fmt.Sprintf("CustomHeaders[%d] has a Name that is not printable ASCII without space and colon", i))
-		case strings.ContainsAny(header.Value, "\r\n\x00"):
+		case hasLineBreak(header.Value):
 			return refuse(op, fmt.Sprintf("CustomHeaders[%d] has a line break or NUL in its Value: give it in one line", i))
 		case slices.Contains(recipientHeaders, strings.ToLower(header.Name)):
 			return refuse(op, fmt.Sprintf("CustomHeaders[%d] names recipients: use To, CC and BCC", i))
