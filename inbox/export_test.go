@@ -1,14 +1,16 @@
 package inbox
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Script runs statements on the file, such as a setting that the tests of crashes
 // change. PRAGMA synchronous below FULL loses what was accepted when the power
 // fails; with a low wal_autocheckpoint the log moves into the file all the time.
 func (b *Inbox) Script(sql string) error {
 	_, err := ask(context.Background(), &b.queue, func(s *store) (struct{}, error) {
-		defer s.written()
-		return struct{}{}, s.db.script(sql)
+		return struct{}{}, errors.Join(s.db.script(sql), s.written())
 	})
 	return err
 }

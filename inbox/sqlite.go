@@ -179,6 +179,9 @@ func code(err error) int {
 
 // explain gives an error of SQLite the sentinel and the advice that belong to it.
 func explain(err error) error {
+	if errors.Is(err, ErrCorrupt) {
+		return err
+	}
 	if tellsOfDamage(err) {
 		return damaged(err)
 	}

@@ -1,6 +1,8 @@
 package inbox
 
 import (
+	"bytes"
+	"cmp"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -245,6 +247,9 @@ func prepareFile(path string) error {
 	return file.Close()
 }
 
+// fileMagic begins a file of SQLite: https://www.sqlite.org/fileformat.html.
+const fileMagic = "SQLite format 3\x00"
+
 const (
 	walEnding  = "-wal"
 	lockEnding = ".lock"
@@ -410,11 +415,42 @@ func (s *store) look() (now shape, err error) {
 	return now, nil
 }
 
-// written notes what the files look like after they were written.
-func (s *store) written() {
-	if now, err := s.look(); err == nil {
-		s.left = now
+// written notes what the files look like after they were written. It fails if somebody else
+// wrote to them meanwhile, as far as that shows: SQLite changes the file only when it moves
+// its log there, which makes the file as long as its pages, or not shorter if it fails; and it
+// shortens the log only to its limit.
+func (s *store) written() error {
+	if s.overwritten {
+		return s.db.damage
 	}
+	now, err := s.look()
+	if err != nil {
+		return nil //nolint:nilerr // the next write finds it again
+	}
+	fine := now.log >= min(s.left.log, maxWALBytes)
+	if now.header != s.left.header || now.size != s.left.size {
+		var pages, size int64
+		pages, _, err = s.db.number("PRAGMA page_count")
+		if err == nil {
+			size, _, err = s.db.number("PRAGMA page_size") // another one after a repair with .recover
+		}
+		whole := pages * size
+		fine = fine && err == nil && bytes.HasPrefix(now.header[:], []byte(fileMagic)) &&
+			(now.size == whole || s.left.size <= now.size && now.size <= whole)
+	}
+	if !fine {
+		return s.foundOverwritten()
+	}
+	s.left = now
+	return nil
+}
+
+func (s *store) foundOverwritten() error {
+	s.overwritten = true
+	if s.db.damage == nil {
+		s.db.damage = damaged(errors.New("somebody else cut or overwrote it while it was open"))
+	}
+	return s.db.damage
 }
 
 // untouched fails if somebody else removed, replaced, cut or overwrote a file.
@@ -422,20 +458,17 @@ func (s *store) untouched() error {
 	if err := s.inPlace(); err != nil {
 		return err
 	}
-	if !s.overwritten {
-		now, err := s.look()
-		if err != nil {
-			return err
-		}
-		if now == s.left {
-			return nil
-		}
-		s.overwritten = true
-		if s.db.damage == nil {
-			s.db.damage = damaged(errors.New("somebody else cut or overwrote it while it was open"))
-		}
+	if s.overwritten {
+		return s.db.damage
 	}
-	return s.db.damage
+	now, err := s.look()
+	if err != nil {
+		return err
+	}
+	if now != s.left {
+		return s.foundOverwritten()
+	}
+	return nil
 }
 
 var errMoved = errors.New("the file is not at its path any more: it was removed or replaced while it was open; " +
@@ -457,12 +490,12 @@ func (s *store) commit(work func() error) error {
 	if err := s.untouched(); err != nil {
 		return err
 	}
-	defer s.written()
 	err := s.attempt(work)
 	if code(err) == sqlite3.SQLITE_FULL && s.makeRoom() {
+		s.left.log = 0
 		err = s.attempt(work)
 	}
-	if err != nil {
+	if err := cmp.Or(err, s.written()); err != nil {
 		return explain(err)
 	}
 	s.committed()

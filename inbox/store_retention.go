@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"strconv"
 	"time"
@@ -146,6 +147,6 @@ func (s *store) shrink() (more bool, err error) {
 	if err := s.untouched(); err != nil {
 		return false, err
 	}
-	defer s.written()
-	return true, explain(s.db.script("PRAGMA incremental_vacuum(" + strconv.Itoa(vacuumPages) + ")"))
+	err = explain(s.db.script("PRAGMA incremental_vacuum(" + strconv.Itoa(vacuumPages) + ")"))
+	return true, cmp.Or(err, s.written())
 }
