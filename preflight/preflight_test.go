@@ -79,7 +79,9 @@ func TestCheckOfLinks(t *testing.T) {
 		"signature":         {`<a href="https://acme.dev/?X-Amz-Signature=abc">x</a>`, preflight.StatusEligible, "", []string{"warning url-secret 1:1"}},
 		"JWT":               {`<a href="https://acme.dev/?x=` + jwt + `">x</a>`, preflight.StatusEligible, "", []string{"warning url-secret 1:1"}},
 		"JWT in the path":   {`<a href="https://acme.dev/` + jwt + `">x</a>`, preflight.StatusEligible, "", []string{"warning url-secret 1:1"}},
-		"reset":             {`<a href="https://acme.dev/Reset-Password/12">x</a>`, preflight.StatusEligible, "", []string{"warning url-secret 1:1"}},
+		"reset":             {`<a href="https://acme.dev/Reset-Password/8f14e45fceea167a">x</a>`, preflight.StatusEligible, "", []string{"warning url-secret 1:1"}},
+		"a page to reset":   {`<a href="https://acme.dev/Reset-Password/12">x</a>`, preflight.StatusEligible, "", nil},
+		"a code of a shop":  {`<a href="https://acme.dev/?code=SUMMER25">x</a>`, preflight.StatusEligible, "", nil},
 		"presets":           {`<a href="https://acme.dev/presets?monkey=1&amp;keys=2">x</a>`, preflight.StatusEligible, "", nil},
 
 		"unsubscribe text":       {`<a href="https://acme.dev/x">Vom Newsletter <b>ABMELDEN</b></a>`, preflight.StatusEligible, "", []string{"warning unsubscribe-tracked 1:1"}},
