@@ -130,10 +130,10 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// A tag with a million names must not make the tags behind it slow, and must not
+// A tag with very many names must not make the tags behind it slow, and must not
 // be kept: what it costs is its source, a few times over.
-func TestMillionsOfAttributes(t *testing.T) { // alone, because it counts what is allocated
-	body := []byte("<p" + attributes(700_000) + ` href="x">` + strings.Repeat("<p b>", 200_000))
+func TestVeryManyAttributes(t *testing.T) { // alone, because it counts what is allocated
+	body := []byte("<p" + attributes(70_000) + ` href="x">` + strings.Repeat("<p b>", 20_000))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	tags := 0
@@ -145,7 +145,7 @@ func TestMillionsOfAttributes(t *testing.T) { // alone, because it counts what i
 		}
 	}
 	runtime.ReadMemStats(&after)
-	assert.Equal(t, 200_001, tags)
+	assert.Equal(t, 20_001, tags)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(len(body)))
 }
 
