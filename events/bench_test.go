@@ -19,6 +19,21 @@ const (
 	maxPeekScans  = 0.1
 )
 
+// maxParseAllocs is how often decoding may take memory, however many events there are.
+const maxParseAllocs = 30
+
+func TestParseAllocates(t *testing.T) { //nolint:paralleltest // others would be counted
+	body := openedWith(50)
+	allocs := testing.AllocsPerRun(100, func() {
+		if _, err := events.Parse(body); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs > maxParseAllocs {
+		t.Errorf("decoding takes memory %v times, the limit is %d", allocs, maxParseAllocs)
+	}
+}
+
 func BenchmarkParse(b *testing.B) {
 	b.Run("opened-50", func(b *testing.B) {
 		benchmarkScans(b, maxParseScans, openedWith(50), func(body []byte) error {

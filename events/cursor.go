@@ -104,6 +104,39 @@ func (c *cursor) scalar() string {
 	return c.text[start:]
 }
 
+// integer reads a number or a string of a few digits, which nearly every number of a
+// notification is. If anything else stands here, it does not move.
+func (c *cursor) integer() (n int64, ok bool) {
+	const maxDigits = 18 // 10^18 - 1 is the longest row of nines in an int64
+	quoted := c.kind() == '"'
+	at := c.at
+	if quoted {
+		at++
+	}
+	first := at
+	for ; c.text[at] >= '0' && c.text[at] <= '9'; at++ {
+		n = n*10 + int64(c.text[at]-'0')
+	}
+	if at == first || at-first > maxDigits {
+		return 0, false
+	}
+	switch c.text[at] {
+	case '"':
+		if !quoted {
+			return 0, false
+		}
+		at++
+	case ',', '}', ']', ' ', '\t', '\r', '\n':
+		if quoted {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	c.at = at
+	return n, true
+}
+
 // skip moves behind a value and returns it as it is written.
 func (c *cursor) skip() string {
 	kind := c.kind()

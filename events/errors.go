@@ -26,6 +26,8 @@ type ruleError string
 
 func (e ruleError) Error() string { return string(e) }
 
+const errNotObject ruleError = "want an object"
+
 // describe turns an error of the JSON library into one that says what is wrong
 // and where, and that holds nothing of the notification. What the library does not
 // tell apart breaks a rule of the envelope.

@@ -39,6 +39,7 @@ var odd = map[string]struct {
 	"message_data":            {openBody(`"message_data":5`), []string{"data.object.message_data"}},
 	"count":                   {openBody(`"message_data":{"count":true}`), []string{"data.object.message_data.count"}},
 	"label":                   {openBody(`"label":{}`), []string{"data.object.label"}},
+	"two for one, odd too":    {openBody(`"message_data":[{"count":true},{}]`), []string{"data.object.message_data"}},
 	"label twice":             {openBody(`"label":{},"label":[]`), []string{"data.object.label", "data.object.label"}},
 	"link_data":               {clickBody(`"link_data":[{},5]`), []string{"data.object.link_data.1"}},
 	"from_self":               {string(object("thread.replied", `{"thread_id":"t-1","from_self":"yes"}`)), []string{"data.object.from_self"}},

@@ -3,27 +3,36 @@ package events
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"unicode/utf8"
 )
 
 // Parse decodes a notification. The result keeps body as [Notification.Raw], and
 // [*Unknown] data points into it, so body must not change afterwards. Everything else
-// is in one copy of body: to keep a small part of a notification for long, clone it
-// with [strings.Clone].
+// but the id and the type is in one copy of body: to keep another small part for long,
+// clone it with [strings.Clone].
 //
 // The error wraps [ErrNotJSON], [ErrEnvelope] or [ErrData].
 func Parse(body []byte) (*Notification, error) {
-	id, typ, err := Peek(body)
-	if err != nil {
-		return nil, err
+	n, err := parse(body)
+	if err == nil {
+		return n, nil
 	}
+	// Where several rules are broken, Parse and Peek name the same.
+	if _, _, peekErr := Peek(body); peekErr != nil {
+		return nil, peekErr
+	}
+	return nil, err
+}
+
+func parse(body []byte) (*Notification, error) {
 	if err := validate(body); err != nil {
 		return nil, describe(err)
 	}
 	text := string(body)
 	p := parser{
 		reader: reader{cursor: cursor{text: text, utf8: utf8.ValidString(text)}, path: make([]step, 0, maxPath)},
-		n:      &Notification{ID: id, Type: typ, Raw: body},
+		n:      &Notification{Raw: body},
 	}
 	if err := p.envelope(); err != nil {
 		return nil, err
@@ -35,7 +44,7 @@ func Parse(body []byte) (*Notification, error) {
 // a legacy notification.
 const maxPath = 8
 
-// parser reads one notification, which is valid JSON with a usable id and type.
+// parser reads one notification, which is valid JSON.
 type parser struct {
 	reader
 	n                       *Notification
@@ -45,19 +54,29 @@ type parser struct {
 func (p *parser) envelope() error {
 	n := p.n
 	var attempt Int
+	var early place // of data that stands before the type
+	if p.kind() != '{' {
+		return describe(errNotObject)
+	}
 	p.open()
 	for p.more('}') {
 		var err error
 		switch name := p.name(); name {
 		case "id":
-			err = p.once(&p.sawID, name)
-			p.skip() // Peek read it
+			n.ID, err = p.identity(name, &p.sawID)
 		case "type":
-			err = p.once(&p.sawType, name)
-			p.skip()
+			var typ string
+			typ, err = p.identity(name, &p.sawType)
+			n.Type = Type(typ)
 		case "data":
-			if err = p.once(&p.sawData, name); err == nil {
+			err = p.once(name, &p.sawData)
+			switch {
+			case err != nil:
+			case p.sawType:
 				err = p.data()
+			default:
+				early = p.here()
+				p.skip()
 			}
 		case "specversion":
 			p.field(name, &n.SpecVersion)
@@ -74,11 +93,20 @@ func (p *parser) envelope() error {
 			return err
 		}
 	}
+	if !p.sawID || !p.sawType {
+		return describe(ruleError("id or type is missing"))
+	}
+	if early.kind != 0 {
+		p.at = early.at
+		if err := p.data(); err != nil {
+			return err
+		}
+	}
 	n.DeliveryAttempt = int(attempt)
 	n.Odd = p.odd
 	if n.Data == nil {
 		if newData(n.Type.Base()) != nil {
-			return fmt.Errorf("%w: data is missing", ErrEnvelope)
+			return describe(ruleError("data is missing"))
 		}
 		n.Data = new(Unknown)
 	}
@@ -91,9 +119,24 @@ func (p *parser) envelope() error {
 	return nil
 }
 
-func (p *parser) once(seen *bool, name string) error {
+// identity reads the id or the type. It is a copy: programs keep ids for long.
+func (p *parser) identity(name string, seen *bool) (string, error) {
+	if err := p.once(name, seen); err != nil {
+		return "", err
+	}
+	if p.kind() != '"' {
+		return "", describe(ruleError(name + " is not a string"))
+	}
+	text := p.string()
+	if rule := checkIdentity(name, text); rule != "" {
+		return "", describe(rule)
+	}
+	return strings.Clone(text), nil
+}
+
+func (p *parser) once(name string, seen *bool) error {
 	if *seen {
-		return fmt.Errorf("%w: %s is given twice", ErrEnvelope, name)
+		return describe(ruleError(name + " is given twice"))
 	}
 	*seen = true
 	return nil

@@ -116,7 +116,7 @@ func members(dec *jsontext.Decoder, member func(name []byte) error) error {
 	switch dec.PeekKind() {
 	case '{', '}', ']', 0: // but for '{' a syntax error or the end, which ReadToken tells apart
 	default:
-		return ruleError("want an object")
+		return errNotObject
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -153,15 +153,23 @@ func (p *peeker) identity(name string, seen *bool) (text string, broken ruleErro
 		return "", ruleError(name + " is not a string"), nil
 	}
 	text = loose.Unquote(value)
-	switch {
-	case text == "":
-		return "", ruleError(name + " is empty"), nil
-	case len(text) > MaxIDBytes:
-		return "", ruleError(fmt.Sprintf("%s is longer than %d bytes", name, MaxIDBytes)), nil
-	case strings.ContainsFunc(text, unfitForID):
-		return "", ruleError(name + " has characters that cannot be printed"), nil
+	if broken = checkIdentity(name, text); broken != "" {
+		return "", broken, nil
 	}
 	return text, "", nil
+}
+
+// checkIdentity returns the rule that an id or a type breaks, "" if it can be used.
+func checkIdentity(name, text string) ruleError {
+	switch {
+	case text == "":
+		return ruleError(name + " is empty")
+	case len(text) > MaxIDBytes:
+		return ruleError(fmt.Sprintf("%s is longer than %d bytes", name, MaxIDBytes))
+	case strings.ContainsFunc(text, unfitForID):
+		return ruleError(name + " has characters that cannot be printed")
+	}
+	return ""
 }
 
 // unfitForID reports characters that would make two ids look or be equal that

@@ -96,8 +96,7 @@ func (r *reader) value(target reflect.Value, s *shape) bool {
 	case *Index:
 		return r.integer((*Int)(target))
 	case *Timestamp:
-		text, ok := r.number()
-		return ok && target.set(text) == nil
+		return r.timestamp(target)
 	case *float64:
 		text, ok := r.number()
 		number, err := strconv.ParseFloat(text, 64)
@@ -151,6 +150,10 @@ func (r *reader) number() (text string, ok bool) {
 func startsNumber(kind byte) bool { return kind == '-' || '0' <= kind && kind <= '9' }
 
 func (r *reader) integer(target *Int) bool {
+	if n, ok := r.cursor.integer(); ok {
+		*target = Int(n)
+		return true
+	}
 	text, ok := r.number()
 	if !ok {
 		return false
@@ -158,6 +161,14 @@ func (r *reader) integer(target *Int) bool {
 	n, err := parseInt(text, refuseFraction)
 	*target = Int(n)
 	return err == nil
+}
+
+func (r *reader) timestamp(target *Timestamp) bool {
+	if n, ok := r.cursor.integer(); ok {
+		return target.setNumber(n) == nil
+	}
+	text, ok := r.number()
+	return ok && target.set(text) == nil
 }
 
 func (r *reader) boolean(target *bool) bool {

@@ -56,8 +56,7 @@ func (r *reader) recent(event recent) {
 		case "user_agent":
 			text = event.userAgent
 		case "timestamp":
-			start := r.at
-			if digits, ok := r.number(); !ok || event.timestamp.set(digits) != nil {
+			if start := r.at; !r.timestamp(event.timestamp) {
 				r.at = start
 				r.field(name, event.timestamp)
 			}

@@ -63,21 +63,26 @@ func (t *Timestamp) set(text string) error {
 		*t = Timestamp{}
 		return nil
 	}
-	seconds, err := parseInt(text, dropFraction)
-	switch {
-	case err != nil:
-		at, timeErr := time.Parse(time.RFC3339, text)
-		if timeErr != nil {
-			return err
-		}
-		*t = At(at)
-		return nil
-	case seconds > maxMilliseconds:
-		return errNotTime
-	case seconds > maxSeconds:
-		seconds /= 1000
+	number, err := parseInt(text, dropFraction)
+	if err == nil {
+		return t.setNumber(number)
 	}
-	*t = unixTime(seconds)
+	at, timeErr := time.Parse(time.RFC3339, text)
+	if timeErr != nil {
+		return err
+	}
+	*t = At(at)
+	return nil
+}
+
+func (t *Timestamp) setNumber(number int64) error {
+	switch {
+	case number > maxMilliseconds:
+		return errNotTime
+	case number > maxSeconds:
+		number /= 1000
+	}
+	*t = unixTime(number)
 	return nil
 }
 
