@@ -403,12 +403,18 @@ func (s *secretStore) oneWins() {
 
 func (s *secretStore) noneLost() {
 	const swaps, callers = 500, 5
+	// mostTries is far above what callers lose to each other, and ends a store that loads
+	// for ever what was there once.
+	const mostTries = 20 * swaps
 	handles := []receive.SecretStore{s.store, s.handle(s.storage)}
 	var calls sync.WaitGroup
 	for caller := range callers {
 		calls.Go(func() {
 			store := handles[caller%len(handles)]
-			for done := 0; done < swaps/callers && !s.Failed(); {
+			for done, tries := 0, 0; done < swaps/callers && !s.Failed(); tries++ {
+				if tries == mostTries {
+					s.Errorf("%d Swaps of what Load had just returned, and %d of them succeeded", tries, done)
+				}
 				if s.countOne(store) {
 					done++
 				}
