@@ -39,8 +39,9 @@
 //   - Once the file is known to be damaged, or another program cut or overwrote it,
 //     HandleDelivery returns [ErrCorrupt] for every delivery, Stats says so, and the logger
 //     is told once.
-//   - The size of the file is bounded by what waits, the dead letters, and the ids
-//     of the retention, about 50 bytes each.
+//   - The size of the file is bounded by what waits, the dead letters, the ids of the
+//     retention, about 50 bytes each, and the bodies that [WithHistory] keeps for
+//     [Inbox.Replay].
 //
 // # What it needs
 //

@@ -71,6 +71,7 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 	b.secrets = s.secrets
 	b.secrets.inbox = b
 	b.copyTotals(s)
+	s.history = config.history
 	go b.write(s)
 	return b, nil
 }

@@ -133,6 +133,7 @@ func TestOpenRefusesOptions(t *testing.T) {
 	for text, opt := range map[string]inbox.Option{
 		"workers":   inbox.WithWorkers(0),
 		"attempts":  inbox.WithMaxAttempts(0),
+		"history":   inbox.WithHistory(time.Second),
 		"retention": inbox.WithRetention(time.Second),
 		"back-off":  inbox.WithBackoff(time.Second, time.Millisecond),
 		"time-out":  inbox.WithHandlerTimeout(-1),

@@ -21,6 +21,7 @@ func (o option) apply(c *config) error { return o(c) }
 type config struct {
 	workers        int
 	retention      time.Duration
+	history        time.Duration
 	maxAttempts    int
 	firstBackoff   time.Duration
 	maxBackoff     time.Duration
@@ -90,6 +91,19 @@ func WithRetention(d time.Duration) Option {
 			return fmt.Errorf("a retention of %v: want at least a minute", d)
 		}
 		c.retention = d
+		return nil
+	})
+}
+
+// WithHistory keeps what was handled for d after that, at least a minute, so that
+// [Inbox.Replay] can have it handled again. Without it only the id is kept. The file grows by
+// what comes in during d, and each delivery is written once more.
+func WithHistory(d time.Duration) Option {
+	return option(func(c *config) error {
+		if d < time.Minute {
+			return fmt.Errorf("a history of %v: want at least a minute", d)
+		}
+		c.history = d
 		return nil
 	})
 }

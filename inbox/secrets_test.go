@@ -102,15 +102,18 @@ func TestSecretsAreSwappedWhileDeliveriesCome(t *testing.T) {
 func TestOpenOfAFileOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	path := newFile(t)
-	inFile(t, path, "ALTER TABLE deliveries DROP COLUMN reason", "ALTER TABLE dead DROP COLUMN reason", "PRAGMA user_version=2")
-	box := open(t, path)
+	inFile(t, path, "ALTER TABLE deliveries DROP COLUMN reason", "ALTER TABLE dead DROP COLUMN reason", "DROP TABLE handled",
+		"PRAGMA user_version=2")
+	box := open(t, path, inbox.WithHistory(time.Hour))
 	assert.EqualValues(t, 1, stats(t, box).Pending, "what was in it is there")
+	_, err := box.Replay(t.Context(), inbox.Selection{})
+	require.NoError(t, err)
 	require.NoError(t, box.HandleDelivery(t.Context(), receive.NewDelivery([]byte("text"), "br")))
 	require.ErrorIs(t, dead(t, box)[0].Delivery.Err, receive.ErrDeliveryEncoding)
 
 	path = newFile(t)
 	inFile(t, path, "ALTER TABLE deliveries DROP COLUMN reason", "ALTER TABLE dead DROP COLUMN reason",
-		"DROP TABLE secrets", "PRAGMA user_version=1")
+		"DROP TABLE handled", "DROP TABLE secrets", "PRAGMA user_version=1")
 	for range 2 {
 		box := open(t, path)
 		stats, err := box.Stats(t.Context())

@@ -24,7 +24,7 @@ import (
 // The header of the file, by which an inbox is known.
 const (
 	applicationID = 0x4e79496e // "NyIn"
-	schemaVersion = 3
+	schemaVersion = 4
 )
 
 // schema. A delivery that waits has a row in deliveries, and one in failures if it
@@ -44,7 +44,7 @@ CREATE TABLE epochs (at INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE totals (one INTEGER PRIMARY KEY CHECK (one = 1),
 	seq INTEGER NOT NULL, pending INTEGER NOT NULL, dead INTEGER NOT NULL, known INTEGER NOT NULL);
 INSERT INTO totals VALUES (1, 0, 0, 0, 0);
-` + secretsSchema + undecodableSchema
+` + secretsSchema + undecodableSchema + handledSchema
 
 // secretsSchema came with version 2. The state is JSON; there is one row, or none yet.
 const secretsSchema = `
@@ -56,6 +56,13 @@ CREATE TABLE secrets (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NU
 const undecodableSchema = `
 ALTER TABLE deliveries ADD COLUMN reason TEXT;
 ALTER TABLE dead ADD COLUMN reason TEXT;
+`
+
+// handledSchema came with version 4: what was handled and is kept for Replay.
+const handledSchema = `
+CREATE TABLE handled (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, received INTEGER NOT NULL, body BLOB NOT NULL,
+	reason TEXT, at INTEGER NOT NULL);
+CREATE INDEX handled_at ON handled (at);
 `
 
 const (
@@ -91,7 +98,8 @@ type store struct {
 	totals
 	knownIDs
 	secrets *secrets
-	swept   time.Time // when the last sweep was, by the clock of that moment; zero: never
+	history time.Duration // how long to keep what was handled; 0: not at all
+	swept   time.Time     // when the last sweep was, by the clock of that moment; zero: never
 }
 
 // totals are counts that would take long to count, and the last seq.
@@ -321,9 +329,11 @@ func (s *store) setUp(version int64) error {
 		case 0:
 			return s.db.script(schema + mark)
 		case 1:
-			return s.db.script(secretsSchema + undecodableSchema + mark)
+			return s.db.script(secretsSchema + undecodableSchema + handledSchema + mark)
 		case 2:
-			return s.db.script(undecodableSchema + mark)
+			return s.db.script(undecodableSchema + handledSchema + mark)
+		case 3:
+			return s.db.script(handledSchema + mark)
 		}
 		_, err := s.db.exec("UPDATE totals SET seq = seq")
 		return err

@@ -146,11 +146,31 @@ func (s *store) mark(verdicts []*verdict) error {
 		}
 		gone = append(gone, v)
 	}
+	if s.history > 0 {
+		if err := s.keep(gone); err != nil {
+			return err
+		}
+	}
 	deleted, err := s.db.many(len(gone), func(n int) string {
 		return "DELETE FROM deliveries WHERE seq IN (" + times("?", n) + ")"
 	}, func(i int) []any { return []any{gone[i].entry.seq} })
 	s.pending -= deleted
 	return err
+}
+
+// keep copies those that are done to where Replay finds them.
+func (s *store) keep(gone []*verdict) error {
+	now := time.Now().UnixNano()
+	for _, v := range gone {
+		if v.kind != done {
+			continue
+		}
+		if _, err := s.db.exec(`INSERT OR REPLACE INTO handled (seq, id, received, body, reason, at)
+			SELECT seq, id, received, body, reason, ? FROM deliveries WHERE seq = ?`, now, v.entry.seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // failures reads which deliveries have failed.
@@ -238,28 +258,34 @@ func (s *store) deadLetter(id string) (seq int64, d *receive.Delivery, err error
 	return seq, d, explain(err)
 }
 
-// revive puts dead letters among those that wait, many rows at a time.
+// revive puts dead letters among those that wait.
 func (s *store) revive(entries []*entry) error {
-	seq := func(i int) []any { return []any{entries[i].seq} }
 	return s.commit(func() error {
-		revived, err := s.db.many(len(entries), func(n int) string {
-			return "INSERT INTO deliveries (seq, id, received, body, reason) SELECT seq, id, received, body, reason FROM dead WHERE seq IN (" + times("?", n) + ")"
-		}, seq)
-		if err != nil {
-			return err
+		revived, err := s.putBack("dead", entries)
+		if err == nil && revived < int64(len(entries)) {
+			err = fmt.Errorf("%w: one was put back or removed meanwhile", ErrNotDead)
 		}
-		if revived < int64(len(entries)) {
-			return fmt.Errorf("%w: one was put back or removed meanwhile", ErrNotDead)
-		}
-		if _, err := s.db.many(len(entries), func(n int) string {
-			return "DELETE FROM dead WHERE seq IN (" + times("?", n) + ")"
-		}, seq); err != nil {
-			return err
-		}
-		s.pending += revived
 		s.dead -= revived
-		return nil
+		return err
 	})
+}
+
+// putBack moves deliveries from a table to those that wait, many rows at a time.
+func (s *store) putBack(table string, entries []*entry) (moved int64, err error) {
+	seq := func(i int) []any { return []any{entries[i].seq} }
+	if moved, err = s.db.many(len(entries), func(n int) string {
+		return "INSERT INTO deliveries (seq, id, received, body, reason) SELECT seq, id, received, body, reason FROM " +
+			table + " WHERE seq IN (" + times("?", n) + ")"
+	}, seq); err != nil {
+		return 0, err
+	}
+	if _, err := s.db.many(len(entries), func(n int) string {
+		return "DELETE FROM " + table + " WHERE seq IN (" + times("?", n) + ")"
+	}, seq); err != nil {
+		return 0, err
+	}
+	s.pending += moved
+	return moved, nil
 }
 
 // reason is what the file keeps of why a delivery cannot be decoded; NULL if it is nothing.

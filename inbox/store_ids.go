@@ -180,8 +180,10 @@ func (s *store) expireRecent(floor int64) error {
 	return err
 }
 
-// nothingWaits is the condition that what a row of the table belongs to is done.
+// nothingWaits is the condition that what a row of the table belongs to is done
+// and its body is gone.
 func nothingWaits(table string) string {
 	return "NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = " + table + ".seq) " +
-		"AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.seq = " + table + ".seq)"
+		"AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.seq = " + table + ".seq) " +
+		"AND NOT EXISTS (SELECT 1 FROM handled h WHERE h.seq = " + table + ".seq)"
 }

@@ -29,9 +29,11 @@ func sweepInterval(retention time.Duration) time.Duration {
 // its work.
 type sweep struct {
 	cutoff  int64 // unix nanoseconds
+	history int64 // the same for what was handled
 	floor   int64 // ids up to this seq are over
 	after   []byte
 	letters bool // dead letters are removed
+	handled bool // what was handled is removed
 	recent  bool // recent ids are removed
 	ids     bool // the others are removed
 }
@@ -54,7 +56,7 @@ func (s *store) beginSweep(retention time.Duration) (w *sweep, jumped bool, err 
 	if passed := now.Sub(last); !last.IsZero() && (passed < -maxJump(retention) || passed > maxJump(retention)) {
 		return nil, true, nil
 	}
-	w = &sweep{cutoff: now.Add(-retention).UnixNano(), after: []byte{}}
+	w = &sweep{cutoff: now.Add(-retention).UnixNano(), history: now.Add(-s.history).UnixNano(), after: []byte{}}
 	err = s.commit(func() error {
 		var err error
 		if w.floor, _, err = s.db.number("SELECT coalesce(max(seq), 0) FROM epochs WHERE at <= ?", w.cutoff); err != nil {
@@ -92,6 +94,14 @@ func (w *sweep) step(s *store) (more bool, letters int64, err error) {
 		})
 		w.letters = letters < stepRows
 		return true, letters, err
+	case !w.handled:
+		var gone int64
+		err = s.commit(func() error {
+			gone, err = s.db.exec("DELETE FROM handled WHERE seq IN (SELECT seq FROM handled WHERE at <= ? LIMIT ?)", w.history, stepRows)
+			return err
+		})
+		w.handled = gone < stepRows
+		return true, 0, err
 	case !w.recent:
 		w.recent = true
 		return true, 0, s.expireRecent(w.floor)

@@ -63,6 +63,39 @@ func TestADeliveryArrivesAsItWas(t *testing.T) {
 	})
 }
 
+// The setting can change while a program runs: for its role, or in a pool's own hooks.
+func TestNoticesThatCommitsStopWaiting(t *testing.T) {
+	t.Parallel()
+	schema := newSchema(t)
+	config := newPool(t).Config()
+	config.MaxConns = 1
+	setting := "on"
+	config.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
+		_, err := conn.Exec(ctx, "SET synchronous_commit = "+setting)
+		return err == nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	sink, err := riversink.Open(pool, riversink.WithSchema(schema))
+	require.NoError(t, err)
+	require.NoError(t, sink.Migrate(t.Context()))
+	undecodable := receive.NewDelivery([]byte("no JSON"), "")
+	require.NoError(t, sink.HandleDelivery(t.Context(), opened("n-1")))
+	setting = "off"
+	const text = "synchronous_commit is off"
+	require.ErrorContains(t, sink.HandleDelivery(t.Context(), opened("n-2")), text)
+	require.ErrorContains(t, sink.HandleDelivery(t.Context(), opened("n-1")), text, "a duplicate")
+	require.ErrorContains(t, sink.HandleDelivery(t.Context(), undecodable), text)
+	require.ErrorContains(t, sink.Secrets(webhookURL).Swap(t.Context(), receive.SecretState{}, someSecrets()), text)
+	assert.Equal(t, 1, rows(t, pool, schema, ""))
+	setting = "on"
+	for _, d := range []*receive.Delivery{opened("n-2"), undecodable} {
+		require.NoError(t, sink.HandleDelivery(t.Context(), d))
+	}
+	assert.Equal(t, 3, rows(t, pool, schema, ""))
+}
+
 // A delivery is known in every state of its job, and its first body is kept.
 func TestDuplicatesAreKnown(t *testing.T) {
 	t.Parallel()

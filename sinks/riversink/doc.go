@@ -18,7 +18,7 @@
 //
 // A nil from [Sink.HandleDelivery] means that the delivery is committed, as
 // durable as the server makes a commit: leave its fsync on. Sessions with
-// synchronous_commit off are refused. A second delivery with the same id is
+// synchronous_commit off are refused, also when it is switched off later. A second delivery with the same id is
 // accepted and not stored again for as long as the first one is kept, in
 // whatever state: handled ones and dead letters for 7 days, while Nylas repeats
 // for 72 hours at most.

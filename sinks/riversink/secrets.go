@@ -90,16 +90,13 @@ func (c *secrets) Swap(ctx context.Context, old, next receive.SecretState) error
 }
 
 func (c *secrets) swap(ctx context.Context, old, next receive.SecretState) error {
-	if err := c.sink.checkSafe(ctx); err != nil {
-		return err
-	}
 	state, err := json.Marshal(next)
 	if err != nil {
 		return err
 	}
 	// Each statement must see what others committed before it, whatever the role's
 	// default is: the second one waits for them at the row.
-	return pgx.BeginTxFunc(ctx, c.sink.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, c.sink.pool, pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED" + checkDurable}, func(tx pgx.Tx) error {
 		table := c.sink.secretsTable()
 		// A row that is not there cannot be locked.
 		if _, err := tx.Exec(ctx, "INSERT INTO "+table+" (webhook, state) VALUES ($1, '{}') ON CONFLICT DO NOTHING", c.webhook); err != nil {

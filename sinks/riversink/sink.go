@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,7 +23,6 @@ type Sink struct {
 	client *river.Client[pgx.Tx]
 	config *config
 	groups groups
-	safe   atomic.Bool // the sessions of pool wait for the disk
 }
 
 var _ receive.Handler = (*Sink)(nil)
@@ -89,15 +87,15 @@ func (s *Sink) store(ctx context.Context, d *receive.Delivery) error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkSafe(ctx); err != nil {
-		return err
-	}
 	if args.Error != nil {
-		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return s.insertDead(ctx, tx, args) })
+		return s.begin(ctx, func(tx pgx.Tx) error { return s.insertDead(ctx, tx, args) })
 	}
 	err = s.groups.add(ctx, args)
 	if errors.Is(err, errNotTogether) {
-		_, err = s.client.Insert(ctx, args, s.insertOpts())
+		err = s.begin(ctx, func(tx pgx.Tx) error {
+			_, err := s.client.InsertTx(ctx, tx, args, s.insertOpts())
+			return err
+		})
 	}
 	return err
 }
@@ -120,22 +118,16 @@ func (s *Sink) HandleDeliveryTx(ctx context.Context, tx pgx.Tx, d *receive.Deliv
 	return nil
 }
 
-// checkSafe refuses sessions in which a commit does not wait for the disk. One
-// answer is enough: all sessions of a pool are made in the same way.
-func (s *Sink) checkSafe(ctx context.Context) error {
-	if s.safe.Load() {
-		return nil
-	}
-	var commit string
-	if err := s.pool.QueryRow(ctx, "SHOW synchronous_commit").Scan(&commit); err != nil {
-		return err
-	}
-	if commit == "off" {
-		return errors.New("synchronous_commit is off, so that a crash loses what was committed: " +
-			"set it on for this role or in the connection's parameters")
-	}
-	s.safe.Store(true)
-	return nil
+// checkDurable refuses a session in which a commit does not wait for the disk. It is sent
+// with each BEGIN, because the setting can change at any time: for the server, or for the
+// role, which only the next connections see. The code is that of a bad setting.
+const checkDurable = `; DO $$BEGIN IF current_setting('synchronous_commit') = 'off' THEN
+	RAISE 'synchronous_commit is off, so that a crash loses what was committed: set it on for this role or in the connection''s parameters'
+	USING ERRCODE = 'F0000'; END IF; END$$`
+
+// begin does work in a transaction that is as durable as the server can make it.
+func (s *Sink) begin(ctx context.Context, work func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: "BEGIN" + checkDurable}, work)
 }
 
 // groupLockTimeout is how long a group waits for a delivery that is known already
@@ -151,11 +143,14 @@ func (s *Sink) insertGroup(ctx context.Context, group []*deliveryArgs) error {
 	for i, args := range group {
 		jobs[i] = river.InsertManyParams{Args: args, InsertOpts: opts}
 	}
-	_, err := s.client.InsertManyFast(ctx, jobs)
+	err := s.begin(ctx, func(tx pgx.Tx) error {
+		_, err := s.client.InsertManyFastTx(ctx, tx, jobs)
+		return err
+	})
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != uniqueViolation || len(group) == 1 {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	return s.begin(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+groupLockTimeout+"'"); err != nil {
 			return err
 		}
