@@ -3,7 +3,7 @@ package events
 // What became of a grant. After a grant expired, its replies are not seen; once it is
 // deleted, the pixels and links in its sent mail are dead.
 //
-// https://developer.nylas.com/docs/reference/notifications/grants/
+// https://developer.nylas.com/docs/reference/notifications/
 type (
 	// GrantCreated is the data of grant.created.
 	GrantCreated struct{ GrantChange }

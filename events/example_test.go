@@ -111,3 +111,20 @@ func ExampleType_Base() {
 	fmt.Println(typ.Base(), typ.Suffixes())
 	// Output: message.created [cleaned truncated]
 }
+
+// A member that cannot be read costs only that member.
+func ExampleParse_odd() {
+	n, err := events.Parse([]byte(`{"id":"n-1","type":"message.opened","data":{"object":{` +
+		`"message_id":"18ac281f237c934b","label":4711,"timestamp":"2025-10-01T10:00:00Z",` +
+		`"message_data":{"count":"many"}}}}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	opened := n.Data.(*events.MessageOpened)
+	fmt.Println(opened.MessageID, opened.Label, opened.Timestamp.Year())
+	fmt.Println("odd:", n.Odd)
+	// Output:
+	// 18ac281f237c934b 4711 2025
+	// odd: [data.object.message_data.count]
+}

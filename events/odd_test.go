@@ -182,53 +182,61 @@ func TestEveryOddMember(t *testing.T) {
 		`[]`, `["x"]`, `[4711]`, `[1,2]`, `[[]]`, `[{}]`, `{}`, `{"a":1}`, `{"email":"a@example.org"}`, `[{"email":"a@example.org"}]`,
 		`"2025-10-01T10:00:00Z"`, `1759299990123`, `"1759299990123"`,
 	}
-	tried := 0
 	for _, name := range notificationFixtures(t) {
 		if name == "constructed/message.link_clicked.old-names.json" {
 			continue // its names are not those that are written
 		}
-		body := fixture(t, name)
-		written, err := json.Marshal(parse(t, body))
-		require.NoError(t, err)
-		for _, path := range members("", decoded(t, body)) {
-			last := path[strings.LastIndexByte(path, '.')+1:]
-			tracking := strings.HasPrefix(string(expected[name].Type), "message.opened") ||
-				strings.HasPrefix(string(expected[name].Type), "message.link_clicked") || strings.HasPrefix(string(expected[name].Type), "thread.")
-			if slices.Contains([]string{"id", "type", "data"}, path) || tracking && (path == "data.object" || slices.Contains(identity, last)) {
-				continue
-			}
-			for _, value := range values {
-				tried++
-				changed := decoded(t, body)
-				set(t, changed, path, json.RawMessage(value))
-				odd, err := json.Marshal(changed)
-				require.NoError(t, err)
-				n, err := events.Parse(odd)
-				require.NoErrorf(t, err, "%s: %s = %s", name, path, value)
-				again, err := json.Marshal(n)
-				require.NoError(t, err)
-
-				got, named := get(decoded(t, again), path), slices.ContainsFunc(n.Odd, func(odd string) bool { return strings.HasPrefix(odd, path) })
-				want := meaning(decoded(t, []byte(value)))
-				nothingKnown := meaning(got) == "" && strings.Contains(value, "{")
-				isText := got == value                               // of metadata, where any value is its own text
-				fromElsewhere := last == "grant_id" && value == `""` // a notification has two
-				if !named && !nothingKnown && !fromElsewhere && !isText && meaning(got) != want {
-					t.Errorf("%s: %s = %s was read as %v, and Odd is %v", name, path, value, got, n.Odd)
-				}
-				before, after := decoded(t, written), decoded(t, again)
-				set(t, before, path, nil)
-				set(t, after, path, nil)
-				if last == "grant_id" { // a grant in the one place is also that of the other
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := fixture(t, name)
+			written, err := json.Marshal(parse(t, body))
+			require.NoError(t, err)
+			typ := string(expected[name].Type)
+			tracking := strings.HasPrefix(typ, "message.opened") || strings.HasPrefix(typ, "message.link_clicked") || strings.HasPrefix(typ, "thread.")
+			for _, path := range members("", decoded(t, body)) {
+				last := path[strings.LastIndexByte(path, '.')+1:]
+				if slices.Contains([]string{"id", "type", "data"}, path) || tracking && (path == "data.object" || slices.Contains(identity, last)) {
 					continue
 				}
-				if !assert.Equal(t, before, after, "%s: %s = %s", name, path, value) {
-					return
+				for _, value := range values {
+					requireCostsOnlyItself(t, body, written, path, value)
 				}
 			}
-		}
+		})
 	}
-	assert.Greater(t, tried, 3000)
+}
+
+// requireCostsOnlyItself gives a member of a notification another value. The rest must
+// become what it would have become without that.
+func requireCostsOnlyItself(t *testing.T, body, written []byte, path, value string) {
+	t.Helper()
+	where := path + " = " + value
+	changed := decoded(t, body)
+	set(t, changed, path, json.RawMessage(value))
+	odd, err := json.Marshal(changed)
+	require.NoError(t, err)
+	n, err := events.Parse(odd)
+	require.NoError(t, err, where)
+	again, err := json.Marshal(n)
+	require.NoError(t, err)
+
+	before, after := decoded(t, written), decoded(t, again)
+	got, want := get(after, path), meaning(decoded(t, []byte(value)))
+	isGrant := strings.HasSuffix(path, "grant_id") // a notification has two, and each is also read from the other's place
+	switch {
+	case slices.ContainsFunc(n.Odd, func(odd string) bool { return strings.HasPrefix(odd, path) }):
+	case meaning(got) == want:
+	case got == value: // in metadata any value is its own text
+	case meaning(got) == "" && strings.Contains(value, "{"): // an object with no member that is known
+	case isGrant && value == `""`:
+	default:
+		t.Errorf("%s was read as %v, and Odd is %v", where, got, n.Odd)
+	}
+	set(t, before, path, nil)
+	set(t, after, path, nil)
+	if !isGrant {
+		require.Equal(t, before, after, where)
+	}
 }
 
 // members returns the paths of all members of a value, in Odd's form.
