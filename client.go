@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// Version is the version of this module, as it stands in the User-Agent.
+// Version is the version of this module. It is part of the User-Agent header.
 const Version = "0.1.0"
 
-// Client calls the Nylas API v3 for one application. Make one with [NewClient];
-// it never changes after that and is safe for concurrent use.
+// Client calls the Nylas API v3 for one application. Use [NewClient] to make one. A
+// Client is safe for concurrent use.
 type Client struct {
 	Messages      *MessageService
 	Drafts        *DraftService
@@ -37,7 +37,7 @@ type Client struct {
 	policy    *TrackingPolicy // nil for none
 }
 
-// Region is where an application and its grants live.
+// Region is where Nylas runs an application and stores its grants.
 type Region string
 
 // The regions of Nylas.
@@ -60,7 +60,7 @@ const (
 	callTimeout = 30 * time.Second
 )
 
-// A ClientOption sets up a [Client].
+// A ClientOption configures a [Client]; see [NewClient].
 type ClientOption interface {
 	applyClient(*clientConfig) error
 }
@@ -81,8 +81,9 @@ type clientOption func(*clientConfig) error
 
 func (o clientOption) applyClient(c *clientConfig) error { return o(c) }
 
-// NewClient returns a Client for the application that apiKey belongs to. It
-// uses the US region and [http.DefaultTransport] unless options say otherwise.
+// NewClient returns a Client for the application that apiKey belongs to. The region
+// defaults to [US], and the transport to [http.DefaultTransport]. A nil option has no
+// effect.
 //
 // https://developer.nylas.com/docs/reference/api/
 func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
@@ -143,8 +144,8 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	return c, nil
 }
 
-// WithRegion chooses where requests go: [US], which is the default, or [EU].
-// Grants, webhooks and tracking belong to the region of their application.
+// WithRegion sets the region of the application: [US], the default, or [EU]. An API
+// key is valid in one region only.
 func WithRegion(region Region) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		switch region {
@@ -157,8 +158,9 @@ func WithRegion(region Region) ClientOption {
 	})
 }
 
-// WithBaseURL sends requests to another server, such as the emulator of package
-// nylastest. The API key travels with them: use http for a server of your own only.
+// WithBaseURL sends all requests to another server, such as the emulator in package
+// nylastest. The requests contain the API key, so use plain http only for a server of
+// your own.
 func WithBaseURL(baseURL string) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		c.baseURL = baseURL
@@ -166,8 +168,8 @@ func WithBaseURL(baseURL string) ClientOption {
 	})
 }
 
-// WithHTTPClient makes the Client use a copy of an http.Client. Its Timeout, if
-// set, holds for each attempt beside the Client's own limits.
+// WithHTTPClient sets the http.Client to use. The Client makes a copy of it. A Timeout
+// in it applies to each attempt, in addition to the limit of [WithTimeout].
 func WithHTTPClient(client *http.Client) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		if client == nil {
@@ -178,9 +180,9 @@ func WithHTTPClient(client *http.Client) ClientOption {
 	})
 }
 
-// WithRoundTripper wraps the transport, for metrics, tracing or a proxy. Given
-// several times, the last one is the outermost. It sees each attempt with the
-// API key and the body.
+// WithRoundTripper wraps the transport, for metrics, tracing or a proxy. It can be
+// given more than once; the last one is the outermost. The wrapper sees every attempt,
+// with the API key and the body.
 func WithRoundTripper(wrap func(http.RoundTripper) http.RoundTripper) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		if wrap == nil {
@@ -191,7 +193,7 @@ func WithRoundTripper(wrap func(http.RoundTripper) http.RoundTripper) ClientOpti
 	})
 }
 
-// WithRetryPolicy sets how failed requests are repeated.
+// WithRetryPolicy sets how the Client retries failed requests.
 func WithRetryPolicy(policy RetryPolicy) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		c.retry = policy
@@ -199,7 +201,8 @@ func WithRetryPolicy(policy RetryPolicy) ClientOption {
 	})
 }
 
-// WithUserAgent puts the name of the application before that of the SDK.
+// WithUserAgent adds the name of your application to the User-Agent header, in front of
+// the name of the SDK. It must be printable ASCII.
 func WithUserAgent(name string) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -210,10 +213,10 @@ func WithUserAgent(name string) ClientOption {
 	})
 }
 
-// WithLogger sets a logger. The Client writes one debug record for each attempt:
-// method, path template, status, duration, attempt and request id. [Client.Subscribe]
-// warns of webhooks that it does not use, with their ids. No record holds a body, a
-// key, a secret, an address or an id from a path.
+// WithLogger sets a logger. The Client logs each attempt at level debug, with the
+// method, the path template, the status, the duration, the number of the attempt and the
+// request id. [Client.Subscribe] warns of webhooks that it does not use, with their ids.
+// No record contains a body, a key, a secret, an address or an id from a path.
 func WithLogger(logger *slog.Logger) ClientOption {
 	return clientOption(func(c *clientConfig) error {
 		if logger == nil {

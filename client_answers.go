@@ -16,24 +16,24 @@ import (
 
 const wrongForm = "the answer has another form than documented"
 
-// answer is what one attempt brought: an HTTP answer, or an error without one.
+// answer is the result of one attempt: an HTTP answer, or an error without one.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 	err    error // set if there is no whole answer
-	// reached tells, for an attempt without an answer, that Nylas may have got the
+	// reached reports, for an attempt without an answer, whether Nylas may have got the
 	// request.
 	reached bool
-	// broken tells that the payload could not be read, which a further attempt does
-	// not mend.
+	// broken reports whether the payload could not be read. Another attempt would fail
+	// too.
 	broken bool
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
 // decode reads an answer of 2xx. With nothing to read into it may be empty.
-func (x *exchange) decode(last *answer, into any) error {
+func (x *roundTrips) decode(last *answer, into any) error {
 	if into == nil {
 		if len(last.body) == 0 {
 			return nil
@@ -111,8 +111,8 @@ func salvage(body []byte, into any) {
 	}
 }
 
-// newError returns the error for the last answer of the exchange.
-func (x *exchange) newError(last *answer) *Error {
+// newError returns the error for the last answer of a call.
+func (x *roundTrips) newError(last *answer) *Error {
 	secrets := x.secrets()
 	e := &Error{
 		Op: x.op.name, Attempts: x.attempts, IdempotencyKey: x.key,
@@ -145,7 +145,7 @@ func (e *Error) breakOff(err *payload.Error) {
 
 // secrets returns what no text or log may show: keys, ids, which can be
 // addresses, as they are and as they stand in the path, and headers of the caller.
-func (x *exchange) secrets() []string {
+func (x *roundTrips) secrets() []string {
 	secrets := []string{x.client.apiKey(), x.key}
 	for _, id := range x.call.ids {
 		if len(id) >= shortIDBytes {
@@ -160,7 +160,7 @@ func (x *exchange) secrets() []string {
 	return secrets
 }
 
-func (x *exchange) response(last *answer) Response {
+func (x *roundTrips) response(last *answer) Response {
 	r := Response{Attempts: x.attempts, IdempotencyKey: x.key, Tracking: x.call.tracking}
 	if last == nil || last.err != nil {
 		return r

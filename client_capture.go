@@ -16,45 +16,45 @@ const maxCapturedBytes = 1 << 20
 // redactedHeader stands for the value of a header that is a secret.
 const redactedHeader = "[redacted]"
 
-// Exchange is one attempt as the SDK sent it and what came back; see
+// Exchange is one attempt: the request as the SDK sent it, and the response. See
 // [WithCapture].
 //
-// It holds what errors and logs never do: the content of messages, addresses,
-// ids, the Idempotency-Key, and in the answers to creating a webhook and rotating
-// its secret that secret. The headers Authorization, Cookie and Set-Cookie have the
-// value "[redacted]", others of [WithHeader] are as they were given. Look through
-// it before it goes into a ticket.
+// Unlike errors and logs, an Exchange contains the content of messages, addresses, ids
+// and the Idempotency-Key. The responses to creating a webhook and to rotating its
+// secret contain that secret. The headers Authorization, Cookie and Set-Cookie have the
+// value "[redacted]"; all other headers are unchanged. Read an Exchange before you put
+// it into a ticket.
 type Exchange struct {
 	Start    time.Time // of the attempt
 	Duration time.Duration
 
 	Method string
 	Target string // the path and query, escaped, as on the wire
-	// RequestHeader is what the SDK set. A transport adds some, such as
+	// RequestHeader has the headers that the SDK set. A transport adds more, such as
 	// Content-Length.
 	RequestHeader http.Header
-	// RequestBody is what was read to be sent, at most 1 MiB of it.
+	// RequestBody is what the transport read of the body, at most the first 1 MiB.
 	RequestBody []byte
-	// RequestSize is how many bytes of the body were read to be sent.
+	// RequestSize is how many bytes of the body the transport read.
 	RequestSize int64
 
-	StatusCode     int         // 0 if there was no answer
-	ResponseHeader http.Header // nil if there was no answer
-	// ResponseBody is the answer after decompression, at most 1 MiB of it.
+	StatusCode     int         // 0 if there was no response
+	ResponseHeader http.Header // nil if there was no response
+	// ResponseBody is the body after decompression, at most the first 1 MiB.
 	ResponseBody []byte
-	// ResponseSize is how many bytes of the answer were read. The SDK reads up to 32 MiB.
+	// ResponseSize is how many bytes of the body the SDK read. It reads at most 32 MiB.
 	ResponseSize int64
 
-	// Err says why there is no answer, or not a whole one.
+	// Err says why there is no response, or only a part of one.
 	Err error
 }
 
-// WithCapture appends an [Exchange] to exchanges for each attempt of the call, in
-// an error too: for tickets to Nylas' support, and for tests. A call that the SDK
-// refuses before any I/O adds none. What a function given to [WithRoundTripper]
-// changes is not seen.
+// WithCapture appends an [Exchange] to exchanges for each attempt of the call, whether
+// the call succeeds or fails. Use it for tickets to Nylas' support and for tests. A call
+// that the SDK refuses before any I/O adds nothing. An Exchange does not show what a
+// wrapper of [WithRoundTripper] changes.
 //
-// Capturing keeps up to 2 MiB for each attempt. It is off unless asked for.
+// Each Exchange holds up to 2 MiB of bodies.
 func WithCapture(exchanges *[]Exchange) RequestOption {
 	return requestOption(func(c *requestConfig) error {
 		if exchanges == nil {
@@ -71,7 +71,7 @@ type capture struct {
 	request, response recorder
 }
 
-func (x *exchange) newCapture() *capture {
+func (x *roundTrips) newCapture() *capture {
 	if x.exchanges == nil {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (c *capture) receives(resp *http.Response) {
 }
 
 // keep adds the attempt to those of the call.
-func (c *capture) keep(x *exchange, err error, start time.Time, took time.Duration) {
+func (c *capture) keep(x *roundTrips, err error, start time.Time, took time.Duration) {
 	if c == nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,109 +14,117 @@ import (
 	"unicode/utf8"
 
 	"github.com/nylastrack/nylas-go/internal/loose"
+	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
-// What went wrong, for errors.Is. One error can match several: a rejected link
-// is an invalid request too, and ErrOutcomeUnknown stands beside whatever the
-// last attempt got.
+// Use these errors with [errors.Is]. An error can match more than one of them: a
+// rejected link is also an invalid request.
 //
 // https://developer.nylas.com/docs/api/errors/
 var (
-	// ErrTrackingNotAllowed means that the application is a trial or sandbox one.
-	// Nylas then refuses any message with tracking options.
+	// ErrTrackingNotAllowed means that the application is a trial or sandbox
+	// application. Nylas then refuses all messages with tracking options.
 	ErrTrackingNotAllowed = errors.New("nylas: tracking is not allowed for trial accounts: " + adviceTrial)
-	// ErrTooManyLinks means that the body has over 100 links and TrackingOptions.Links is on.
+	// ErrTooManyLinks means that TrackingOptions.Links is on and the body has more than
+	// 100 links.
 	ErrTooManyLinks = errors.New("nylas: too many tracked links: " + adviceLinks)
-	// ErrLinkRejected means that a tracked link is on Nylas' list of phishing and
-	// spam; example.com is.
+	// ErrLinkRejected means that Nylas considers a tracked link phishing or spam. Links
+	// to example.com are among them.
 	ErrLinkRejected = errors.New("nylas: a tracked link was rejected: " + adviceRejected)
 	// ErrTrackingDataTooLarge means that the tracking label is too long.
 	ErrTrackingDataTooLarge = errors.New("nylas: tracking data is too large: " + adviceLabel)
 	// ErrTrackingDomain means that TrackingOptions.DomainName cannot be used.
 	ErrTrackingDomain = errors.New("nylas: the tracking domain cannot be used: " + adviceDomain)
-	// ErrInvalidRequest means that the request is wrong, whoever found out: the SDK
-	// before any I/O (then Error.StatusCode is 0) or Nylas.
+	// ErrInvalidRequest means that the request is wrong. If the SDK found that before
+	// any I/O, Error.StatusCode is 0.
 	ErrInvalidRequest = errors.New("nylas: invalid request")
-	// ErrUnauthorized means that the API key is wrong or from another region.
+	// ErrUnauthorized means that the API key is wrong, or belongs to another region.
 	ErrUnauthorized = errors.New("nylas: unauthorized: " + adviceKey)
 	// ErrForbidden means that the grant lacks a scope.
 	ErrForbidden = errors.New("nylas: forbidden")
-	// ErrNotFound means that there is no such grant, message, draft, schedule or webhook.
+	// ErrNotFound means that the grant, message, draft, schedule, webhook or channel
+	// does not exist.
 	ErrNotFound = errors.New("nylas: not found")
-	// ErrIdempotencyConflict means that the Idempotency-Key was used for another request.
+	// ErrIdempotencyConflict means that another request already used the
+	// Idempotency-Key.
 	ErrIdempotencyConflict = errors.New("nylas: the Idempotency-Key was used for another request")
-	// ErrRateLimited means that Nylas or the mail provider asks for fewer requests.
-	// If it is the provider, the error matches ErrProviderRateLimited too. If not,
-	// a limit of Nylas was reached, which counts the requests of a second, for a
-	// grant or for the application: try again soon, and keep below it with
-	// WithRateLimit.
+	// ErrRateLimited means that there were too many requests, for Nylas or for the mail
+	// provider. If it was the provider, the error also matches ErrProviderRateLimited.
+	// Otherwise a limit of Nylas was reached, which counts requests per second. Try
+	// again soon, and use WithRateLimit to stay below it.
 	//
 	// https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 	ErrRateLimited = errors.New("nylas: rate limited")
-	// ErrProviderRateLimited means that the mail provider asks for fewer requests,
-	// or that a quota of the mailbox is used up. Other grants are seldom concerned.
-	// Hold back this one for Error.RetryAfter, or if that is 0 for minutes: Exchange
-	// throttles for about 20, and a quota of a day lasts until it is over.
-	// Error.ProviderError can say more. It never stands without ErrRateLimited.
+	// ErrProviderRateLimited means that there were too many requests for the mail
+	// provider, or that a quota of the mailbox is used up. It rarely affects other
+	// grants. Stop using this grant for Error.RetryAfter, or for some minutes if that is
+	// 0: Microsoft Exchange throttles for about 20 minutes, and a daily quota lasts until
+	// the end of the day. Error.ProviderError can say more. The error also matches
+	// ErrRateLimited.
 	//
 	// https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 	ErrProviderRateLimited = errors.New("nylas: rate limited by the mail provider")
-	// ErrOutcomeUnknown means that the request may have been carried out, by an
-	// attempt that was not answered, got 500, 502 or 504, or got an answer of 2xx
-	// that does not say what was done. For a send: repeating
-	// it with Error.IdempotencyKey within an hour is safe, repeating it with a new
-	// key may send a second mail.
+	// ErrOutcomeUnknown means that Nylas may have carried out the request: there was no
+	// response to an attempt, or it was 500, 502 or 504, or it was 2xx without saying
+	// what was done. It is safe to repeat a send with Error.IdempotencyKey within an
+	// hour. A new key may send a second mail.
 	ErrOutcomeUnknown = errors.New("nylas: outcome unknown: the request may have been carried out")
+)
+
+// What to do about an error.
+var (
+	adviceLinks = fmt.Sprintf("send at most %d, or switch TrackingOptions.Links off", rules.MaxTrackedLinks)
+	adviceLabel = fmt.Sprintf("use a label of at most %d characters", rules.MaxLabelChars)
 )
 
 const (
 	adviceTrial    = "use a production application, or leave TrackingOptions nil"
-	adviceLinks    = "send at most 100, or switch TrackingOptions.Links off"
 	adviceRejected = "remove the link, or switch TrackingOptions.Links off"
-	adviceLabel    = "use a label of at most 2048 characters"
 	adviceDomain   = "it must be an active custom hostname of the organization, with Opens or Links on"
 	adviceKey      = "check the API key and the region"
 	adviceProvider = "the limit is that of the mail provider"
 )
 
-// Error is the error of every call. It matches the sentinels above with
-// errors.Is, and the cause of a failed transport or an ended context.
+// Error is the error that every call returns. With [errors.Is] it matches the errors of
+// this package, such as [ErrNotFound], and the error of the transport or the context
+// that ended the call.
 //
-// Its text has the operation, the status, the type, the message and the request
-// id, with links, addresses, keys and ids taken out.
+// Its text has the operation, the status, the type, the message and the request id. It
+// contains no links, addresses, API keys, Idempotency-Keys or ids from paths.
 //
-// What an Error matches follows from its fields, so tests can make one:
+// The fields decide what an Error matches, so a test can make one:
 // &Error{StatusCode: 429} matches [ErrRateLimited].
 type Error struct {
-	// Op is the call, such as "send message".
+	// Op is the operation, such as "send message".
 	Op string
-	// StatusCode is the HTTP status of the last answer, 0 if there was none.
+	// StatusCode is the HTTP status of the last attempt, 0 if there was no response.
 	StatusCode int
-	// Type is Nylas' name for the error without "api.", such as
-	// "invalid_request_error". Webhook calls have numbers such as "70005".
+	// Type is the type that Nylas gives the error, without "api.", such as
+	// "invalid_request_error". Errors of webhook calls have numbers, such as "70005".
 	Type string
-	// Message is what Nylas said, unchanged: it can hold links and addresses.
+	// Message is the message of Nylas, unchanged. It can contain links and addresses.
 	Message string
-	// RequestID names the call to Nylas' support.
+	// RequestID is the id of the request at Nylas. Nylas' support can look it up.
 	RequestID string
-	// ProviderError is what the mail provider said, in a form of its own. It can
-	// hold addresses.
+	// ProviderError is the error of the mail provider, in the provider's own format. It
+	// can contain addresses.
 	ProviderError json.RawMessage
-	// RetryAfter is how long Nylas asked to wait; 0 if it did not.
+	// RetryAfter is how long Nylas asks to wait, 0 if it does not ask.
 	RetryAfter time.Duration
-	// Attempts is how many requests were made. 0 means that the SDK refused, or
-	// that the context had ended before.
+	// Attempts is how many requests the SDK made. 0 means that the SDK refused the call,
+	// or that the context ended before the first request.
 	Attempts int
 	// IdempotencyKey is the key of the call, if it had one.
 	IdempotencyKey string
-	// Replayed tells that the answer was that to an earlier request with the key.
+	// Replayed reports whether Nylas repeated its response to an earlier request with
+	// the same key.
 	Replayed bool
-	// NeedsNewKey tells that nothing was sent, and that the same IdempotencyKey
-	// would bring back the same answer, or a conflict, for an hour: a new try
-	// needs a new key. The SDK makes one for each call that is not given one.
+	// NeedsNewKey reports whether another try needs a new IdempotencyKey. Nothing was
+	// sent, but for an hour Nylas answers requests with the same key with this error or
+	// with a conflict. Without WithIdempotencyKey each call has a new key.
 	NeedsNewKey bool
-	// OutcomeUnknown tells that the request may have been carried out; it is what
-	// matches ErrOutcomeUnknown.
+	// OutcomeUnknown reports whether Nylas may have carried out the request; see
+	// ErrOutcomeUnknown.
 	OutcomeUnknown bool
 
 	refused []error // what an error that the SDK found itself matches
@@ -169,7 +178,7 @@ func (e *Error) redact(text string) string {
 	return redact(text, e.secrets()...)
 }
 
-// Is reports whether target is a sentinel that the error matches.
+// Is reports whether the error matches target, one of the errors of this package.
 func (e *Error) Is(target error) bool {
 	if target == ErrOutcomeUnknown {
 		return e.OutcomeUnknown
@@ -178,12 +187,29 @@ func (e *Error) Is(target error) bool {
 	return slices.Contains(kinds, target)
 }
 
-// Unwrap returns the cause: a failed transport or an ended context.
+// Unwrap returns the error of the transport or the context, if one ended the call.
 func (e *Error) Unwrap() error { return e.cause }
 
 // refuse returns the error for a request that is wrong before any I/O.
 func refuse(op *operation, reason string, kinds ...error) *Error {
 	return &Error{Op: op.name, Message: reason, refused: append([]error{ErrInvalidRequest}, kinds...)}
+}
+
+// checkChars refuses a value with more characters than Nylas takes.
+func checkChars(op *operation, name, value string, limit int, matches ...error) error {
+	if chars := utf8.RuneCountInString(value); chars > limit {
+		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit), matches...)
+	}
+	return nil
+}
+
+// deletionError returns the error of a deletion. It is nil if a repeated attempt did
+// not find what an earlier one may have deleted.
+func deletionError(err error) error {
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // decode fills the error from an answer. A body that is not JSON, such as a

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -56,6 +58,19 @@ type failure struct {
 	limited bool // repeated by all
 	lost    bool // the request may have been carried out
 	stored  bool // Nylas keeps the answer under the key
+}
+
+// responder returns the answer.
+func (f failure) responder(tb testing.TB) httpmock.Responder {
+	tb.Helper()
+	switch {
+	case f.respond != nil:
+		return f.respond
+	case f.file != "":
+		return answersFile(tb, f.status, f.file, f.header...)
+	default:
+		return answers(f.status, f.body, f.header...)
+	}
 }
 
 func failures() []failure {
@@ -205,17 +220,15 @@ func TestEveryMethodOnEveryFailure(t *testing.T) {
 	}
 }
 
+// losesBy503 reports whether a 503 can only be that of a gateway, because the method
+// involves no provider of mail.
+func (m method) losesBy503() bool {
+	return m.op == "create webhook" || m.op == "rotate webhook secret"
+}
+
 func testFailure(t *testing.T, m method, f failure) {
 	t.Helper()
-	respond := f.respond
-	if respond == nil {
-		body := f.body
-		if f.file != "" {
-			body = string(recording(t, f.file))
-		}
-		respond = answers(f.status, body, f.header...)
-	}
-	w := newWireAlways(respond)
+	w := newWireAlways(f.responder(t))
 	var log logBuffer
 	var resp nylas.Response
 	err := m.call(t.Context(), w.client(t, log.option()), nylas.WithResponse(&resp))
@@ -225,7 +238,7 @@ func testFailure(t *testing.T, m method, f failure) {
 		attempts = 4
 	}
 	text, wantIs := "nylas: "+m.op+": "+f.text, f.is
-	unknown := f.lost && m.repeats != repeatsAlways
+	unknown := m.repeats != repeatsAlways && (f.lost || m.losesBy503() && f.status == http.StatusServiceUnavailable)
 	newKey := f.stored && m.repeats == repeatsWithKey
 	key := ""
 	if m.repeats == repeatsWithKey {
@@ -302,17 +315,7 @@ func TestAnswersThatAreNotNylas(t *testing.T) {
 				assert.Equal(t, 200, e.StatusCode)
 				assert.Equal(t, "r-1", e.RequestID)
 				want := "nylas: " + m.op + ": 200: OK (request r-1): the answer is not JSON"
-				switch m.repeats {
-				case repeatsAlways:
-					assertSentinels(t, err)
-				case repeatsWithKey:
-					assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-					want += textUnknownSend
-				case repeatsUnsent, repeatsTold:
-					assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-					want += textUnknown
-				}
-				assert.Equal(t, want, err.Error())
+				assertAfterSuccess(t, m, err, want)
 			})
 		}
 		t.Run(m.op+"/another shape", func(t *testing.T) {
@@ -331,19 +334,26 @@ func TestAnswersThatAreNotNylas(t *testing.T) {
 			if strings.Contains(err.Error(), "does not name") {
 				want = "nylas: " + m.op + ": 200: OK: the answer does not name what was made"
 			}
-			switch m.repeats {
-			case repeatsAlways:
-				assertSentinels(t, err)
-			case repeatsWithKey:
-				assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-				want += textUnknownSend
-			case repeatsUnsent, repeatsTold:
-				assertSentinels(t, err, nylas.ErrOutcomeUnknown)
-				want += textUnknown
-			}
-			assert.Equal(t, want, err.Error())
+			assertAfterSuccess(t, m, err, want)
 		})
 	}
+}
+
+// assertAfterSuccess checks an error after an answer of 2xx that says nothing: its
+// text, and that a call that must not be made twice may have been carried out.
+func assertAfterSuccess(tb testing.TB, m method, err error, want string) {
+	tb.Helper()
+	switch m.repeats {
+	case repeatsAlways:
+		assertSentinels(tb, err)
+	case repeatsWithKey:
+		assertSentinels(tb, err, nylas.ErrOutcomeUnknown)
+		want += textUnknownSend
+	case repeatsUnsent, repeatsTold:
+		assertSentinels(tb, err, nylas.ErrOutcomeUnknown)
+		want += textUnknown
+	}
+	assert.Equal(tb, want, err.Error())
 }
 
 // TestSentinelsOfTracking has the errors that Nylas gives to tracked messages.
@@ -565,4 +575,51 @@ func TestRetryAfterInError(t *testing.T) {
 	e := asError(t, err)
 	assert.Equal(t, 61*time.Second, e.RetryAfter)
 	assert.Equal(t, 1, e.Attempts)
+}
+
+// TestLogOfEveryMethodOnEveryFailure holds the records to the names and values
+// that they may have, so that nothing can be added unnoticed.
+func TestLogOfEveryMethodOnEveryFailure(t *testing.T) {
+	t.Parallel()
+	outcomes := append(failures(), failure{name: "success", status: 200, file: messageAnswer, requestID: testRequest})
+	for _, m := range methods() {
+		for _, f := range outcomes {
+			t.Run(m.op+"/"+f.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { testLog(t, m, f) })
+			})
+		}
+	}
+}
+
+func testLog(t *testing.T, m method, f failure) {
+	t.Helper()
+	respond := f.responder(t)
+	var log logBuffer
+	w := newWireAlways(func(r *http.Request) (*http.Response, error) {
+		<-time.After(1500 * time.Millisecond)
+		return respond(r)
+	})
+	_ = m.call(t.Context(), w.client(t, log.option()), nylas.WithHeader("X-Trace", markBody)) // what it brings, others test
+
+	assertUnmarked(t, log.String())
+	records := log.records(t)
+	require.Len(t, records, len(w.requests()))
+	for i, record := range records {
+		began := w.requests()[i].at.Add(1500 * time.Millisecond)
+		written, err := time.Parse(time.RFC3339Nano, record["time"].(string))
+		require.NoError(t, err)
+		assert.True(t, began.Equal(written))
+		delete(record, "time")
+		want := map[string]any{
+			"level": "DEBUG", "msg": "nylas: request", "method": m.verb, "path": m.path,
+			"attempt": float64(i + 1), "duration": float64(1500 * time.Millisecond),
+		}
+		if f.lost && (f.status == 0) {
+			want["error"] = "nylas: " + m.op + ": " + f.text
+		} else {
+			want["status"], want["replayed"], want["request_id"] = float64(f.status), false, f.requestID
+		}
+		assert.Equal(t, want, record, slices.Collect(maps.Keys(record)))
+	}
 }

@@ -11,24 +11,24 @@ import (
 	"github.com/nylastrack/nylas-go/internal/lanes"
 )
 
-// RateLimits says how many requests a second a Client makes at most; see
-// [WithRateLimit]. The zero value of a field means what Nylas publishes as its own
-// limit. A fraction is good for the limits of providers: Microsoft takes 30
-// messages a minute, so Sends 0.5.
+// RateLimits says how many requests a Client makes per second at most; see
+// [WithRateLimit]. A field that is 0 means the limit that Nylas publishes. Use a
+// fraction for the limit of a mail provider: Microsoft accepts 30 messages a minute, so
+// Sends is 0.5.
 //
 // https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 type RateLimits struct {
-	// Sends is for all sends of a grant, drafts included, or of a domain. The default
-	// is 200.
+	// Sends limits the sends of one grant or one domain, including sends of drafts. The
+	// default is 200.
 	Sends float64
-	// MultipartSends is for those of them that are too large for JSON. They count
-	// among Sends, too: Nylas has a limit for each form and does not say whether a
-	// request counts for both. The default is 10.
+	// MultipartSends limits those sends that are too large for JSON; see [Attachment].
+	// They count as Sends too, because Nylas does not say whether they do. The default
+	// is 10.
 	MultipartSends float64
-	// GrantCalls is for all other calls of a grant. The default is 200.
+	// GrantCalls limits all other calls of one grant. The default is 200.
 	GrantCalls float64
-	// ApplicationCalls is for all calls that name neither grant nor domain together,
-	// such as those on webhooks. The default is 50.
+	// ApplicationCalls limits all calls without a grant and a domain together, such as
+	// those for webhooks. The default is 50.
 	ApplicationCalls float64
 }
 
@@ -41,17 +41,18 @@ const (
 	defaultApplicationCalls = 50
 )
 
-// WithRateLimit makes calls wait until Nylas' limits allow them, instead of being
-// answered 429. Each attempt waits, repeated ones too. Waiting is no attempt, does
-// not count for [WithTimeout], and ends when the context ends. A repeat that would
-// come when it is not safe any more is not made: see [RetryPolicy].
+// WithRateLimit makes each attempt wait until the limits allow it, so that Nylas does
+// not answer 429. The wait ends when the context ends. It does not count towards
+// [WithTimeout]. The SDK gives up a retry whose turn would come too late; see
+// [RetryPolicy].
 //
-// The requests of a grant go out evenly, without bursts, because Nylas does not
-// say how it counts a second; those that wait go in the order in which they came.
-// A grant is what the call names it: one that is named by id here and by address
-// there counts as two. The limits hold for one Client. Programs that share a grant
-// share Nylas' limits too, so give each its part, and see [ErrRateLimited]. A
-// number that is negative or not finite is refused.
+// Requests go out evenly and in order, without bursts, because Nylas does not say how it
+// counts a second. A grant that some calls name by id and others by address counts as
+// two grants.
+//
+// The limits apply to one Client. Several programs that use the same grant share Nylas'
+// limits, so give each program a part of them. See also [ErrRateLimited]. Limits must be
+// finite and not negative.
 //
 // https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 func WithRateLimit(limits RateLimits) ClientOption {
@@ -90,7 +91,7 @@ func newLimiter(limits RateLimits) *limiter {
 }
 
 // pass waits until a request of x may go.
-func (l *limiter) pass(ctx context.Context, x *exchange) error {
+func (l *limiter) pass(ctx context.Context, x *roundTrips) error {
 	switch {
 	case x.call.lane == laneApplication:
 		return lanes.Pass(ctx, "", l.applicationCalls)
@@ -105,7 +106,7 @@ func (l *limiter) pass(ctx context.Context, x *exchange) error {
 
 // admit waits until an attempt may begin, at most until the end of the time for
 // repeating, if the attempt is a further one.
-func (x *exchange) admit(ctx context.Context, until time.Time) error {
+func (x *roundTrips) admit(ctx context.Context, until time.Time) error {
 	if ctx.Err() != nil {
 		return ended(ctx)
 	}

@@ -2,10 +2,7 @@ package nylas_test
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -96,24 +93,6 @@ func TestRateLimitsAreApart(t *testing.T) {
 		_, err = client.Messages.Send(t.Context(), "grant-2", markedMessage())
 		require.ErrorIs(t, err, nylas.ErrForbidden)
 		assert.Equal(t, 100*time.Second, time.Since(start))
-	})
-}
-
-// TestRateLimitSavesNothingUp has a pause after which requests are as far apart
-// as before.
-func TestRateLimitSavesNothingUp(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 2}))
-		require.Error(t, send(t.Context(), client))
-		<-time.After(time.Minute)
-		start := time.Now()
-		for range 4 {
-			require.Error(t, send(t.Context(), client))
-		}
-		assert.Equal(t, time.Minute, w.waits()[0], "after a pause the first goes at once")
-		assert.Equal(t, 1500*time.Millisecond, time.Since(start))
 	})
 }
 
@@ -218,54 +197,6 @@ func TestContextThatEndsWhileARepeatWaitsForTheRateLimit(t *testing.T) {
 	}
 }
 
-// TestGivingUpDoesNotWaitForThoseBefore has one that waits behind a patient one.
-func TestGivingUpDoesNotWaitForThoseBefore(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1}))
-		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
-		start := time.Now()
-		var patient sync.WaitGroup
-		patient.Go(func() { _ = send(t.Context(), client) })
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		require.ErrorIs(t, send(ctx, client), context.DeadlineExceeded)
-		assert.Equal(t, time.Second, time.Since(start))
-		patient.Wait()
-		assert.Len(t, w.requests(), 2)
-	})
-}
-
-func TestThoseThatWaitGoInTheirOrder(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 1}))
-		ctx, cancel := context.WithCancel(t.Context())
-		var calls sync.WaitGroup
-		for i := range 10 {
-			calls.Go(func() {
-				own := t.Context()
-				if i%3 == 1 {
-					own = ctx // gives up before its turn
-				}
-				_ = send(own, client, nylas.WithIdempotencyKey(fmt.Sprint("key-", i)))
-			})
-			synctest.Wait()
-		}
-		cancel()
-		calls.Wait()
-		var keys []string
-		for _, request := range w.requests() {
-			keys = append(keys, request.header.Get("Idempotency-Key"))
-		}
-		assert.Equal(t, []string{"key-0", "key-2", "key-3", "key-5", "key-6", "key-8", "key-9"}, keys)
-		assertEven(t, 1, w.waits())
-	})
-}
-
 // TestRateLimitDoesNotLeadBeyondTheHour has a repeat whose turn comes when Nylas
 // does not know its key any more: it would send a second mail.
 func TestRateLimitDoesNotLeadBeyondTheHour(t *testing.T) {
@@ -318,54 +249,6 @@ func TestRateLimitsThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestIdleGrantsAreForgotten is about memory, so nothing may run beside it.
-func TestIdleGrantsAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const grants, idBytes = 5_000, 8 << 10 // 40 MiB, were they kept
-		client, err := nylas.NewClient(testAPIKey, nylas.WithRateLimit(nylas.RateLimits{}), nylas.WithHTTPClient(&http.Client{
-			Transport: roundTripFunc(func(r *http.Request) (*http.Response, error) {
-				<-time.After(time.Millisecond)
-				return answers(403, "{}")(r)
-			}),
-		}))
-		require.NoError(t, err)
-		heap := func() uint64 {
-			var stats runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&stats)
-			return stats.HeapAlloc
-		}
-		padding := strings.Repeat("x", idBytes)
-		msg := markedMessage()
-		before := heap()
-		for i := range grants {
-			_, err := client.Messages.Send(t.Context(), fmt.Sprint("external:", i, padding), msg)
-			require.ErrorIs(t, err, nylas.ErrForbidden)
-		}
-		assert.Less(t, heap(), before+16<<20)
-		runtime.KeepAlive(client)
-	})
-}
-
-// TestGrantsInUseAreNotForgotten has so many that idle ones are looked for, and
-// none is.
-func TestGrantsInUseAreNotForgotten(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(403, "{}"))
-		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1}))
-		start := time.Now()
-		for i := range 3000 {
-			_, err := client.Messages.Send(t.Context(), fmt.Sprint("grant-", i), markedMessage())
-			require.ErrorIs(t, err, nylas.ErrForbidden)
-		}
-		require.Zero(t, time.Since(start))
-		_, err := client.Messages.Send(t.Context(), "grant-0", markedMessage())
-		require.ErrorIs(t, err, nylas.ErrForbidden)
-		assert.Equal(t, 10*time.Second, time.Since(start))
-	})
-}
-
 // TestRateLimitsToldApart has answers whose types say the contrary, as they do
 // on Nylas' pages.
 func TestRateLimitsToldApart(t *testing.T) {
@@ -391,4 +274,77 @@ func TestRateLimitsToldApart(t *testing.T) {
 			assert.Equal(t, len(tt.is) == 2, strings.HasSuffix(err.Error(), adviceProvider))
 		})
 	}
+}
+
+// TestRateLimitOfMultipartSends: sends that are too large for JSON have a limit of
+// their own, and count among all sends.
+func TestRateLimitOfMultipartSends(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{}))
+		large := markedMessage()
+		large.Attachments = []nylas.Attachment{{Filename: "a.bin", Content: nylas.BytesContent(make([]byte, 3_000_000))}}
+		for range 12 {
+			_, err := client.Messages.Send(t.Context(), testGrant, large)
+			require.ErrorIs(t, err, nylas.ErrForbidden)
+		}
+		assertEven(t, 10, w.waits())
+		start := time.Now()
+		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		assert.Equal(t, 5*time.Millisecond, time.Since(start), "JSON does not wait for the limit of multipart")
+
+		w = newWireAlways(answers(403, "{}"))
+		client = w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.5}))
+		for range 3 {
+			_, err := client.Messages.Send(t.Context(), testGrant, large)
+			require.ErrorIs(t, err, nylas.ErrForbidden)
+			require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		}
+		assertEven(t, 0.5, w.waits())
+	})
+}
+
+// TestRateLimitOfAMultipartSendThatIsGivenUp: who is given up in the second lane
+// holds up nobody, and took nothing from the first.
+func TestRateLimitOfAMultipartSendThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := newWireAlways(answers(403, "{}")).client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.1, MultipartSends: 0.1}))
+		large := markedMessage()
+		large.Attachments = []nylas.Attachment{{Filename: "a.bin", Content: nylas.BytesContent(make([]byte, 3_000_000))}}
+		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		_, err := client.Messages.Send(ctx, testGrant, large)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		_, err = client.Messages.Send(t.Context(), testGrant, large)
+		require.ErrorIs(t, err, nylas.ErrForbidden)
+		assert.InDelta(t, 10, time.Since(start).Seconds(), 0.001)
+	})
+}
+
+// TestRateLimitOfGrantCalls has the other calls of a grant pass beside its sends,
+// and in a lane of each grant's own.
+func TestRateLimitOfGrantCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.001, ApplicationCalls: 0.001}))
+		require.ErrorIs(t, send(t.Context(), client), nylas.ErrForbidden)
+		_, err := client.Webhooks.Get(t.Context(), testWebhook)
+		require.ErrorIs(t, err, nylas.ErrForbidden)
+		start := time.Now()
+		_, err = client.Drafts.Get(t.Context(), testGrant, "d-1")
+		require.ErrorIs(t, err, nylas.ErrForbidden)
+		assert.Zero(t, time.Since(start))
+
+		client = w.client(t, nylas.WithRateLimit(nylas.RateLimits{GrantCalls: 0.5}))
+		for _, grant := range []string{testGrant, "another-grant", testGrant} {
+			_, err = client.Drafts.Get(t.Context(), grant, "d-1")
+			require.ErrorIs(t, err, nylas.ErrForbidden)
+		}
+		assert.Equal(t, 2*time.Second, time.Since(start))
+	})
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A RequestOption changes one call.
+// A RequestOption changes one call. A nil option has no effect.
 type RequestOption interface {
 	applyRequest(*requestConfig) error
 }
@@ -31,12 +31,16 @@ func (o requestOption) applyRequest(c *requestConfig) error { return o(c) }
 // https://developer.nylas.com/docs/v3/email/idempotent-send/
 const maxIdempotencyKeyBytes = 256
 
-// WithIdempotencyKey sets the key of a send instead of letting the SDK make one:
-// 1 to 256 visible ASCII characters. Nylas carries out one request for each key
-// and grant within an hour and answers the others with the first answer, errors
-// included. Keep the key beside the message before sending, and a program that
-// was stopped can send again without sending twice. A key made from the content
-// alone suppresses a wanted second message.
+// WithIdempotencyKey sets the Idempotency-Key of a send: 1 to 256 visible ASCII
+// characters. Without it the SDK makes a random key.
+//
+// For an hour, Nylas carries out only one request with the same key and grant. It
+// answers every other one with its first response, even if that is an error. Store the
+// key with the message before you send it: if the program stops, it can then send again
+// with the same key, without sending two mails. Do not derive the key from the content
+// alone, or the same mail cannot be sent twice on purpose.
+//
+// Calls that accept no Idempotency-Key refuse this option.
 //
 // https://developer.nylas.com/docs/v3/email/idempotent-send/
 func WithIdempotencyKey(key string) RequestOption {
@@ -50,24 +54,25 @@ func WithIdempotencyKey(key string) RequestOption {
 	})
 }
 
-// Response tells about the HTTP exchange of a call; see [WithResponse].
+// Response has the details of a call's HTTP response; see [WithResponse].
 type Response struct {
-	StatusCode int         // of the last answer, 0 if there was none
-	Header     http.Header // of the last answer
-	RequestID  string      // names the call to Nylas' support
-	Attempts   int         // how many requests were made
+	StatusCode int         // of the last attempt, 0 if there was no response
+	Header     http.Header // of the last attempt
+	RequestID  string      // Nylas' support can look it up
+	Attempts   int         // how many requests the SDK made
 	// IdempotencyKey is the key of the call, if it had one.
 	IdempotencyKey string
-	// Replayed tells that the answer was that to an earlier request with the key.
+	// Replayed reports whether Nylas repeated its response to an earlier request with
+	// the same key.
 	Replayed bool
-	// Tracking is what the policy of [WithTrackingPolicy] decided, one entry for each
-	// kind that the request switched on; nil without a policy.
+	// Tracking has the decisions of [WithTrackingPolicy], one for each kind of tracking
+	// that the request turned on. It is nil without a policy.
 	Tracking []TrackingDecision
 }
 
-// WithResponse empties response when the call begins and fills it when the call
-// ends, in an error too. After a call that the SDK refuses before any I/O it is
-// empty.
+// WithResponse fills response when the call ends, whether it succeeds or fails. The
+// call first sets it to its zero value, and leaves it there if the SDK refuses the call
+// before any I/O.
 func WithResponse(response *Response) RequestOption {
 	return requestOption(func(c *requestConfig) error {
 		if response == nil {
@@ -78,7 +83,7 @@ func WithResponse(response *Response) RequestOption {
 	})
 }
 
-// An Option can be given to [NewClient], for all calls, and to one call.
+// An Option can be given to [NewClient], where it applies to all calls, or to one call.
 type Option interface {
 	ClientOption
 	RequestOption
@@ -86,16 +91,20 @@ type Option interface {
 
 type timeoutOption struct{ limit time.Duration }
 
-// WithTimeout limits each attempt of a call, including reading the answer. The defaults
-// are 150 s for a send, which Nylas recommends because a self-hosted Exchange can take
-// two minutes, 100 s for other calls that Nylas passes on to the mail provider, and 30 s
-// for the rest. A limit that is given to [NewClient] applies to all calls, sends too; one
-// that is given to a call takes precedence. A duration that is not positive is refused.
+// WithTimeout limits each attempt of a call, including reading the response. limit must
+// be positive. The defaults are:
 //
-// An attempt that runs into the limit is repeated like any other that was not
-// answered, and its error matches [os.ErrDeadlineExceeded]. A short limit does not
-// stop a send, it only stops waiting for it. To limit a call with all its attempts
-// and waits, use a context.
+//   - 150 s for a send, as Nylas recommends: a self-hosted Exchange can take two minutes
+//   - 100 s for other calls that Nylas passes on to the mail provider
+//   - 30 s for all other calls
+//
+// A limit that is given to [NewClient] applies to all calls, including sends. A limit
+// that is given to a call takes precedence.
+//
+// The SDK retries an attempt that exceeds the limit like any other attempt without a
+// response. The error of the call then matches [os.ErrDeadlineExceeded]. A short limit
+// does not stop a send, it only stops waiting for the result. To limit a call with all
+// its attempts and waits, use a context.
 //
 // https://developer.nylas.com/docs/v3/email/send-email/
 func WithTimeout(limit time.Duration) Option { return timeoutOption{limit} }
@@ -111,10 +120,9 @@ func (o timeoutOption) apply(timeout *time.Duration) error {
 	return nil
 }
 
-// WithoutRetry makes one attempt, whatever the [RetryPolicy] of the Client says.
-// It is for callers that repeat by themselves, such as a queue of jobs. One that
-// sends keeps the key of the call, [Error.IdempotencyKey], and gives it to
-// [WithIdempotencyKey] when it sends again.
+// WithoutRetry makes only one attempt, whatever the [RetryPolicy] of the Client says.
+// Use it in programs that retry by themselves, such as a job queue. To send a message
+// again, give [Error.IdempotencyKey] to [WithIdempotencyKey].
 func WithoutRetry() RequestOption {
 	return requestOption(func(c *requestConfig) error {
 		c.noRetry = true
@@ -122,11 +130,11 @@ func WithoutRetry() RequestOption {
 	})
 }
 
-// WithHeader adds a header to each attempt of a call, for a proxy or for tracing.
-// The name is one of HTTP, the value printable ASCII. Given twice with a name, the
-// last value counts. Refused are headers that the SDK sets itself, that describe
-// the body, or that belong to a connection: Authorization, Content-Type, Host,
-// Connection and their like.
+// WithHeader adds a header to each attempt of a call, for a proxy or for tracing. The
+// value must be printable ASCII. If a name is given twice, the last value counts.
+//
+// A call refuses headers that the SDK sets itself, that describe the body, or that
+// belong to the connection, such as Authorization, Content-Type, Host and Connection.
 func WithHeader(name, value string) RequestOption {
 	return requestOption(func(c *requestConfig) error {
 		canonical := http.CanonicalHeaderKey(name)

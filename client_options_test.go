@@ -3,6 +3,7 @@ package nylas_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -71,6 +73,35 @@ func TestTimeoutIsOfEachAttempt(t *testing.T) {
 	})
 }
 
+// TestTimeoutIncludesTheAnswer has an answer whose body stalls.
+func TestTimeoutIncludesTheAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stalls := func(r *http.Request) (*http.Response, error) {
+			resp := httpmock.NewStringResponse(200, "")
+			resp.Body = io.NopCloser(readFunc(func([]byte) (int, error) {
+				<-r.Context().Done()
+				return 0, r.Context().Err()
+			}))
+			return resp, nil
+		}
+		start := time.Now()
+		err := send(t.Context(), newWire(t, stalls).client(t), nylas.WithTimeout(3*time.Second), nylas.WithoutRetry())
+		assert.Equal(t, 3*time.Second, time.Since(start))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorIs(t, err, nylas.ErrOutcomeUnknown)
+
+		start = time.Now()
+		w := newWire(t, stalls, answersFile(t, 200, messageAnswer))
+		require.NoError(t, send(t.Context(), w.client(t), nylas.WithTimeout(3*time.Second)), "it is repeated like any other attempt")
+		assert.Greater(t, time.Since(start), 3*time.Second)
+	})
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
 func TestTimeoutIsNotThatOfTheNextCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,12 +146,7 @@ func TestWithoutRetry(t *testing.T) {
 			t.Run(m.op+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					respond := f.respond
-					if respond == nil && f.file != "" {
-						respond = answersFile(t, f.status, f.file, f.header...)
-					} else if respond == nil {
-						respond = answers(f.status, f.body, f.header...)
-					}
+					respond := f.responder(t)
 					w := newWire(t, respond)
 					client := w.client(t, nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: 9}))
 					start := time.Now()
@@ -128,7 +154,8 @@ func TestWithoutRetry(t *testing.T) {
 					assert.Equal(t, 1, asError(t, err).Attempts)
 					assert.Len(t, w.requests(), 1)
 					assert.Zero(t, time.Since(start))
-					assert.Equal(t, f.lost && m.repeats != repeatsAlways, errors.Is(err, nylas.ErrOutcomeUnknown))
+					lost := f.lost || m.losesBy503() && f.status == http.StatusServiceUnavailable
+					assert.Equal(t, lost && m.repeats != repeatsAlways, errors.Is(err, nylas.ErrOutcomeUnknown))
 				})
 			})
 		}

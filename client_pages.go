@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,12 +14,12 @@ import (
 	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
-// ListError is the cause of the error with which a list ends if some of its
-// elements had another form than documented, so that not even their ids could be
-// read. All other elements were yielded before; [errors.As] finds it.
+// ListError says that some elements of a list could not be read, because they are not
+// as Nylas documents them and have no readable id. The list first yields all other
+// elements, and then an error in which [errors.As] finds the ListError.
 type ListError struct {
-	Count int // how many elements are concerned
-	// Elements are the first of them, at most 20, as Nylas wrote them. They can hold
+	Count int // how many elements could not be read
+	// Elements has the first 20 of them, as Nylas wrote them. They can contain
 	// addresses.
 	Elements []json.RawMessage
 }
@@ -26,7 +27,7 @@ type ListError struct {
 // maxListErrorElements bounds what a ListError keeps.
 const maxListErrorElements = 20
 
-// Error says how many elements are concerned, and nothing of their content.
+// Error says how many elements could not be read. It does not contain their content.
 func (e *ListError) Error() string {
 	return fmt.Sprintf("%d of the elements have another form than documented", e.Count)
 }
@@ -184,4 +185,49 @@ func (p *pageAnswer[T]) problem() error {
 		return nil
 	}
 	return errors.New(p.wrong)
+}
+
+// The limits of lists.
+const (
+	// https://developer.nylas.com/docs/reference/api/#pagination
+	maxPageSize = 200
+	// https://developer.nylas.com/docs/reference/api/messages/get-messages/
+	maxAnyEmail = 25
+)
+
+// checkList refuses what no list of a mailbox takes.
+func checkList(op *operation, pageSize int, anyEmail []string) error {
+	switch {
+	case pageSize < 0 || pageSize > maxPageSize:
+		return refuse(op, fmt.Sprintf("PageSize is not between 1 and %d", maxPageSize))
+	case len(anyEmail) > maxAnyEmail:
+		return refuse(op, fmt.Sprintf("AnyEmail has more than %d addresses", maxAnyEmail))
+	}
+	return nil
+}
+
+// timeFilter is a time of a query, with its name for errors.
+type timeFilter struct {
+	name string
+	time time.Time
+}
+
+// checkTimes refuses times that Nylas, which counts in seconds since 1970, has no
+// number for. The zero time is none.
+func checkTimes(op *operation, filters ...timeFilter) error {
+	for _, filter := range filters {
+		if !filter.time.IsZero() && filter.time.Unix() < 0 {
+			return refuse(op, filter.name+" is before 1970")
+		}
+	}
+	return nil
+}
+
+// copied returns a pointer to a copy, so that what the caller does later changes
+// nothing.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
 }

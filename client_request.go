@@ -48,8 +48,12 @@ type call struct {
 	body   any      // goes out as JSON; nil for no body
 	limit  time.Duration
 	repeat repeat
-	lane   lane // for the rate limit
-	// partial tells that the caller chose what the answer has: its id can be left out.
+	// noProvider tells that no provider of mail is involved. Nylas reports one that is
+	// unavailable by 503; here that is a gateway's, which may have lost the answer.
+	noProvider bool
+	lane       lane // for the rate limit
+	// partial reports whether the caller chose the fields of the answer, which may then
+	// lack the id.
 	partial bool
 
 	// multipart tells that the call takes attachments, and multipart/form-data
@@ -103,9 +107,9 @@ func (op *operation) do(ctx context.Context, call call, answer any) error {
 	return err
 }
 
-// exchange is a call on its way: what is sent, the same in every attempt, and
+// roundTrips are a call on its way: what is sent, the same in every attempt, and
 // what is known about its outcome.
-type exchange struct {
+type roundTrips struct {
 	client *Client
 	op     *operation
 	call   call
@@ -121,12 +125,12 @@ type exchange struct {
 	unknown  bool // an attempt may have been carried out, and nothing settled it
 }
 
-func (op *operation) prepare(call call) (*exchange, error) {
+func (op *operation) prepare(call call) (*roundTrips, error) {
 	if op.wrong != nil {
 		return nil, refuse(op, op.wrong.Error())
 	}
 	client, config := op.client, &op.config
-	x := &exchange{client: client, op: op, call: call, header: config.header, retry: client.retry, exchanges: config.exchanges}
+	x := &roundTrips{client: client, op: op, call: call, header: config.header, retry: client.retry, exchanges: config.exchanges}
 	x.call.limit = cmp.Or(config.timeout, client.timeout, call.limit)
 	if config.noRetry {
 		x.retry.MaxAttempts = 1
@@ -171,10 +175,10 @@ func (op *operation) encode(call call, key string) (*payload.Payload, error) {
 	return body, nil
 }
 
-// boundary returns what separates the parts: the same for each request with the
-// key, as the bytes of a repetition are to be the same. The API key is in it
-// because who can guess an Idempotency-Key, and wrote what is attached, could
-// otherwise write parts of the request.
+// boundary returns the boundary of a multipart request. It is the same for each request
+// with the key, because each attempt must have the same bytes. It depends on the API key,
+// so that nobody who guesses the Idempotency-Key can put the boundary into an attachment
+// and so add parts to the request.
 func (c *Client) boundary(key string) string {
 	if key == "" {
 		return "nylas-go-" + rand.Text()
@@ -235,7 +239,7 @@ func (c *Client) url(call call) (string, error) {
 }
 
 // attempt sends the request once.
-func (x *exchange) attempt(ctx context.Context) *answer {
+func (x *roundTrips) attempt(ctx context.Context) *answer {
 	ctx, cancel := context.WithTimeoutCause(ctx, x.call.limit,
 		fmt.Errorf("the limit of %v passed: %w", x.call.limit, os.ErrDeadlineExceeded))
 	defer cancel()
@@ -252,7 +256,7 @@ func (x *exchange) attempt(ctx context.Context) *answer {
 	return a
 }
 
-func (x *exchange) roundTrip(ctx context.Context, captured *capture) *answer {
+func (x *roundTrips) roundTrip(ctx context.Context, captured *capture) *answer {
 	var trace connTrace
 	body := x.body.Open()
 	stream, streamed := body.(*payload.Reading)
@@ -328,7 +332,7 @@ func (t *connTrace) reached(err error) bool {
 	return !ok || op.Op != "dial" && op.Op != "proxyconnect"
 }
 
-func (x *exchange) log(ctx context.Context, a *answer, took time.Duration) {
+func (x *roundTrips) log(ctx context.Context, a *answer, took time.Duration) {
 	logger := x.client.logger
 	if !logger.Enabled(ctx, slog.LevelDebug) {
 		return

@@ -13,35 +13,38 @@ import (
 	"time"
 )
 
-// RetryPolicy says how requests are repeated. The zero value of a field means
-// its default.
+// RetryPolicy says how the SDK retries requests. A field that is 0 has its default.
 //
-// What is repeated: a send, always with the same Idempotency-Key and the same
-// bytes, when it was not answered or got 429 or 5xx (501, 505 and 550 excepted);
-// calls that can be made twice, for the same reasons; calls that cannot, such
-// as creating a webhook, only after 429 or when nothing was written to the
-// connection. An answer that Nylas replays is final. Nothing is repeated once a
-// [ReaderContent] was read, or when an attachment could not be. No repeat begins
-// later than 55 minutes after the first attempt, because Nylas knows a key for an
-// hour.
+// When the SDK retries depends on the call:
 //
-// When Nylas answers that an earlier attempt with the key is still running, it
-// is asked again every 2 to 5 s until 150 s after the first attempt; these do not
-// count as attempts.
+//   - A send is retried after 429, after 5xx except 501, 505 and 550, and if there was
+//     no response. Each attempt has the same Idempotency-Key and the same bytes.
+//   - A call that does no harm when it is made twice is retried in the same cases.
+//   - Any other call, such as creating a webhook, is retried only after 429, or if
+//     nothing was written to the connection.
+//
+// The SDK never retries after a response that Nylas repeats from an earlier request,
+// after it has read from a [ReaderContent], or if an attachment cannot be read. No retry
+// begins later than 55 minutes after the first attempt, because Nylas forgets an
+// Idempotency-Key after an hour.
+//
+// If Nylas answers that an earlier attempt with the key is still running, the SDK asks
+// again every 2 to 5 s, until 150 s after the first attempt. These requests do not count
+// towards MaxAttempts.
 type RetryPolicy struct {
-	// MaxAttempts counts the first one too; 1 means to ask Nylas exactly once. The
-	// default is 4.
+	// MaxAttempts is the largest number of attempts, including the first one. 1 means
+	// exactly one request. The default is 4.
 	MaxAttempts int
-	// BaseDelay is the first wait. Each further one is longer by half. To each the SDK
-	// adds or subtracts up to a half at random. No wait is based on more than two thirds
-	// of MaxDelay, the first one neither. The default is 500 ms.
+	// BaseDelay is the wait before the first retry. Each further wait is half as long
+	// again, up to two thirds of MaxDelay. The SDK then makes each wait up to a half
+	// shorter or longer at random. The default is 500 ms, or MaxDelay if that is less.
 	BaseDelay time.Duration
-	// MaxDelay is the longest such wait, with what chance adds. The default is 20 s,
-	// or BaseDelay if that is longer.
+	// MaxDelay is the longest wait, including the random part. It must not be less than
+	// BaseDelay. The default is 20 s, or BaseDelay if that is more.
 	MaxDelay time.Duration
-	// MaxRetryAfter is the longest wait that Nylas may ask for. When it asks for
-	// more, the call ends with its error and RetryAfter in it; the wait is never
-	// shortened. The default is 60 s.
+	// MaxRetryAfter is the longest wait that Nylas may ask for with Retry-After. If
+	// Nylas asks for a longer wait, the SDK does not retry, and [Error.RetryAfter] has
+	// that wait. The default is 60 s.
 	MaxRetryAfter time.Duration
 }
 
@@ -74,10 +77,12 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = defaultMaxAttempts
 	}
-	if p.BaseDelay == 0 {
-		p.BaseDelay = defaultBaseDelay
-	}
-	if p.MaxDelay == 0 {
+	switch {
+	case p.BaseDelay == 0 && p.MaxDelay == 0:
+		p.BaseDelay, p.MaxDelay = defaultBaseDelay, defaultMaxDelay
+	case p.BaseDelay == 0:
+		p.BaseDelay = min(defaultBaseDelay, p.MaxDelay)
+	case p.MaxDelay == 0:
 		p.MaxDelay = max(defaultMaxDelay, p.BaseDelay)
 	}
 	if p.MaxDelay < p.BaseDelay {
@@ -107,7 +112,7 @@ const (
 func newIdempotencyKey() string { return "nylas-go-" + rand.Text() }
 
 // run makes attempts until one settles the call, or none may follow.
-func (x *exchange) run(ctx context.Context) (*answer, error) {
+func (x *roundTrips) run(ctx context.Context) (*answer, error) {
 	if err := x.admit(ctx, time.Time{}); err != nil {
 		return nil, x.fail(nil, err)
 	}
@@ -185,7 +190,7 @@ func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
 }
 
 // mayRepeat reports whether a failed attempt may be followed by another one.
-func (x *exchange) mayRepeat(a *answer) bool {
+func (x *roundTrips) mayRepeat(a *answer) bool {
 	switch {
 	case a.err != nil:
 		return x.call.repeat != repeatUnsent || !a.reached
@@ -199,13 +204,13 @@ func (x *exchange) mayRepeat(a *answer) bool {
 }
 
 // learn keeps account of whether the call may have been carried out.
-func (x *exchange) learn(a *answer) {
+func (x *roundTrips) learn(a *answer) {
 	switch {
 	case x.call.repeat == repeatAlways:
 		// It can be made again: nobody needs to know.
 	case a.err != nil:
 		x.unknown = x.unknown || a.reached
-	case isPassing(a.status) && a.status != http.StatusServiceUnavailable, a.isConcurrent():
+	case isPassing(a.status) && (a.status != http.StatusServiceUnavailable || x.call.noProvider), a.isConcurrent():
 		x.unknown = true
 	case a.replayed(), a.isConflict():
 		// The first is the outcome of the request with this key. The second says
@@ -255,7 +260,7 @@ func (a *answer) retryAfter() time.Duration {
 
 // fail returns the error of the call after its last attempt. ended says why
 // there is no further one, if not because of that attempt.
-func (x *exchange) fail(last *answer, ended error) *Error {
+func (x *roundTrips) fail(last *answer, ended error) *Error {
 	e := x.newError(last)
 	if ended != nil {
 		e.cause = ended

@@ -19,28 +19,6 @@ import (
 	"github.com/nylastrack/nylas-go"
 )
 
-// The times of the default policy and of a send.
-const (
-	baseDelay      = 500 * time.Millisecond
-	maxDelay       = 20 * time.Second
-	sendLimit      = 150 * time.Second
-	callLimit      = 30 * time.Second
-	pollsUntil     = 150 * time.Second
-	pollsAtLeast   = 2 * time.Second
-	pollsAtMost    = 5 * time.Second
-	repeatsUntil   = 55 * time.Minute
-	messageAnswer  = "published/messages.send.response.json"
-	timeoutAnswer  = "constructed/error.provider-timeout.504.json"
-	limitAnswer    = "constructed/error.rate-limit-nylas.429.json"
-	runningAnswer  = "constructed/error.idempotent-concurrent.409.json"
-	conflictAnswer = "constructed/error.idempotent-conflict.409.json"
-)
-
-func send(ctx context.Context, client *nylas.Client, opts ...nylas.RequestOption) error {
-	_, err := client.Messages.Send(ctx, testGrant, markedMessage(), opts...)
-	return err
-}
-
 func TestSameKeyAndBytesInEachAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -112,32 +90,46 @@ func TestBackOffGrowsWithJitter(t *testing.T) {
 	})
 }
 
+// TestBackOffOfAPolicy has the waits that the docs of BaseDelay and MaxDelay promise.
 func TestBackOffOfAPolicy(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(503, "{}"))
-		require.Error(t, send(t.Context(), w.client(t, nylas.WithRetryPolicy(nylas.RetryPolicy{
-			MaxAttempts: 20, BaseDelay: time.Second, MaxDelay: time.Second,
-		}))))
-		require.Len(t, w.waits(), 19)
-		for _, wait := range w.waits() {
-			assert.GreaterOrEqual(t, wait, time.Second/3-1)
-			assert.LessOrEqual(t, wait, time.Second)
-		}
-	})
-}
-
-func TestBaseDelayAboveTheDefaultOfMaxDelay(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWireAlways(answers(503, "{}"))
-		require.Error(t, send(t.Context(), w.client(t, nylas.WithRetryPolicy(nylas.RetryPolicy{BaseDelay: time.Minute}))))
-		require.Len(t, w.waits(), 3)
-		for _, wait := range w.waits() {
-			assert.GreaterOrEqual(t, wait, 20*time.Second)
-			assert.LessOrEqual(t, wait, time.Minute)
-		}
-	})
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name   string
+		policy nylas.RetryPolicy
+		delays []time.Duration // each give or take a half
+	}{
+		{"grows by half up to two thirds", nylas.RetryPolicy{BaseDelay: 4000 * ms, MaxDelay: 18_000 * ms}, []time.Duration{4000 * ms, 6000 * ms, 9000 * ms, 12_000 * ms, 12_000 * ms}},
+		{"BaseDelay above two thirds", nylas.RetryPolicy{BaseDelay: 900 * ms, MaxDelay: 900 * ms}, []time.Duration{600 * ms, 600 * ms, 600 * ms}},
+		{"BaseDelay above the default of MaxDelay", nylas.RetryPolicy{BaseDelay: 60_000 * ms}, []time.Duration{40_000 * ms, 40_000 * ms}},
+		{"MaxDelay below the default of BaseDelay", nylas.RetryPolicy{MaxDelay: 300 * ms}, []time.Duration{200 * ms, 200 * ms}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				policy := tt.policy
+				policy.MaxAttempts = len(tt.delays) + 1
+				shortest, longest := make([]time.Duration, len(tt.delays)), make([]time.Duration, len(tt.delays))
+				for range 200 {
+					w := newWireAlways(answers(503, "{}"))
+					require.Error(t, send(t.Context(), w.client(t, nylas.WithRetryPolicy(policy))))
+					require.Len(t, w.waits(), len(tt.delays))
+					for i, wait := range w.waits() {
+						if shortest[i] == 0 || wait < shortest[i] {
+							shortest[i] = wait
+						}
+						longest[i] = max(longest[i], wait)
+					}
+				}
+				for i, delay := range tt.delays {
+					assert.InDelta(t, delay/2, shortest[i], float64(delay/10), "wait %d", i)
+					assert.GreaterOrEqual(t, shortest[i], delay/2, "wait %d", i)
+					assert.InDelta(t, delay*3/2, longest[i], float64(delay/10), "wait %d", i)
+					assert.LessOrEqual(t, longest[i], delay*3/2, "wait %d", i)
+				}
+			})
+		})
+	}
 }
 
 func TestMaxAttempts(t *testing.T) {
@@ -307,8 +299,6 @@ func TestTimeoutOfTheHTTPClientIsOfAnAttempt(t *testing.T) {
 	})
 }
 
-var errStop = errors.New("the program stops")
-
 func TestContextThatHasEnded(t *testing.T) {
 	t.Parallel()
 	for _, m := range methods() {
@@ -396,10 +386,6 @@ func TestAnswerThatComesAsTheContextEndsCounts(t *testing.T) {
 	}))
 	require.NoError(t, send(ctx, client))
 }
-
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestConcurrentRequestIsPolled(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
-// Package nylas sends tracked mail through the Nylas API v3 and receives what
-// becomes of it: opens, clicks and replies, as typed Go values.
+// Package nylas sends tracked mail through the Nylas API v3, and subscribes the webhook
+// that reports opens, clicks and replies.
 //
 // Send a message with tracking on:
 //
@@ -8,34 +8,22 @@
 //		To:              []nylas.Participant{{Name: "Kim Townsend", Email: "kim@example.org"}},
 //		Subject:         "Quick follow-up on your trial",
 //		Body:            `Reply or <a href="https://acme.dev/demo">book a demo</a>.`,
-//		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: "trial-followup-q2"},
+//		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: "trial-42"},
 //	})
 //
-// Receive what happens to it:
+// Serve a receive.Receiver at a public URL, and subscribe it when each process starts.
+// The store keeps the secret of the webhook:
 //
-//	receiver, err := receive.New(&receive.Dispatcher{
-//		MessageOpened: func(ctx context.Context, n *events.Notification, opened *events.MessageOpened) error {
-//			log.Println(opened.MessageID, "was opened; the label is", opened.Label)
-//			return nil
-//		},
-//	}, receive.Secret(secret))
-//	http.Handle("/webhooks/nylas", receiver)
-//
-// Return nil once the event is safely stored: the receiver answers 200 then, and 503
-// after an error, so that Nylas tries again.
-//
-// Subscribe it, once it can be reached:
-//
-//	webhook, err := client.Webhooks.Create(ctx, &nylas.CreateWebhookRequest{
-//		TriggerTypes: events.TrackingTypes(),
-//		WebhookURL:   "https://acme.dev/webhooks/nylas",
+//	receiver, err := receive.New(handler, store)
+//	webhook, err := client.Subscribe(ctx, &nylas.SubscribeRequest{
+//		URL:     "https://acme.dev/webhooks/nylas",
+//		Types:   events.TrackingTypes(),
+//		Secrets: store,
 //	})
 //
-// # Packages
+// Other packages: preflight checks a mail before it is sent, receive accepts what Nylas
+// delivers, events decodes it, and nylastest is a local Nylas that really tracks, for
+// tests and for trying things without an account.
 //
-// Package preflight checks a mail before it is sent. Package receive takes what Nylas
-// delivers, package events decodes it. Package nylastest is a local Nylas that really
-// tracks, for tests and for trying things without an account.
-//
-// The SDK is unofficial. Nothing here was tried against a live account.
+// The SDK is unofficial, and was not tested against a live account.
 package nylas

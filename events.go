@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/guard"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
 // SubscribeRequest describes the webhook that should exist.
 type SubscribeRequest struct {
-	// URL is the public https URL at which a receive.Receiver answers.
+	// URL is the public https URL at which a receive.Receiver answers. The emulator
+	// takes http too.
 	URL string
 	// Types are all the triggers of the webhook; see events.TrackingTypes. Their
 	// order does not matter.
@@ -23,11 +26,12 @@ type SubscribeRequest struct {
 	// share it, and their receivers read it. Each webhook needs a store of its own.
 	Secrets receive.SecretStore
 
-	// Adopt takes over a webhook for the URL that Secrets does not know: its secret
-	// is rotated, and it gets these Types. Without Adopt it is ErrWebhookExists.
+	// Adopt takes over a webhook for the URL that Secrets does not know: Subscribe
+	// rotates its secret and sets its Types. Without Adopt such a webhook is the error
+	// ErrWebhookExists.
 	Adopt bool
 
-	// What follows is left as it is at Nylas if it is empty or nil.
+	// A field below that is empty or nil leaves the webhook's value as it is.
 
 	Description string
 	// NotificationEmailAddresses get a mail when the webhook starts failing.
@@ -50,7 +54,8 @@ const (
 	// up to 10 s for the answer to a challenge, and its list shows the result.
 	// https://developer.nylas.com/docs/v3/notifications/
 	leaseRest = 30 * time.Second
-	// leasePoll is the pause between two looks at a store whose lease is another's.
+	// leasePoll is the pause between two looks at a store whose lease is another's, give
+	// or take a half: many processes that start at once must not all ask Nylas at once.
 	leasePoll = 500 * time.Millisecond
 	// defaultOverlap is how long an old secret stays valid, and how long after a
 	// rotation Nylas may still deliver what it signed with a secret that was lost. It
@@ -67,6 +72,9 @@ const (
 // secret, and a receiver answers 503 to what comes before the secret is saved. If all
 // is in place, it makes one List request.
 //
+// Send nothing tracked before the first Subscribe has returned: Nylas notifies only
+// webhooks that exist, and retries what was answered 503 minutes later.
+//
 // It creates a webhook if there is none, also if the one in the store was deleted at
 // Nylas. It updates what differs from the request, and sets a failed webhook active,
 // for which Nylas asks for a challenge again. A paused webhook stays paused: look at
@@ -75,7 +83,8 @@ const (
 // Before a creation or a rotation Subscribe writes a lease of one minute into the
 // store, and then asks Nylas for at most 30 seconds. Other calls wait until that is
 // done. After a minute they take over, and rotate the secret of the webhook that they
-// find. The clocks of the processes must agree within 20 seconds.
+// find. The clocks of the processes must agree within 20 seconds. If they do not, a second
+// webhook can be left, but no call waits longer than a minute for the same lease.
 //
 // Errors:
 //   - Nylas refused: nothing was made, and the next call starts anew.
@@ -83,6 +92,8 @@ const (
 //     its secret could not be saved. Call Subscribe again: it waits for the end of the
 //     lease, at most a minute, and takes over what it finds.
 //   - [ErrWebhookExists]: there is a webhook that the store does not know.
+//   - [ErrRateLimited]: Nylas takes 50 such requests a second for an application. If
+//     more processes than that start at once, give RetryPolicy.MaxAttempts at least 10.
 //   - [ErrInvalidRequest] also if the store holds a webhook for another URL. URLs are
 //     the same if they differ only in the case of scheme and host, in a default port
 //     or in an empty path.
@@ -103,7 +114,7 @@ func (c *Client) Subscribe(ctx context.Context, req *SubscribeRequest, opts ...R
 		return nil, refuse(op, "URL is empty")
 	case len(req.Types) == 0:
 		return nil, refuse(op, "Types is empty: events.TrackingTypes has those of tracking")
-	case req.Secrets == nil:
+	case guard.IsNil(req.Secrets):
 		return nil, refuse(op, "Secrets is nil: without a store the secret would be lost")
 	}
 	k := &keeper{client: c, op: op, store: req.Secrets, overlap: defaultOverlap, opts: opts}
@@ -148,7 +159,7 @@ func (c *Client) Rotate(ctx context.Context, store receive.SecretStore, opts ...
 	}
 	k.op = c.begin("rotate", k.opts)
 	switch {
-	case store == nil:
+	case guard.IsNil(store):
 		return refuse(k.op, "the store is nil")
 	case k.overlap < 0:
 		return refuse(k.op, "WithOverlap: the duration is negative")
@@ -190,6 +201,9 @@ type keeper struct {
 	store   receive.SecretStore
 	overlap time.Duration
 	opts    []RequestOption
+	// crossed is set if another call took over while this one rotated: which of the two
+	// secrets came last is not known, so a further one must follow.
+	crossed bool
 }
 
 func (k *keeper) subscribe(ctx context.Context, req *SubscribeRequest) (*Webhook, error) {
@@ -222,7 +236,7 @@ func (k *keeper) subscribe(ctx context.Context, req *SubscribeRequest) (*Webhook
 	switch {
 	case webhook == nil:
 		return k.create(ctx, state, next, req)
-	case state.Busy != "" || next.WebhookID != state.WebhookID:
+	case state.Busy != "" || len(next.Secrets) == 0 || k.crossed:
 		if err := k.rotate(ctx, state, next); err != nil {
 			return nil, err
 		}
@@ -235,12 +249,19 @@ func (k *keeper) subscribe(ctx context.Context, req *SubscribeRequest) (*Webhook
 
 // load returns what is stored, once no other call has a lease.
 func (k *keeper) load(ctx context.Context) (receive.SecretState, error) {
+	var owner string
+	var seen time.Time // when that owner's lease was seen first
 	for {
 		state, err := k.store.Load(ctx)
-		if err != nil {
-			return state, &Error{Op: k.op.name, Message: "the store of secrets cannot be read", cause: err}
-		}
-		if state.Busy == "" || !time.Now().Before(state.BusyUntil) {
+		now := time.Now()
+		switch {
+		case err != nil:
+			return state, k.storeError("the store of secrets cannot be read", err, state)
+		case state.Busy == "" || !now.Before(state.BusyUntil):
+			return state, nil
+		case seen.IsZero() || state.Owner != owner:
+			owner, seen = state.Owner, now
+		case now.Sub(seen) >= leaseTime: // the owner's clock is ahead of this one
 			return state, nil
 		}
 		if err := k.pause(ctx); err != nil {
@@ -250,7 +271,7 @@ func (k *keeper) load(ctx context.Context) (receive.SecretState, error) {
 }
 
 func (k *keeper) pause(ctx context.Context) error {
-	if err := sleep(ctx, leasePoll); err != nil {
+	if err := sleep(ctx, leasePoll/2+mathrand.N(leasePoll)); err != nil {
 		return &Error{Op: k.op.name, Message: "another call is busy with the webhook", cause: err}
 	}
 	return nil
@@ -284,12 +305,36 @@ func (k *keeper) exists(ctx context.Context, state receive.SecretState, id strin
 	now, err := k.store.Load(ctx)
 	switch {
 	case err != nil:
-		return &Error{Op: k.op.name, Message: "the store of secrets cannot be read", cause: err}
+		return k.storeError("the store of secrets cannot be read", err, state, now)
 	case !now.Equal(state):
 		return receive.ErrChanged
 	}
 	return &Error{Op: k.op.name, refused: []error{ErrWebhookExists}, Message: fmt.Sprintf(
 		"the webhook %q for the URL exists, and the store does not know its secret: set Adopt, or delete it", id)}
+}
+
+// update returns how the request differs from a webhook.
+func (r *SubscribeRequest) update(webhook *Webhook) (update *UpdateWebhookRequest, needed bool) {
+	update = &UpdateWebhookRequest{}
+	if !sameSet(webhook.TriggerTypes, r.Types) {
+		update.TriggerTypes, needed = r.Types, true
+	}
+	if !sameURL(webhook.WebhookURL, r.URL) {
+		update.WebhookURL, needed = r.URL, true
+	}
+	if r.Description != "" && webhook.Description != r.Description {
+		update.Description, needed = r.Description, true
+	}
+	if emails := r.NotificationEmailAddresses; len(emails) > 0 && !sameSet(webhook.NotificationEmailAddresses, emails) {
+		update.NotificationEmailAddresses, needed = emails, true
+	}
+	if want := r.CompressedDelivery; want != nil && (webhook.CompressedDelivery == nil || *webhook.CompressedDelivery != *want) {
+		update.CompressedDelivery, needed = want, true
+	}
+	if webhook.Status == WebhookFailed {
+		update.Status, needed = WebhookActive, true
+	}
+	return update, needed
 }
 
 func (k *keeper) create(ctx context.Context, old, next receive.SecretState, req *SubscribeRequest) (*Webhook, error) {
@@ -318,7 +363,7 @@ func (k *keeper) lease(
 ) (*Webhook, error) {
 	busy.Owner, busy.BusyUntil = rand.Text(), time.Now().UTC().Truncate(storedPrecision).Add(leaseTime)
 	if err := k.store.Swap(ctx, old, busy); err != nil {
-		return nil, &Error{Op: k.op.name, Message: "nothing was done, because the store of secrets could not be written", cause: err}
+		return nil, k.storeError("nothing was done, because the store of secrets could not be written", err, old)
 	}
 	doing, cancel := context.WithDeadlineCause(ctx, busy.BusyUntil.Add(-leaseRest),
 		fmt.Errorf("the time for it in the lease is over: %w", context.DeadlineExceeded))
@@ -332,7 +377,7 @@ func (k *keeper) lease(
 		return nil, err
 	case err != nil: // nothing was done
 		if failed := k.store.Swap(ctx, busy, old); failed != nil && !errors.Is(failed, receive.ErrChanged) {
-			err = errors.Join(err, fmt.Errorf("nylas: %s: the store of secrets could not be written: %w", k.op.name, failed))
+			err = errors.Join(err, k.storeError("the store of secrets could not be written", failed, old))
 		}
 		return nil, err
 	}
@@ -353,8 +398,22 @@ func (k *keeper) lease(
 		}
 	}
 	if err := k.store.Swap(ctx, busy, settled); err != nil {
-		return nil, &Error{Op: k.op.name, OutcomeUnknown: true, cause: err, Message: fmt.Sprintf(
-			"the secret of webhook %q could not be saved: call it again", settled.WebhookID)}
+		k.crossed = busy.Busy == receive.BusyRotate
+		lost := k.storeError(fmt.Sprintf("the secret of webhook %q could not be saved: call it again", settled.WebhookID), err, busy, settled)
+		lost.OutcomeUnknown = true
+		return nil, lost
 	}
 	return webhook, nil
+}
+
+// storeError is the error for one of the store. Its text has no secret, should the
+// store have put one of these states into it.
+func (k *keeper) storeError(message string, err error, states ...receive.SecretState) *Error {
+	var values []string
+	for _, state := range states {
+		for _, secret := range state.Secrets {
+			values = append(values, secret.Value)
+		}
+	}
+	return &Error{Op: k.op.name, Message: message, cause: err, secrets: func() []string { return values }}
 }

@@ -360,6 +360,9 @@ func (p *process) roundTrip(r *http.Request) (*http.Response, error) {
 	p.step()
 	if p.chance(p.trouble) {
 		p.count("lost")
+		if p.chance(p.trouble) {
+			return answers(503, `{}`)(r) // by a gateway
+		}
 		return loses(r)
 	}
 	return resp, err

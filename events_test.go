@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -113,14 +112,6 @@ func sentAs(w *wire) []string {
 		list = append(list, r.method+" "+r.target)
 	}
 	return list
-}
-
-// bubble runs a test in which waiting takes no time.
-func bubble(test func(*testing.T)) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, test)
-	}
 }
 
 func values(secrets []receive.StoredSecret) []string {
@@ -449,9 +440,13 @@ func TestOutcomeOfASubscriptionUnknown(t *testing.T) {
 		"created, answer lost":       {script: inTurn(emptyList(), loses)},
 		"created, without a secret":  {script: inTurn(emptyList(), answers(200, `{"data":{"id":"x"}}`))},
 		"created, gateway":           {script: inTurn(emptyList(), answers(504, ``))},
+		"created, unavailable":       {script: inTurn(emptyList(), answers(503, ``))},
 		"created, not saved":         {store: storeThatFailsAt(2), script: inTurn(emptyList(), created), also: errNoStore},
 		"created, takes too long":    {script: inTurn(emptyList(), hangs), opts: []nylas.RequestOption{nylas.WithTimeout(time.Hour)}, took: 30 * time.Second, also: context.DeadlineExceeded},
 		"rotated, answer lost":       {store: recordedStore, script: inTurn(loses, answers(401, ``)), rotate: true, also: nylas.ErrUnauthorized},
+		"rotated, gateways":          {store: recordedStore, script: inTurn(answers(503, ``), answers(502, ``), answers(503, ``), answers(503, ``)), rotate: true},
+		"rotated, 503 and refused":   {store: recordedStore, script: inTurn(answers(503, ``), answers(429, ``), answers(401, ``)), rotate: true, also: nylas.ErrUnauthorized},
+		"rotated, 503 at once":       {store: recordedStore, script: inTurn(answers(503, ``)), opts: []nylas.RequestOption{nylas.WithoutRetry()}, rotate: true},
 		"rotated, always lost":       {store: recordedStore, script: inTurn(loses, loses, loses, loses), rotate: true},
 		"rotated, not saved":         {store: recordedStoreThatFailsAt(2), script: inTurn(rotated), rotate: true, also: errNoStore},
 		"rotated, takes too long":    {store: recordedStore, script: inTurn(hangs), opts: []nylas.RequestOption{nylas.WithTimeout(time.Hour)}, rotate: true, took: 30 * time.Second, also: context.DeadlineExceeded},
@@ -578,7 +573,7 @@ func TestSubscribeEndsWithItsContext(t *testing.T) {
 			store.swap = func(int) error { return receive.ErrChanged }
 			w := newWireAlways(listed(``))
 			require.ErrorIs(t, subscribeOrRotate(ctx, w.client(t), store, rotate), context.DeadlineExceeded)
-			assert.LessOrEqual(t, len(w.requests()), 21, "one every half second")
+			assert.LessOrEqual(t, len(w.requests()), 40, "with a pause between them")
 		}
 	}))
 }
@@ -613,6 +608,73 @@ func TestStoreThatFails(t *testing.T) {
 	_, err := w.client(t).Subscribe(t.Context(), asRecorded(store))
 	require.ErrorIs(t, err, errNoStore, "whether it exists to the store cannot be told")
 	require.NotErrorIs(t, err, nylas.ErrWebhookExists)
+}
+
+// TestStoreThatTells has a store whose errors show what it was given.
+func TestStoreThatTells(t *testing.T) {
+	t.Parallel()
+	told := errors.New("cannot connect to admin@db.example: " + storedSecret + " " + rotatedSecret(t))
+	for name, tt := range map[string]struct {
+		failing int // the Swap that fails; 0 is Load
+		script  []httpmock.Responder
+		known   string
+	}{
+		"load":              {0, nil, storedSecret},
+		"lease":             {1, []httpmock.Responder{listed(``)}, storedSecret},
+		"after a refusal":   {2, []httpmock.Responder{listed(``), answersFile(t, 400, refusedAnswer)}, storedSecret},
+		"the new secret":    {2, []httpmock.Responder{listed(``), answersFile(t, 200, rotatedAnswer)}, rotatedSecret(t)},
+		"beside the former": {2, []httpmock.Responder{listed(``), answersFile(t, 200, rotatedAnswer)}, storedSecret},
+	} {
+		store := storeOf(busyWith(receive.BusyRotate, -1))
+		if tt.failing == 0 {
+			store.loadErr = told
+		}
+		store.swap = func(n int) error {
+			if n == tt.failing {
+				return told
+			}
+			return nil
+		}
+		_, err := newWire(t, tt.script...).client(t).Subscribe(t.Context(), asRecorded(store))
+		require.ErrorIs(t, err, told, name)
+		assert.Contains(t, err.Error(), "cannot connect to [address]", name)
+		assert.NotContains(t, err.Error(), tt.known, name)
+	}
+}
+
+// TestSubscribeWithoutTheSecret: somebody emptied or wrote the store by hand.
+func TestSubscribeWithoutTheSecret(t *testing.T) {
+	t.Parallel()
+	store := storeOf(func(s *receive.SecretState) { s.Secrets = nil })
+	w := newWire(t, listed(``), answersFile(t, 200, rotatedAnswer))
+	_, err := w.client(t).Subscribe(t.Context(), asRecorded(store))
+	require.NoError(t, err)
+	assert.Equal(t, []string{rotatedSecret(t)}, values(store.state.Secrets))
+}
+
+// TestLeaseOfAClockThatIsAhead: no lease lasts longer than a minute by the clock of the
+// one that waits.
+func TestLeaseOfAClockThatIsAhead(t *testing.T) {
+	t.Parallel()
+	for _, rotate := range []bool{false, true} {
+		t.Run(fmt.Sprint(rotate), bubble(func(t *testing.T) {
+			start := time.Now()
+			store := storeOf(busyWith(receive.BusyRotate, 24*time.Hour))
+			go func() { // its owner crashed, and so does the next one
+				<-time.After(30 * time.Second)
+				store.mu.Lock()
+				defer store.mu.Unlock()
+				store.state.Owner = "somebody else"
+			}()
+			script := []httpmock.Responder{listed(``), answersFile(t, 200, rotatedAnswer)}
+			if rotate {
+				script = script[1:]
+			}
+			require.NoError(t, subscribeOrRotate(t.Context(), newWire(t, script...).client(t), store, rotate))
+			assert.InDelta(t, 90*time.Second, time.Since(start), float64(2*time.Second))
+			assert.Equal(t, []string{rotatedSecret(t), storedSecret}, values(store.state.Secrets))
+		}))
+	}
 }
 
 // TestSubscribeAnotherWasFaster: the store changes between two steps of a call.
@@ -660,6 +722,16 @@ func TestSubscribeAnotherWasFaster(t *testing.T) {
 		}, answersFile(t, 200, rotatedAnswer))
 		require.NoError(t, w.client(t).Rotate(t.Context(), store))
 		assert.Len(t, w.requests(), 2, "whose secret is valid now is not known")
+
+		store = storeOf(busyWith(receive.BusyRotate, -1))
+		w = newWire(t, listed(``), func(r *http.Request) (*http.Response, error) {
+			store.state = faster
+			return answersFile(t, 200, rotatedAnswer)(r)
+		}, listed(``), answersFile(t, 200, rotatedAnswer))
+		_, err := w.client(t).Subscribe(t.Context(), asRecorded(store))
+		require.NoError(t, err)
+		assert.Len(t, w.requests(), 4, "nor is it by Subscribe")
+		assert.Equal(t, []string{rotatedSecret(t), storedSecret}, values(store.state.Secrets))
 	}))
 }
 
@@ -733,6 +805,7 @@ func TestSubscribeRefuses(t *testing.T) {
 		"URL is empty":       {Types: trackingTriggers(), Secrets: store},
 		"Types is empty":     {URL: "https://acme.dev", Secrets: store},
 		"Secrets is nil":     {URL: "https://acme.dev", Types: trackingTriggers()},
+		"Secrets is nil: ":   {URL: "https://acme.dev", Types: trackingTriggers(), Secrets: (*receive.FileSecrets)(nil)},
 	} {
 		_, err := client.Subscribe(t.Context(), req)
 		require.ErrorContains(t, err, "nylas: subscribe: "+want)
@@ -749,6 +822,7 @@ func TestSubscribeRefuses(t *testing.T) {
 	resp.StatusCode = 200
 	for want, err := range map[string]error{
 		"the store is nil":                         client.Rotate(t.Context(), nil, nylas.WithResponse(&resp)),
+		"the store is ni":                          client.Rotate(t.Context(), (*receive.FileSecrets)(nil)),
 		"the store has no webhook yet: call Subsc": client.Rotate(t.Context(), store),
 		"WithOverlap: the duration is negative":    client.Rotate(t.Context(), storeOf(), nylas.WithOverlap(-1)),
 		"the store has no webhook yet":             client.Rotate(t.Context(), storeOf(busyWith(receive.BusyCreate, -1))),

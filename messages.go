@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -285,11 +286,35 @@ func (s *MessageService) Send(
 	return answer.message(), nil
 }
 
-// copied returns a pointer to a copy, so that what the caller does later changes
-// nothing.
-func copied[T any](p *T) *T {
-	if p == nil {
-		return nil
+// outgoing is a request that sends or stores mail, which can be tracked.
+type outgoing[T any] interface {
+	*T
+	check(op *operation) error
+	wire() any // the body of the request
+	files() []Attachment
+	recipients() []*[]Participant
+	// track turns off what the client's policy does not allow.
+	track(ctx context.Context, op *operation) ([]TrackingDecision, error)
+}
+
+// submit makes a call that sends or stores mail. The request is checked, the policy is
+// asked, and the rest of the call filled from what the policy leaves of a copy of the
+// request.
+func submit[T any, R outgoing[T]](ctx context.Context, op *operation, req R, call call, answer any) error {
+	if req == nil {
+		return refuse(op, "the request is nil")
 	}
-	return new(*p)
+	if err := req.check(op); err != nil {
+		return err
+	}
+	own := R(new(*req))
+	for _, list := range own.recipients() {
+		*list = slices.Clone(*list) // the policy must not be able to change the caller's
+	}
+	decided, err := own.track(ctx, op)
+	if err != nil {
+		return err
+	}
+	call.body, call.multipart, call.attachments, call.tracking = own.wire(), true, own.files(), decided
+	return op.do(ctx, call, answer)
 }

@@ -35,15 +35,9 @@ func (r *SendMessageRequest) check(op *operation) error {
 	if err := checkSendAt(op, r.SendAt); err != nil {
 		return err
 	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
+	if err := (mail{
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+	}).check(op); err != nil {
 		return err
 	}
 	return r.TrackingOptions.check(op)
@@ -62,15 +56,9 @@ func (r *SendTransactionalRequest) check(op *operation) error {
 	if err := checkSendAt(op, r.SendAt); err != nil {
 		return err
 	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
+	if err := (mail{
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: []Participant{r.From}, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+	}).check(op); err != nil {
 		return err
 	}
 	return r.TrackingOptions.all().check(op)
@@ -81,27 +69,22 @@ func (r *CreateDraftRequest) check(op *operation) error {
 	if len(r.From) > 1 {
 		return refuse(op, "From has more than one participant")
 	}
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"From", r.From}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
-	}
-	if err := checkHeaders(op, r.CustomHeaders); err != nil {
-		return err
-	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
+	if err := (mail{
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+	}).check(op); err != nil {
 		return err
 	}
 	return r.TrackingOptions.check(op)
 }
 
 func (r *UpdateDraftRequest) check(op *operation) error {
-	if err := checkParticipants(op, []participantList{
-		{"To", r.To}, {"CC", r.CC}, {"BCC", r.BCC}, {"ReplyTo", r.ReplyTo},
-	}); err != nil {
-		return err
+	var subject string
+	if r.Subject != nil {
+		subject = *r.Subject
 	}
-	if err := checkMetadata(op, r.Metadata); err != nil {
+	if err := (mail{
+		subject: subject, to: r.To, cc: r.CC, bcc: r.BCC, replyTo: r.ReplyTo, metadata: r.Metadata,
+	}).check(op); err != nil {
 		return err
 	}
 	return r.TrackingOptions.check(op)
@@ -124,22 +107,41 @@ func (o *UpdateTrackingOptions) check(op *operation) error {
 	return merged.check(op)
 }
 
-// participantList is a field of participants, with its name for errors.
-type participantList struct {
-	name         string
-	participants []Participant
+// mail is what all requests of mail have.
+type mail struct {
+	subject                    string
+	to, cc, bcc, from, replyTo []Participant
+	headers                    []Header
+	metadata                   map[string]string
 }
 
-func checkParticipants(op *operation, lists []participantList) error {
-	for _, list := range lists {
+func (m mail) check(op *operation) error {
+	if hasLineBreak(m.subject) {
+		return refuse(op, "Subject has a line break or NUL: give it in one line")
+	}
+	for _, list := range []struct {
+		name         string
+		participants []Participant
+	}{{"To", m.to}, {"CC", m.cc}, {"BCC", m.bcc}, {"From", m.from}, {"ReplyTo", m.replyTo}} {
 		for i, participant := range list.participants {
 			if strings.TrimSpace(participant.Email) == "" {
 				return refuse(op, fmt.Sprintf("%s[%d] has no Email", list.name, i))
 			}
+			if hasLineBreak(participant.Name) || hasLineBreak(participant.Email) {
+				return refuse(op, fmt.Sprintf("%s[%d] has a line break or NUL: give it in one line", list.name, i))
+			}
 		}
 	}
-	return nil
+	if err := checkHeaders(op, m.headers); err != nil {
+		return err
+	}
+	return checkMetadata(op, m.metadata)
 }
+
+// hasLineBreak reports whether a text could end the header that it goes into, or holds NUL,
+// which no header may.
+// https://www.rfc-editor.org/rfc/rfc5322#section-2.2
+func hasLineBreak(text string) bool { return strings.ContainsAny(text, "\r\n\x00") }
 
 func checkSendAt(op *operation, sendAt time.Time) error {
 	if !sendAt.IsZero() && !sendAt.After(time.Now()) {
@@ -180,7 +182,7 @@ func checkHeaders(op *operation, headers []Header) error {
 		switch {
 		case header.Name == "" || strings.ContainsFunc(header.Name, notInHeaderName):
 			return refuse(op, fmt.Sprintf("CustomHeaders[%d] has a Name that is not printable ASCII without space and colon", i))
-		case strings.ContainsAny(header.Value, "\r\n\x00"):
+		case hasLineBreak(header.Value):
 			return refuse(op, fmt.Sprintf("CustomHeaders[%d] has a line break or NUL in its Value: give it in one line", i))
 		case slices.Contains(recipientHeaders, strings.ToLower(header.Name)):
 			return refuse(op, fmt.Sprintf("CustomHeaders[%d] names recipients: use To, CC and BCC", i))

@@ -297,7 +297,7 @@ func (s *DraftService) Update(
 //
 // https://developer.nylas.com/docs/reference/api/drafts/delete-drafts-id/
 func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts ...RequestOption) error {
-	return gone(s.client.begin("delete draft", opts).do(ctx, call{
+	return deletionError(s.client.begin("delete draft", opts).do(ctx, call{
 		method: http.MethodDelete, path: draftPath, lane: laneGrant, ids: []string{grantID, draftID}, limit: mailboxTimeout,
 	}, nil))
 }

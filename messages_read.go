@@ -3,7 +3,6 @@ package nylas
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"net/http"
 	"slices"
@@ -115,14 +114,6 @@ type ListMessagesRequest struct {
 	SharedFolderID string `url:"shared_folder_id,omitempty"`
 }
 
-// The limits of lists.
-const (
-	// https://developer.nylas.com/docs/reference/api/#pagination
-	maxPageSize = 200
-	// https://developer.nylas.com/docs/reference/api/messages/get-messages/
-	maxAnyEmail = 25
-)
-
 // Get returns a message of a mailbox: one that was sent, or one that was received,
 // such as the reply whose id is the message_id of a thread.replied notification.
 // [WithFields], [WithSelect], [WithQueryIMAP] and [WithSharedFrom] change what Get
@@ -198,33 +189,6 @@ func (r *ListMessagesRequest) check(op *operation) error {
 		return err
 	}
 	return checkList(op, r.PageSize, r.AnyEmail)
-}
-
-func checkList(op *operation, pageSize int, anyEmail []string) error {
-	switch {
-	case pageSize < 0 || pageSize > maxPageSize:
-		return refuse(op, fmt.Sprintf("PageSize is not between 1 and %d", maxPageSize))
-	case len(anyEmail) > maxAnyEmail:
-		return refuse(op, fmt.Sprintf("AnyEmail has more than %d addresses", maxAnyEmail))
-	}
-	return nil
-}
-
-// timeFilter is a time of a query, with its name for errors.
-type timeFilter struct {
-	name string
-	time time.Time
-}
-
-// checkTimes refuses times that Nylas, which counts in seconds since 1970, has no
-// number for. The zero time is none.
-func checkTimes(op *operation, filters ...timeFilter) error {
-	for _, filter := range filters {
-		if !filter.time.IsZero() && filter.time.Unix() < 0 {
-			return refuse(op, filter.name+" is before 1970")
-		}
-	}
-	return nil
 }
 
 // AutoSubmitted is the value of a message's Auto-Submitted header. Every value but

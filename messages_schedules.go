@@ -2,7 +2,6 @@ package nylas
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"net/http"
 
@@ -123,16 +122,7 @@ func (s *MessageService) GetSchedule(ctx context.Context, grantID, scheduleID st
 //
 // https://developer.nylas.com/docs/reference/api/messages/delete-a-scheduled-message/
 func (s *MessageService) CancelSchedule(ctx context.Context, grantID, scheduleID string, opts ...RequestOption) error {
-	return gone(s.client.begin("cancel schedule", opts).do(ctx, call{
+	return deletionError(s.client.begin("cancel schedule", opts).do(ctx, call{
 		method: http.MethodDelete, path: schedulePath, lane: laneGrant, ids: []string{grantID, scheduleID}, limit: callTimeout,
 	}, nil))
-}
-
-// gone returns the error of a deletion. Not to find what an earlier attempt may
-// have deleted is success.
-func gone(err error) error {
-	if failed, ok := errors.AsType[*Error](err); ok && failed.Attempts > 1 && errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
 }

@@ -17,8 +17,6 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-func toKim() []nylas.Participant { return []nylas.Participant{{Email: "kim@example.org"}} }
-
 // TestSendOnTheWire compares what is sent with what was recorded.
 func TestSendOnTheWire(t *testing.T) {
 	t.Parallel()
@@ -370,5 +368,49 @@ func TestCustomHeadersThatAreRefused(t *testing.T) {
 				assert.NotContains(t, err.Error(), "sam@")
 			}
 		})
+	}
+}
+
+// A line break in what goes into a header would begin another one.
+func TestLineBreaksAreRefused(t *testing.T) {
+	t.Parallel()
+	fine := []nylas.Participant{{Name: "Kim", Email: "kim@example.org"}}
+	for _, evil := range []string{"a\r\nBcc: sam@example.org", "a\nb", "a\rb", "a\x00"} {
+		name, email := []nylas.Participant{{Name: evil, Email: "kim@example.org"}}, []nylas.Participant{{Email: evil}}
+		for want, req := range map[string]*nylas.SendMessageRequest{
+			"Subject":    {To: fine, Subject: evil},
+			"To[0]":      {To: name},
+			"CC[0]":      {To: fine, CC: email},
+			"BCC[0]":     {To: fine, BCC: name},
+			"From[0]":    {To: fine, From: email},
+			"ReplyTo[0]": {To: fine, ReplyTo: name},
+		} {
+			w := newWire(t)
+			client := w.client(t)
+			_, err := client.Messages.Send(t.Context(), testGrant, req)
+			require.ErrorIs(t, err, nylas.ErrInvalidRequest, want)
+			require.ErrorContains(t, err, want+" has a line break or NUL: give it in one line")
+			assert.NotContains(t, err.Error(), evil)
+
+			_, err = client.Drafts.Create(t.Context(), testGrant, &nylas.CreateDraftRequest{
+				To: req.To, CC: req.CC, BCC: req.BCC, From: req.From, ReplyTo: req.ReplyTo, Subject: req.Subject,
+			})
+			require.ErrorContains(t, err, want+" has a line break")
+			if want != "From[0]" {
+				_, err = client.Drafts.Update(t.Context(), testGrant, "draft-1", &nylas.UpdateDraftRequest{
+					To: req.To, CC: req.CC, BCC: req.BCC, ReplyTo: req.ReplyTo, Subject: &req.Subject,
+				})
+				require.ErrorContains(t, err, want+" has a line break")
+			}
+			from := nylas.Participant{Email: "us@acme.dev"}
+			if len(req.From) > 0 {
+				from = req.From[0]
+			}
+			_, err = client.Transactional.Send(t.Context(), "acme.dev", &nylas.SendTransactionalRequest{
+				From: from, To: req.To, CC: req.CC, BCC: req.BCC, ReplyTo: req.ReplyTo, Subject: req.Subject,
+			})
+			require.ErrorContains(t, err, want+" has a line break")
+			assert.Empty(t, w.requests())
+		}
 	}
 }

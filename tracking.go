@@ -1,9 +1,6 @@
 package nylas
 
 import (
-	"fmt"
-	"unicode/utf8"
-
 	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
@@ -46,14 +43,6 @@ func (o *TrackingOptions) check(op *operation) error {
 	}
 	if err := rules.CheckHostname(o.DomainName); err != nil {
 		return refuse(op, "TrackingOptions.DomainName "+err.Error(), ErrTrackingDomain)
-	}
-	return nil
-}
-
-// checkChars refuses a value with more characters than Nylas takes.
-func checkChars(op *operation, name, value string, limit int, matches ...error) error {
-	if chars := utf8.RuneCountInString(value); chars > limit {
-		return refuse(op, fmt.Sprintf("%s has %d characters, Nylas takes at most %d", name, chars, limit), matches...)
 	}
 	return nil
 }

@@ -3,11 +3,8 @@ package nylas_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"iter"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -24,83 +21,6 @@ const (
 	testTransactional = "<0100019a1b2c3d4e@mail.example.com>"
 )
 
-// failed runs a list and returns its error.
-func failed[T any](list iter.Seq2[T, error]) error {
-	var errs []error
-	for _, err := range list {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if len(errs) > 1 {
-		return fmt.Errorf("the list has %d errors", len(errs))
-	}
-	return errors.Join(errs...)
-}
-
-// historyMethods are the methods of Activity, of Metrics, and IPAddresses.
-func historyMethods() []method {
-	return []method{
-		{
-			"list tracking events", http.MethodGet, "/v3/activity/tracking", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return failed(c.Activity.ListTracking(ctx, nil, opts...))
-			},
-		},
-		{
-			"get tracking event", http.MethodGet, "/v3/activity/tracking/{event_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Activity.GetTracking(ctx, testEvent, opts...)
-				return err
-			},
-		},
-		{
-			"get message tracking", http.MethodGet, "/v3/activity/tracking/messages/{message_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Activity.MessageTracking(ctx, testTransactional, opts...)
-				return err
-			},
-		},
-		{
-			"get tracking summary", http.MethodGet, "/v3/metrics/tracking/summary", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Metrics.TrackingSummary(ctx, nil, opts...)
-				return err
-			},
-		},
-		{
-			"get tracking metrics", http.MethodGet, "/v3/metrics/tracking", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Metrics.Tracking(ctx, nil, opts...)
-				return err
-			},
-		},
-		{
-			"get tracking timeseries", http.MethodGet, "/v3/metrics/tracking/timeseries", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Metrics.TrackingTimeseries(ctx, nil, opts...)
-				return err
-			},
-		},
-		{
-			"list webhook IP addresses", http.MethodGet, "/v3/webhooks/ip-addresses", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Webhooks.IPAddresses(ctx, opts...)
-				return err
-			},
-		},
-	}
-}
-
-// historyPaths are the ids in the paths of historyMethods and channelMethods, for a
-// strings.Replacer.
-func historyPaths() []string {
-	return []string{
-		"{event_id}", testEvent, "{channel_id}", testWebhook,
-		"tracking/messages/{message_id}", "tracking/messages/" + url.PathEscape(testTransactional),
-	}
-}
-
 func clickedEvent() *nylas.TrackingEvent {
 	return &nylas.TrackingEvent{
 		ID: testEvent, EventType: nylas.TrackingLinkClicked, Timestamp: events.At(time.Unix(1792785235, 0)),
@@ -108,17 +28,6 @@ func clickedEvent() *nylas.TrackingEvent {
 		MessageID: "5a8f7b2e-3c1d-4e9f-8a6b-2d4c6e8f0a1b", ThreadID: "9c3e1f7a-6b2d-4a8e-b5c4-1e7d3a9f2b6c",
 		From: "news@mail.example.com", SendingDomain: "mail.example.com", Label: "october-newsletter",
 	}
-}
-
-// collect runs a list that has no error.
-func collect[T any](tb testing.TB, list iter.Seq2[T, error]) []T {
-	tb.Helper()
-	var all []T
-	for element, err := range list {
-		require.NoError(tb, err)
-		all = append(all, element)
-	}
-	return all
 }
 
 func TestListTrackingOnTheWire(t *testing.T) {
@@ -201,7 +110,7 @@ func TestListTrackingPages(t *testing.T) {
 	})
 	t.Run("a cursor that does not move on", func(t *testing.T) {
 		t.Parallel()
-		err := failed(newWire(t, first, first).client(t).Activity.ListTracking(t.Context(), nil))
+		err := onlyError(newWire(t, first, first).client(t).Activity.ListTracking(t.Context(), nil))
 		require.EqualError(t, err, "nylas: list tracking events: 200: OK: the cursor of the next page is that of this page: the list would not end")
 	})
 }
@@ -218,7 +127,7 @@ func TestListsThatRepeatACursor(t *testing.T) {
 				pages++
 				return answers(200, fmt.Sprintf(`{"data":[{"id":"e"}],"next_cursor":"c-%d"}`, min(pages, tt.last)))(r)
 			})
-			err := failed(w.client(t).Activity.ListTracking(t.Context(), nil))
+			err := onlyError(w.client(t).Activity.ListTracking(t.Context(), nil))
 			require.ErrorContains(t, err, "the list would not end")
 			assert.Equal(t, tt.pages, pages)
 		})
@@ -328,7 +237,7 @@ func TestResponseOfACallThatIsRefused(t *testing.T) {
 			return err
 		},
 		func(o nylas.RequestOption) error {
-			return failed(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{PageSize: -1}, o))
+			return onlyError(client.Messages.List(t.Context(), testGrant, &nylas.ListMessagesRequest{PageSize: -1}, o))
 		},
 		func(o nylas.RequestOption) error {
 			_, err := client.Subscribe(t.Context(), nil, o)
@@ -350,7 +259,7 @@ func TestTrackingRefuses(t *testing.T) {
 	w := newWire(t)
 	s := w.client(t).Activity
 	list := func(r nylas.ListTrackingRequest) func(context.Context) error {
-		return func(ctx context.Context) error { return failed(s.ListTracking(ctx, &r)) }
+		return func(ctx context.Context) error { return onlyError(s.ListTracking(ctx, &r)) }
 	}
 	get := func(id string) func(context.Context) error {
 		return func(ctx context.Context) error {

@@ -7,22 +7,21 @@ import (
 )
 
 // StripPixel removes every <img> that loads something from a tracking host of Nylas or
-// from one of hosts. It leaves every other byte as it was. Pass sent mail through it
+// from one of hosts, and every pixel of package nylastest. It leaves every other byte as it was. Pass sent mail through it
 // before you show it, so that your application does not count its own views as opens.
 //
-// Give the hostname of TrackingOptions.DomainName as a host, and any that you used
-// before. A host stands for itself only, on all its ports. Case and one trailing dot
-// make no difference.
+// Pass the hostname of TrackingOptions.DomainName in hosts, and any that you used
+// before. A host matches on all its ports. It does not match its subdomains. Case and one
+// trailing dot make no difference.
 //
-// An image loads its src or one of the candidates of its srcset; one candidate of such a
-// host is enough. An <image> is an <img>, as HTML parsers read it. StripPixel leaves
-// alone what else can load something, such as styles: Nylas puts no pixel there. It reads
-// the body as a mail client does that runs no scripts: what noscript elements hold counts,
-// and what comments hold does not.
+// StripPixel looks at src and srcset of each <img> and <image>; one URL on a tracking
+// host is enough. It ignores everything else that can load an image, such as styles,
+// because Nylas puts no pixel there. It reads the body like a mail client without
+// scripts: images in noscript elements count, images in comments do not.
 //
-// Nothing can restore links: a tracked link does not contain its target, which only Nylas
-// knows. Keep the body as it was before sending if you want to show the links too. A click
-// on a tracked link counts, whoever makes it.
+// StripPixel does not restore links, because only Nylas knows the target of a tracked
+// link. To show the links too, keep the body from before the send. A click on a tracked
+// link counts, whoever makes it.
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 func StripPixel(html string, hosts ...string) string {
@@ -39,7 +38,8 @@ func StripPixel(html string, hosts ...string) string {
 	)
 	scan.ReadNoscript()
 	for scan.Next() {
-		if !markup.LoadsFrom(scan, func(host string) bool { return markup.IsNylasTrackingHost(host) || slices.Contains(own, host) }) {
+		if !markup.IsEmulatorPixel(scan) &&
+			!markup.LoadsFrom(scan, func(host string) bool { return markup.IsNylasTrackingHost(host) || slices.Contains(own, host) }) {
 			continue
 		}
 		out = append(out, body[copied:base+scan.Start()]...)

@@ -3,7 +3,9 @@ package nylas
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -53,6 +55,25 @@ type Webhook struct {
 	CreatedAt       events.Timestamp `json:"created_at,omitzero"`
 	UpdatedAt       events.Timestamp `json:"updated_at,omitzero"`
 }
+
+// shownWebhook is a Webhook that prints its fields.
+type shownWebhook Webhook
+
+// withoutSecret returns what may be shown of the webhook.
+func (w Webhook) withoutSecret() shownWebhook {
+	if w.WebhookSecret != "" {
+		w.WebhookSecret = "[secret]"
+	}
+	return shownWebhook(w)
+}
+
+// Format writes the webhook without its secret, whatever the verb.
+func (w Webhook) Format(f fmt.State, verb rune) {
+	fmt.Fprintf(f, fmt.FormatString(f, verb), w.withoutSecret())
+}
+
+// LogValue is the webhook without its secret.
+func (w Webhook) LogValue() slog.Value { return slog.AnyValue(w.withoutSecret()) }
 
 // CreateWebhookRequest is a webhook to create. TriggerTypes and WebhookURL are required.
 type CreateWebhookRequest struct {
@@ -115,7 +136,7 @@ func (s *WebhookService) Create(ctx context.Context, req *CreateWebhookRequest, 
 	var answer secretAnswer
 	err := op.do(ctx, call{
 		method: http.MethodPost, path: "/v3/webhooks",
-		body: req, limit: callTimeout, repeat: repeatUnsent,
+		body: req, limit: callTimeout, repeat: repeatUnsent, noProvider: true,
 	}, &answer)
 	if err != nil {
 		return nil, err
@@ -182,7 +203,7 @@ func (s *WebhookService) Delete(ctx context.Context, webhookID string, opts ...R
 		method: http.MethodDelete, path: "/v3/webhooks/{webhook_id}", ids: []string{webhookID},
 		limit: callTimeout,
 	}, nil)
-	return gone(err)
+	return deletionError(err)
 }
 
 // RotateSecret replaces the secret of a webhook and returns the webhook with the new
@@ -197,7 +218,7 @@ func (s *WebhookService) RotateSecret(ctx context.Context, webhookID string, opt
 	var answer secretAnswer
 	err := s.client.begin("rotate webhook secret", opts).do(ctx, call{
 		method: http.MethodPost, path: "/v3/webhooks/rotate-secret/{webhook_id}",
-		ids: []string{webhookID}, limit: callTimeout, repeat: repeatTold,
+		ids: []string{webhookID}, limit: callTimeout, repeat: repeatTold, noProvider: true,
 	}, &answer)
 	if err != nil {
 		return nil, err
@@ -277,30 +298,6 @@ func (s *WebhookService) IPAddresses(ctx context.Context, opts ...RequestOption)
 		return nil, err
 	}
 	return &answer.Data, nil
-}
-
-// update returns how the request differs from a webhook.
-func (r *SubscribeRequest) update(webhook *Webhook) (update *UpdateWebhookRequest, needed bool) {
-	update = &UpdateWebhookRequest{}
-	if !sameSet(webhook.TriggerTypes, r.Types) {
-		update.TriggerTypes, needed = r.Types, true
-	}
-	if !sameURL(webhook.WebhookURL, r.URL) {
-		update.WebhookURL, needed = r.URL, true
-	}
-	if r.Description != "" && webhook.Description != r.Description {
-		update.Description, needed = r.Description, true
-	}
-	if emails := r.NotificationEmailAddresses; len(emails) > 0 && !sameSet(webhook.NotificationEmailAddresses, emails) {
-		update.NotificationEmailAddresses, needed = emails, true
-	}
-	if want := r.CompressedDelivery; want != nil && (webhook.CompressedDelivery == nil || *webhook.CompressedDelivery != *want) {
-		update.CompressedDelivery, needed = want, true
-	}
-	if webhook.Status == WebhookFailed {
-		update.Status, needed = WebhookActive, true
-	}
-	return update, needed
 }
 
 func sameSet[S ~string](a, b []S) bool {

@@ -357,7 +357,7 @@ func (c *channels[C]) update(ctx context.Context, op *operation, id string, req 
 }
 
 func (c *channels[C]) delete(ctx context.Context, id string, opts []RequestOption) error {
-	return gone(c.begin("delete", opts).do(ctx, call{
+	return deletionError(c.begin("delete", opts).do(ctx, call{
 		method: http.MethodDelete, path: c.path + "/{channel_id}", ids: []string{id}, limit: callTimeout,
 	}, nil))
 }

@@ -1,10 +1,15 @@
 package nylas_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
+	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -371,4 +376,28 @@ func TestSecretsMustBeThere(t *testing.T) {
 		assertSentinels(t, err, nylas.ErrOutcomeUnknown) // Nylas may sign with a secret that nobody knows
 		assert.ErrorContains(t, err, "does not name what was made")
 	}
+}
+
+// A webhook that is printed or logged shows no secret.
+func TestWebhookHidesItsSecret(t *testing.T) {
+	t.Parallel()
+	const marker = "SECRET-MARKER"
+	webhook := nylas.Webhook{ID: "w-1", WebhookURL: "https://acme.dev/hooks", WebhookSecret: marker}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, value := range []any{webhook, &webhook, []nylas.Webhook{webhook}, struct{ W nylas.Webhook }{webhook}} {
+			text := fmt.Sprintf(verb, value)
+			assert.NotContains(t, text, marker, verb)
+			assert.NotContains(t, strings.ToLower(text), fmt.Sprintf("%x", marker), verb)
+		}
+	}
+	assert.Contains(t, fmt.Sprintf("%+v", webhook), "https://acme.dev/hooks")
+	var logged bytes.Buffer
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("made", slog.Any("webhook", webhook))
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("made", slog.Any("webhook", &webhook))
+	assert.NotContains(t, logged.String(), marker)
+	assert.Equal(t, 2, strings.Count(logged.String(), "w-1"))
+
+	encoded, err := json.Marshal(webhook)
+	require.NoError(t, err)
+	assert.Contains(t, string(encoded), marker, "it can be stored")
 }

@@ -15,9 +15,24 @@ import (
 // The limits of what decoding may cost, as multiples of what the JSON library
 // needs to check the same bytes and keep nothing. The benchmarks fail above them.
 const (
-	maxParseScans = 2.9
-	maxPeekScans  = 0.2
+	maxParseScans = 2.2
+	maxPeekScans  = 0.1
 )
+
+// maxParseAllocs is how often decoding may take memory, however many events there are.
+const maxParseAllocs = 30
+
+func TestParseAllocates(t *testing.T) { //nolint:paralleltest // others would be counted
+	body := openedWith(50)
+	allocs := testing.AllocsPerRun(100, func() {
+		if _, err := events.Parse(body); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs > maxParseAllocs {
+		t.Errorf("decoding takes memory %v times, the limit is %d", allocs, maxParseAllocs)
+	}
+}
 
 func BenchmarkParse(b *testing.B) {
 	b.Run("opened-50", func(b *testing.B) {

@@ -17,21 +17,27 @@
 //	}
 //
 // The package has a struct for opens, clicks and replies, for bounces, for the
-// outcome of scheduled sends, and for the delivery of transactional and agent-account
-// mail. The data of any other trigger is an [*Unknown], never an error.
+// outcome of scheduled sends, for the delivery of transactional and agent-account
+// mail, for the life of a grant, and for alerts of deliverability. The data of any other trigger is an [*Unknown], never an error.
 //
 // # What the decoder forgives
 //
-// The pages of Nylas disagree about the shape of a notification. Where they do, the
-// decoder is lenient:
+// The pages of Nylas disagree about the shape of a notification, and other programs
+// send more shapes still. The decoder reads what is plainly meant:
 //
-//   - ids, indexes, counts and times may be numbers or numeric strings
-//   - arrays and objects may be null
-//   - fields may be missing, and unknown fields are skipped
-//   - invalid UTF-8 in a string becomes U+FFFD
+//   - a number in a string, and a string given as a number
+//   - a time in milliseconds, or in RFC 3339
+//   - "true" and "false" as booleans
+//   - an array of one element for the element, and an element for an array of one
+//   - an address in place of a person, and a person in place of an address
+//   - fields that stand in data or data.object_data instead of data.object
+//   - null, missing and unknown fields, and invalid UTF-8, which becomes U+FFFD
 //
-// A field of any other type is an error that names the field, because half an event
-// would look like a whole one.
+// A member that it cannot read costs that member only: it is left at its zero value, and
+// [Notification.Odd] names it.
+//
+// An open, click or reply that does not say which message it is about is an error: it
+// would be an event of nothing.
 //
 // The decoder is strictest about the id and the type of a notification, because
 // duplicates are recognised by the id. Both must be non-empty printable strings of

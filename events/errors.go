@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -16,10 +14,10 @@ var (
 	// ErrNotJSON means that the input is not exactly one JSON value.
 	ErrNotJSON = errors.New("events: not JSON")
 	// ErrEnvelope means that the input is JSON but not a notification. It is not an
-	// object, its id or type is unusable or given twice, a known trigger has no data,
-	// or its time or delivery attempt cannot be read as a number.
+	// object, its id or type is unusable or given twice, or a known trigger has no data.
 	ErrEnvelope = errors.New("events: bad envelope")
-	// ErrData means that a field in the data of a known trigger has the wrong type.
+	// ErrData means that the data of a known trigger is not an object, or that an open,
+	// click or reply does not say which message it is about.
 	ErrData = errors.New("events: bad data")
 )
 
@@ -28,16 +26,13 @@ type ruleError string
 
 func (e ruleError) Error() string { return string(e) }
 
-const (
-	errNotObject     ruleError = "want an object"
-	errDataNotObject ruleError = "data: want an object"
-)
+const errNotObject ruleError = "want an object"
 
 // describe turns an error of the JSON library into one that says what is wrong
-// and where, and that holds nothing of the notification. What is not told apart
-// by the library counts as kind.
-func describe(err, kind error) error {
-	if errors.Is(err, ErrNotJSON) || errors.Is(err, ErrEnvelope) || errors.Is(err, ErrData) {
+// and where, and that holds nothing of the notification. What the library does not
+// tell apart breaks a rule of the envelope.
+func describe(err error) error {
+	if errors.Is(err, ErrNotJSON) {
 		return err
 	}
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
@@ -49,14 +44,5 @@ func describe(err, kind error) error {
 	if err == io.EOF { //nolint:errorlint // the decoder promises io.EOF itself
 		return fmt.Errorf("%w: empty", ErrNotJSON)
 	}
-	if semantic, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
-		reason := "a JSON " + semantic.JSONKind.String() + " does not fit"
-		if semantic.Err != nil {
-			reason = semantic.Err.Error()
-		}
-		// The path has only names that a struct knows, none that a stranger chose.
-		path := strings.ReplaceAll(strings.TrimPrefix(string(semantic.JSONPointer), "/"), "/", ".")
-		return fmt.Errorf("%w: %s: %s", kind, path, reason)
-	}
-	return fmt.Errorf("%w: %w", kind, err)
+	return fmt.Errorf("%w: %w", ErrEnvelope, err)
 }

@@ -72,6 +72,8 @@ func (w *tagWriter) value(tb testing.TB, typ reflect.Type) any {
 		return w.last
 	case reflect.Bool:
 		return true
+	case reflect.Float64:
+		return float64(w.last) + 0.25
 	case reflect.Pointer:
 		return w.value(tb, typ.Elem())
 	case reflect.Slice: // two, because an element may be read with the help of the last

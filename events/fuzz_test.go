@@ -33,6 +33,9 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(odd)) {
+		f.Add([]byte(odd[name].body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
 		n, err := events.Parse(body)

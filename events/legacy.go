@@ -1,5 +1,7 @@
 package events
 
+import "cmp"
+
 // LegacyMessageOpened is the data of a message.opened.legacy notification: a
 // message that was sent through API v2 was opened. It has the shape of API v2.
 //
@@ -47,6 +49,14 @@ type ObjectData[M any] struct {
 	NamespaceID string `json:"namespace_id,omitzero"`
 	Object      string `json:"object,omitzero"` // "metadata", or "message" for a reply
 	Metadata    M      `json:"metadata"`
+	// Attributes is normally zero. In a reply it may have the thread that Metadata lacks.
+	Attributes LegacyAttributes `json:"attributes,omitzero"`
+}
+
+// LegacyAttributes describes a message, in an [ObjectData].
+type LegacyAttributes struct {
+	ThreadID     string    `json:"thread_id,omitzero"`
+	ReceivedDate Timestamp `json:"received_date,omitzero"`
 }
 
 // LegacyOpenedMetadata holds the opens of one message, in a [LegacyMessageOpened].
@@ -123,28 +133,50 @@ func (m *LegacyLinkClickedMetadata) Link(click LegacyClick) (LinkData, bool) {
 	return linkAt(m.LinkData, m.Recents, click, func(c LegacyClick) int64 { return int64(c.LinkIndex) })
 }
 
-func (d *LegacyMessageOpened) tracked() []Tracked {
-	return trackDeltas(d.Deltas, func(m *LegacyOpenedMetadata) []Tracked {
-		return track(m.MessageID, "", m.Payload)
-	})
+// Label returns the label of the first delta that has one. API v2 called it payload.
+func (d *LegacyMessageOpened) Label() string { return label(d) }
+
+// Label returns the label of the first delta that has one. API v2 called it payload.
+func (d *LegacyMessageLinkClicked) Label() string { return label(d) }
+
+// Label returns the label of the first delta that has one. API v2 called it payload.
+func (d *LegacyThreadReplied) Label() string { return label(d) }
+
+func label(d Data) string {
+	for _, message := range d.tracked() {
+		if message.Label != "" {
+			return message.Label
+		}
+	}
+	return ""
 }
 
-func (d *LegacyMessageLinkClicked) tracked() []Tracked {
-	return trackDeltas(d.Deltas, func(m *LegacyLinkClickedMetadata) []Tracked {
-		return track(m.MessageID, "", m.Payload)
-	})
-}
+func (d *LegacyMessageOpened) tracked() []Tracked      { return trackDeltas(d.Deltas) }
+func (d *LegacyMessageLinkClicked) tracked() []Tracked { return trackDeltas(d.Deltas) }
+func (d *LegacyThreadReplied) tracked() []Tracked      { return trackDeltas(d.Deltas) }
 
-func (d *LegacyThreadReplied) tracked() []Tracked {
-	return trackDeltas(d.Deltas, func(m *LegacyRepliedMetadata) []Tracked {
-		return track(m.ReplyToMessageID, m.ThreadID, m.Payload)
-	})
-}
-
-func trackDeltas[M any](deltas []Delta[M], one func(*M) []Tracked) []Tracked {
+func trackDeltas[M any](deltas []Delta[M]) []Tracked {
 	var all []Tracked
 	for i := range deltas {
-		all = append(all, one(&deltas[i].ObjectData.Metadata)...)
+		all = append(all, deltas[i].tracked()...)
 	}
 	return all
+}
+
+func (d *Delta[M]) tracked() []Tracked {
+	switch m := any(&d.ObjectData.Metadata).(type) {
+	case *LegacyOpenedMetadata:
+		return track(m.MessageID, "", m.Payload)
+	case *LegacyLinkClickedMetadata:
+		return track(m.MessageID, "", m.Payload)
+	case *LegacyRepliedMetadata:
+		return track(m.ReplyToMessageID, cmp.Or(m.ThreadID, d.ObjectData.Attributes.ThreadID), m.Payload)
+	}
+	return nil
+}
+
+// identified reports whether the delta says which message it is about.
+func (d *Delta[M]) identified() bool {
+	tracked := d.tracked()
+	return len(tracked) == 1 && (tracked[0].MessageID != "" || tracked[0].ThreadID != "")
 }

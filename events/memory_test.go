@@ -22,7 +22,7 @@ func TestParseRawIsTheInput(t *testing.T) {
 func TestParseUnknownDataIsAPartOfTheInput(t *testing.T) {
 	t.Parallel()
 	const data = `{"object": {"code": 25013}}`
-	body := []byte(` {"id":"n-1", "type":"grant.expired", "data": ` + data + ` , "time":1}`)
+	body := []byte(` {"id":"n-1", "type":"contact.updated", "data": ` + data + ` , "time":1}`)
 	unknown := dataOf[*events.Unknown](t, body)
 	start := bytes.Index(body, []byte(data))
 	require.Equal(t, data, string(unknown.Data))
@@ -37,11 +37,11 @@ func TestParseUnknownDataIsAPartOfTheInput(t *testing.T) {
 func TestParseLeavesTheInputAlone(t *testing.T) {
 	t.Parallel()
 	bodies := map[string][]byte{
-		"escapes":       object(events.TypeMessageOpened, `{"\u006cabel":"a\u0062\n","recents":[{"user_agent":"\ud800\\"}]}`),
-		"invalid UTF-8": object(events.TypeMessageOpened, `{"label":"a`+"\xff"+`","recents":[{"user_agent":"`+"\xc3"+`"}]}`),
-		"unknown":       object(events.TypeGrantExpired, `{"\u0061":"\ud800`+"\xff"+`"}`),
+		"escapes":       object(events.TypeMessageOpened, `{"message_id":"m-1","\u006cabel":"a\u0062\n","recents":[{"user_agent":"\ud800\\"}]}`),
+		"invalid UTF-8": object(events.TypeMessageOpened, `{"message_id":"m-1","label":"a`+"\xff"+`","recents":[{"user_agent":"`+"\xc3"+`"}]}`),
+		"unknown":       object(events.TypeContactUpdated, `{"\u0061":"\ud800`+"\xff"+`"}`),
 		"outcome":       object(events.TypeMessageSendFailed, `{"\u0069d":"\ud800`+"\xff"+`"}`),
-		"broken":        []byte(`{"id":"n-1","type":"grant.expired",`),
+		"broken":        []byte(`{"id":"n-1","type":"contact.updated",`),
 	}
 	for _, name := range notificationFixtures(t) {
 		bodies[name] = fixture(t, name)

@@ -32,8 +32,14 @@ type Notification struct {
 	// Legacy forms, *MessageSendSuccess, *MessageSendFailed,
 	// *MessageBounceDetected, *MessageTransactionalBounced, ...Complaint,
 	// ...Delivered, ...Rejected, *MessageBounced, *MessageComplaint,
-	// *MessageDelivered, *MessageRejected, or *Unknown. Parse never leaves it nil.
+	// *MessageDelivered, *MessageRejected, *GrantCreated, ...Updated, ...Deleted,
+	// ...Expired, *AlertTriggered, or *Unknown. Parse never leaves it nil.
 	Data Data
+	// Odd names the members that could not be read, such as
+	// "data.object.recents.0.timestamp". They are left at their zero values; Raw has
+	// them as they came. An event or a legacy delta that could not be read is left out.
+	// Odd has at most [MaxOdd] paths. MarshalJSON ignores it.
+	Odd []string
 	// Raw is the input of Parse itself, not a copy. MarshalJSON ignores it.
 	Raw json.RawMessage
 }
@@ -62,8 +68,8 @@ type Tracked struct {
 	Label     string // as given in tracking_options; API v2 called it payload
 }
 
-// Tracked returns the sent messages that the notification is about, or nil for
-// [*Unknown] data. It takes care of three traps in the JSON:
+// Tracked returns the sent messages that the notification is about, or nil if it is
+// about none or its data is [*Unknown]. It takes care of three traps in the JSON:
 //   - A reply has a message id of its own beside that of the tracked message.
 //   - A legacy notification may be about several messages.
 //   - A legacy notification calls the label payload.
@@ -120,6 +126,16 @@ func newData(base Type) Data {
 		return new(MessageDelivered)
 	case TypeMessageRejected:
 		return new(MessageRejected)
+	case TypeGrantCreated:
+		return new(GrantCreated)
+	case TypeGrantUpdated:
+		return new(GrantUpdated)
+	case TypeGrantDeleted:
+		return new(GrantDeleted)
+	case TypeGrantExpired:
+		return new(GrantExpired)
+	case TypeAlertTriggered:
+		return new(AlertTriggered)
 	default:
 		return nil
 	}

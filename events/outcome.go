@@ -62,6 +62,8 @@ type SendError struct {
 	ProviderError json.RawMessage `json:"provider_error,omitzero"`
 }
 
+func (e *SendError) setText(message string) { e.Message = message }
+
 // SentMessage is the message of a [MessageSendSuccess] or [MessageSendFailed]. Nylas
 // normally leaves out its body.
 type SentMessage struct {
@@ -87,6 +89,8 @@ type Participant struct {
 	Name  string `json:"name,omitzero"`
 	Email string `json:"email"`
 }
+
+func (p *Participant) setText(email string) { p.Email = email }
 
 // SentAttachment is an attachment of a [SentMessage].
 type SentAttachment struct {
@@ -179,6 +183,8 @@ type BouncedRecipient struct {
 	Email          string `json:"email"`
 	DiagnosticCode string `json:"diagnostic_code,omitzero"` // such as "smtp; 550 user unknown"
 }
+
+func (r *BouncedRecipient) setText(email string) { r.Email = email }
 
 // Complaint describes a complaint, in a [ComplaintOutcome].
 type Complaint struct {

@@ -152,28 +152,28 @@ func TestMarshalByHand(t *testing.T) {
 		want         string
 	}{
 		"nothing but what must be there": {
-			events.Notification{Type: events.TypeMessageOpened, ID: "n-1", Data: &events.MessageOpened{}},
-			`{"specversion":"","type":"message.opened","source":"","id":"n-1","time":null,"data":{"object":{"message_id":""}}}`,
+			events.Notification{Type: events.TypeMessageOpened, ID: "n-1", Data: &events.MessageOpened{MessageID: "m-1"}},
+			`{"specversion":"","type":"message.opened","source":"","id":"n-1","time":null,"data":{"object":{"message_id":"m-1"}}}`,
 		},
 		"no data": {
-			events.Notification{Type: "grant.deleted", ID: "n-1", ApplicationID: "app-1", GrantID: "g-1"},
-			`{"specversion":"","type":"grant.deleted","source":"","id":"n-1","time":null,"data":{"application_id":"app-1","grant_id":"g-1"}}`,
+			events.Notification{Type: "contact.deleted", ID: "n-1", ApplicationID: "app-1", GrantID: "g-1"},
+			`{"specversion":"","type":"contact.deleted","source":"","id":"n-1","time":null,"data":{"application_id":"app-1","grant_id":"g-1"}}`,
 		},
 		"unknown without data": {
-			events.Notification{Type: "grant.deleted", ID: "n-1", Data: &events.Unknown{}},
-			`{"specversion":"","type":"grant.deleted","source":"","id":"n-1","time":null}`,
+			events.Notification{Type: "contact.deleted", ID: "n-1", Data: &events.Unknown{}},
+			`{"specversion":"","type":"contact.deleted","source":"","id":"n-1","time":null}`,
 		},
 		"the grants of envelope and data are two": {
-			events.Notification{Type: events.TypeThreadReplied, ID: "n-1", GrantID: "outer", Data: &events.ThreadReplied{GrantID: "inner"}},
+			events.Notification{Type: events.TypeThreadReplied, ID: "n-1", GrantID: "outer", Data: &events.ThreadReplied{GrantID: "inner", RootMessageID: "m-1"}},
 			`{"specversion":"","type":"thread.replied","source":"","id":"n-1","time":null,"data":{"grant_id":"outer",` +
-				`"object":{"grant_id":"inner","message_id":"","root_message_id":""}}}`,
+				`"object":{"grant_id":"inner","message_id":"","root_message_id":"m-1"}}}`,
 		},
 		"link_index is a string, click_id a number": {
 			events.Notification{
 				Type: events.TypeMessageLinkClicked, ID: "n-1", Time: unix(0),
-				Data: &events.MessageLinkClicked{Recents: []events.Click{{ClickID: 3, LinkIndex: 2, Timestamp: unix(5)}}},
+				Data: &events.MessageLinkClicked{MessageID: "m-1", Recents: []events.Click{{ClickID: 3, LinkIndex: 2, Timestamp: unix(5)}}},
 			},
-			`{"specversion":"","type":"message.link_clicked","source":"","id":"n-1","time":0,"data":{"object":{"message_id":"",` +
+			`{"specversion":"","type":"message.link_clicked","source":"","id":"n-1","time":0,"data":{"object":{"message_id":"m-1",` +
 				`"recents":[{"click_id":3,"ip":"","link_index":"2","timestamp":5,"user_agent":""}]}}}`,
 		},
 		"legacy link_index is a number": {
@@ -181,12 +181,12 @@ func TestMarshalByHand(t *testing.T) {
 				Type: events.TypeLegacyMessageLinkClicked, ID: "n-1",
 				Data: &events.LegacyMessageLinkClicked{Deltas: []events.Delta[events.LegacyLinkClickedMetadata]{{
 					ObjectData: events.ObjectData[events.LegacyLinkClickedMetadata]{
-						Metadata: events.LegacyLinkClickedMetadata{Recents: []events.LegacyClick{{ID: 3, LinkIndex: 2}}},
+						Metadata: events.LegacyLinkClickedMetadata{MessageID: "m-1", Recents: []events.LegacyClick{{ID: 3, LinkIndex: 2}}},
 					},
 				}}},
 			},
 			`{"specversion":"","type":"message.link_clicked.legacy","source":"","id":"n-1","time":null,"data":{"object":{"deltas":[{` +
-				`"object_data":{"metadata":{"message_id":"","recents":[{"id":3,"ip":"","link_index":2,"timestamp":null,"user_agent":""}]}}}]}}}`,
+				`"object_data":{"metadata":{"message_id":"m-1","recents":[{"id":3,"ip":"","link_index":2,"timestamp":null,"user_agent":""}]}}}]}}}`,
 		},
 		"send_failed without a message": {
 			events.Notification{Type: events.TypeMessageSendFailed, ID: "n-1", Data: &events.MessageSendFailed{Reason: "r"}},
@@ -223,7 +223,7 @@ func TestMarshalRawValues(t *testing.T) {
 	t.Parallel()
 	const odd, written = `{"a":1,"a":2,"b":"` + "\xff" + `"}`, `{"a":1,"a":2,"b":"` + "\uFFFD" + `"}`
 
-	body, err := json.Marshal(parse(t, envelope("grant.deleted", odd)))
+	body, err := json.Marshal(parse(t, envelope("contact.deleted", odd)))
 	require.NoError(t, err)
 	assert.Contains(t, string(body), written)
 
@@ -231,7 +231,7 @@ func TestMarshalRawValues(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(body), written)
 
-	_, err = json.Marshal(events.Notification{Type: "grant.deleted", ID: "n-1", Data: &events.Unknown{Data: json.RawMessage("{")}})
+	_, err = json.Marshal(events.Notification{Type: "contact.deleted", ID: "n-1", Data: &events.Unknown{Data: json.RawMessage("{")}})
 	require.Error(t, err)
 }
 
@@ -262,7 +262,7 @@ func TestUnmarshalIsParse(t *testing.T) {
 
 func TestUnmarshalCopiesUnknownData(t *testing.T) {
 	t.Parallel()
-	body := envelope("grant.deleted", `{"object":{"code":25013}}`)
+	body := envelope("contact.deleted", `{"object":{"code":25013}}`)
 	var n events.Notification
 	require.NoError(t, json.Unmarshal(body, &n))
 	clear(body)

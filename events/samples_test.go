@@ -49,6 +49,9 @@ func samples() []sample {
 		}},
 		ScheduleID: "s-1", SendAt: unix(1700000005), UseDraft: true,
 	}
+	grant := events.GrantChange{
+		Code: 25013, GrantID: "g-1", IntegrationID: "in-1", Provider: "google", LoginID: "login-1", ReauthenticationFlag: new(true),
+	}
 	links := []events.LinkData{{Count: 3, URL: "https://acme.dev/demo?a=1&b=2"}, {Count: 1, URL: "mailto:a@acme.dev"}}
 	ofMessage := []events.Tracked{{MessageID: "m-1"}}
 
@@ -59,7 +62,7 @@ func samples() []sample {
 				Object: "message", GrantID: "g-1", MessageData: events.MessageData{Count: 7, Timestamp: unix(1700000006)},
 				MessageID: "m-1", Label: "spring <2> & \"more\"",
 				Recents:     []events.Open{{OpenedID: 1, IP: "203.0.113.7", Timestamp: unix(1700000007), UserAgent: "Mozilla/5.0 \\ \t é 你"}},
-				SenderAppID: "26302083", Timestamp: unix(1700000008),
+				SenderAppID: "26302083", Timestamp: unix(1700000008), RecipientEmail: "b@example.org",
 			},
 			[]events.Tracked{{MessageID: "m-1", Label: "spring <2> & \"more\""}},
 		},
@@ -68,7 +71,7 @@ func samples() []sample {
 			&events.MessageLinkClicked{
 				Object: "message", GrantID: "g-1", LinkData: links, MessageID: "m-1", Label: "spring",
 				Recents:     []events.Click{{ClickID: 1, IP: "203.0.113.7", LinkIndex: 1, Timestamp: unix(1700000009), UserAgent: "Mozilla/5.0"}},
-				SenderAppID: "26302083", Timestamp: unix(1700000010),
+				SenderAppID: "26302083", Timestamp: unix(1700000010), RecipientEmail: "b@example.org",
 			},
 			[]events.Tracked{{MessageID: "m-1", Label: "spring"}},
 		},
@@ -78,6 +81,7 @@ func samples() []sample {
 				Object: "thread", GrantID: "g-1", MessageID: "reply-1", RootMessageID: "m-1", Label: "spring",
 				ReplyData: events.ReplyData{Count: 2}, ReplyToMessageID: "later-1", FromSelf: new(true),
 				SenderAppID: "26302083", ThreadID: "t-1", Timestamp: unix(1700000011),
+				From: []events.Participant{{Name: "B", Email: "b@example.org"}}, RecipientEmail: "b@example.org",
 			},
 			[]events.Tracked{{MessageID: "m-1", ThreadID: "t-1", Label: "spring"}},
 		},
@@ -152,8 +156,21 @@ func samples() []sample {
 		{events.TypeMessageComplaint, &events.MessageComplaint{ComplaintOutcome: complaint}, ofMessage},
 		{events.TypeMessageDelivered, &events.MessageDelivered{DeliveryOutcome: delivered}, ofMessage},
 		{events.TypeMessageRejected, &events.MessageRejected{RejectionOutcome: rejected}, ofMessage},
+		{events.TypeGrantCreated, &events.GrantCreated{GrantChange: grant}, nil},
+		{events.TypeGrantUpdated, &events.GrantUpdated{GrantChange: grant}, nil},
+		{events.TypeGrantDeleted, &events.GrantDeleted{GrantChange: grant}, nil},
+		{events.TypeGrantExpired, &events.GrantExpired{GrantChange: grant}, nil},
 		{
-			events.TypeGrantExpired,
+			events.TypeAlertTriggered,
+			&events.AlertTriggered{
+				Object: "alert", ID: "a-1", GrantID: "g-1", Status: "firing", NotificationSeq: 2,
+				StartedAt: unix(1700000020), TriggeredAt: unix(1700000021), SendingDomain: "acme.dev",
+				Rule: events.AlertRule{ID: "rule-1", Metric: "bounce_rate", Threshold: 2.25, WindowHours: 24, MinVolume: 100},
+			},
+			nil,
+		},
+		{
+			events.TypeContactUpdated,
 			&events.Unknown{Data: json.RawMessage(`{"application_id":"app-1","grant_id":"g-1","object":{"code":25013}}`)},
 			nil,
 		},
@@ -168,6 +185,7 @@ func deltas[M any](object string, typ events.Type, metadata func(i int) M) []eve
 			Date: unix(1700000017), Object: object, Type: typ,
 			ObjectData: events.ObjectData[M]{
 				AccountID: "v2-a", ID: "v2-w", NamespaceID: "v2-n", Object: object, Metadata: metadata(i),
+				Attributes: events.LegacyAttributes{ThreadID: fmt.Sprint("t-", i), ReceivedDate: unix(1700000019)},
 			},
 		})
 	}
@@ -186,7 +204,7 @@ func (s sample) notification() events.Notification {
 // samples have them all.
 func TestSamplesAreComplete(t *testing.T) {
 	t.Parallel()
-	const dataTypes = 18 // 17 triggers with a type of their own, and Unknown
+	const dataTypes = 23 // 22 triggers with a type of their own, and Unknown
 	seen := map[reflect.Type]bool{}
 	for _, s := range samples() {
 		seen[reflect.TypeOf(s.data)] = true

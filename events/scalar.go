@@ -1,11 +1,11 @@
 package events
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,8 +16,9 @@ import (
 // Timestamp is a point in time, in UTC. Nylas sends it as whole seconds since
 // 1970-01-01 UTC. The zero Timestamp means that Nylas gave no time.
 //
-// Decoding accepts a number or a numeric string and drops a fraction of a second. It
-// reads null and "" as no time.
+// Decoding accepts a number or a numeric string, and drops a fraction of a second. It
+// takes a number from 10^12 on for milliseconds, and accepts RFC 3339. It reads null
+// and "" as no time.
 type Timestamp struct{ time.Time }
 
 // At returns t as a Timestamp, in UTC and without the fraction of a second. For the
@@ -41,21 +42,47 @@ func (t Timestamp) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, t.Unix(), 10), nil
 }
 
-// UnmarshalJSON reads seconds since 1970-01-01 UTC. See [Timestamp] for the forms that
-// it accepts.
+// UnmarshalJSON reads a time. See [Timestamp] for the forms that it accepts.
 func (t *Timestamp) UnmarshalJSON(data []byte) error {
-	switch string(data) {
-	case "null":
+	if string(data) == "null" {
 		return nil
-	case `""`:
+	}
+	return t.set(trimQuotes(data))
+}
+
+// The greatest times that are read as seconds and as milliseconds. As seconds, the
+// first is in the year 33658; as milliseconds, in 2001. Nylas documents seconds.
+const (
+	maxSeconds      = 1_000_000_000_000 - 1
+	maxMilliseconds = 1000*maxSeconds + 999
+)
+
+// set reads a number, or what else stands for a time in a string.
+func (t *Timestamp) set(text string) error {
+	if text == "" {
 		*t = Timestamp{}
 		return nil
 	}
-	seconds, err := parseInt(data, dropFraction)
-	if err != nil {
+	number, err := parseInt(text, dropFraction)
+	if err == nil {
+		return t.setNumber(number)
+	}
+	at, timeErr := time.Parse(time.RFC3339, text)
+	if timeErr != nil {
 		return err
 	}
-	*t = unixTime(seconds)
+	*t = At(at)
+	return nil
+}
+
+func (t *Timestamp) setNumber(number int64) error {
+	switch {
+	case number > maxMilliseconds:
+		return errNotTime
+	case number > maxSeconds:
+		number /= 1000
+	}
+	*t = unixTime(number)
 	return nil
 }
 
@@ -68,7 +95,7 @@ func (i *Int) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	n, err := parseInt(data, refuseFraction)
+	n, err := parseInt(trimQuotes(data), refuseFraction)
 	if err != nil {
 		return err
 	}
@@ -148,7 +175,7 @@ func (m *Metadata) UnmarshalJSON(data []byte) error {
 	}
 	members := loose.Parse(data)
 	if members == nil {
-		return errNotObject
+		return errors.New("want an object")
 	}
 	*m = make(Metadata, len(members))
 	for name, value := range members {
@@ -171,28 +198,34 @@ const (
 var (
 	errNotInteger   = errors.New("want an integer, or a string that holds one")
 	errOutsideInt64 = errors.New("the number does not fit into 64 bits")
+	errNotTime      = errors.New("want seconds or milliseconds since 1970-01-01 UTC")
 )
 
-// parseInt reads the integer in a JSON number or numeric string.
-func parseInt(data []byte, mode fraction) (int64, error) {
-	text := data
-	if len(text) >= 2 && text[0] == '"' {
-		text = text[1 : len(text)-1]
+// trimQuotes returns what stands in a JSON string, and any other value as it is. No
+// number has characters that are escaped.
+func trimQuotes(value []byte) string {
+	if len(value) >= 2 && value[0] == '"' {
+		value = value[1 : len(value)-1]
 	}
+	return string(value)
+}
+
+// parseInt reads an integer.
+func parseInt(text string, mode fraction) (int64, error) {
 	if n, ok := parseDigits(text); ok {
 		return n, nil
 	}
 	if !isJSONNumber(text) {
 		return 0, errNotInteger
 	}
-	n, err := strconv.ParseInt(string(text), 10, 64)
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err == nil {
 		return n, nil
 	}
 	if errors.Is(err, strconv.ErrRange) {
 		return 0, errOutsideInt64
 	}
-	f, err := strconv.ParseFloat(string(text), 64)
+	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return 0, errOutsideInt64
 	}
@@ -208,13 +241,14 @@ func parseInt(data []byte, mode fraction) (int64, error) {
 }
 
 // parseDigits reads what nearly every number of a notification is: a few digits.
-func parseDigits(text []byte) (int64, bool) {
+func parseDigits(text string) (int64, bool) {
 	const maxDigits = 18 // 10^18 - 1 is the longest row of nines in an int64
 	if len(text) == 0 || len(text) > maxDigits {
 		return 0, false
 	}
 	var n int64
-	for _, c := range text {
+	for i := range len(text) {
+		c := text[i]
 		if c < '0' || c > '9' {
 			return 0, false
 		}
@@ -223,7 +257,7 @@ func parseDigits(text []byte) (int64, bool) {
 	return n, true
 }
 
-func isJSONNumber(text []byte) bool {
+func isJSONNumber(text string) bool {
 	value := jsontext.Value(text)
-	return len(text) > 0 && value.Kind() == '0' && value.IsValid() && !bytes.ContainsAny(text, " \t\r\n")
+	return value.Kind() == '0' && value.IsValid() && !strings.ContainsAny(text, " \t\r\n")
 }

@@ -57,7 +57,7 @@ func TestParseSendFailed(t *testing.T) {
 		},
 		"reason and error of other kinds": {
 			`{"grant_id":"g-1","reason":5,"error":"text","object":null}`,
-			events.MessageSendFailed{}, "g-1",
+			events.MessageSendFailed{Reason: "5", Error: &events.SendError{Message: "text"}}, "g-1",
 		},
 		"status_code as a string, provider_error as text": {
 			`{"error":{"status_code":"550","provider_error":"busy"},"object":null}`,

@@ -75,7 +75,6 @@ func TestParseForgives(t *testing.T) {
 
 		"no label":            {events.TypeMessageOpened, `{"message_id":"m-1"}`, &events.MessageOpened{MessageID: "m-1"}},
 		"null label":          {events.TypeMessageOpened, `{"message_id":"m-1","label":null}`, &events.MessageOpened{MessageID: "m-1"}},
-		"null object":         {events.TypeMessageOpened, `null`, &events.MessageOpened{}},
 		"null recents":        {events.TypeMessageOpened, `{"recents":null}`, &events.MessageOpened{}},
 		"no recents":          {events.TypeMessageLinkClicked, `{"message_id":"m-1"}`, &events.MessageLinkClicked{MessageID: "m-1"}},
 		"empty recents":       {events.TypeMessageOpened, `{"recents":[]}`, &events.MessageOpened{Recents: []events.Open{}}},
@@ -84,9 +83,6 @@ func TestParseForgives(t *testing.T) {
 		"null link_data":      {events.TypeMessageLinkClicked, `{"link_data":null}`, &events.MessageLinkClicked{}},
 		"null message_data":   {events.TypeMessageOpened, `{"message_data":null}`, &events.MessageOpened{}},
 		"null reply_data":     {events.TypeThreadReplied, `{"reply_data":null}`, &events.ThreadReplied{}},
-		"null deltas":         {events.TypeLegacyMessageOpened, `{"deltas":null}`, &events.LegacyMessageOpened{}},
-		"null object_data":    {events.TypeLegacyMessageOpened, `{"deltas":[{"object_data":null}]}`, legacyOpenedOnce(events.LegacyOpenedMetadata{})},
-		"null metadata":       {events.TypeLegacyMessageOpened, `{"deltas":[{"object_data":{"metadata":null}}]}`, legacyOpenedOnce(events.LegacyOpenedMetadata{})},
 		"null legacy recents": {events.TypeLegacyMessageOpened, `{"deltas":[{"object_data":{"metadata":{"recents":null}}}]}`, legacyOpenedOnce(events.LegacyOpenedMetadata{})},
 		"null attributes":     {events.TypeLegacyMessageOpened, `{"deltas":[{"object_data":{"attributes":null,"metadata":{"count":1}}}]}`, legacyOpenedOnce(events.LegacyOpenedMetadata{Count: 1})},
 		"null outcome":        {events.TypeMessageDelivered, `{"message":{"to":null,"metadata":null},"delivered":null}`, &events.MessageDelivered{}},
@@ -147,11 +143,43 @@ func TestParseForgives(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := parse(t, object(test.typ, test.object))
-			assert.Equal(t, test.want, n.Data)
+			n := parse(t, object(test.typ, withID(test.object)))
+			assert.Equal(t, haveID(test.want), n.Data)
 			assert.Equal(t, "g-1", n.GrantID)
+			assert.Empty(t, n.Odd)
 		})
 	}
+}
+
+// withID adds the ids that an event cannot be without to a data.object.
+func withID(object string) string {
+	const ids = `{"message_id":"m-1","root_message_id":"m-1","reply_to_message_id":"m-1",`
+	if before, metadata, ok := strings.Cut(object, `"metadata":{`); ok && strings.HasPrefix(object, `{"deltas"`) {
+		return before + `"metadata":` + ids + metadata
+	}
+	return strings.Replace(ids+object[1:], ",}", "}", 1)
+}
+
+// haveID sets in data what withID wrote.
+func haveID(data events.Data) events.Data {
+	switch data := data.(type) {
+	case *events.MessageOpened:
+		data.MessageID = "m-1"
+	case *events.MessageLinkClicked:
+		data.MessageID = "m-1"
+	case *events.ThreadReplied:
+		data.MessageID, data.RootMessageID, data.ReplyToMessageID = "m-1", "m-1", "m-1"
+	case *events.LegacyMessageOpened:
+		data.Deltas[0].ObjectData.Metadata.MessageID = "m-1"
+	case *events.LegacyMessageLinkClicked:
+		data.Deltas[0].ObjectData.Metadata.MessageID = "m-1"
+	case *events.LegacyThreadReplied:
+		data.Deltas[0].ObjectData.Metadata.MessageID = "m-1"
+		data.Deltas[0].ObjectData.Metadata.ReplyToMessageID = "m-1"
+	case *events.MessageBounceDetected:
+		data.MessageID = "m-1"
+	}
+	return data
 }
 
 func openedOnce(open events.Open) *events.MessageOpened {
@@ -213,10 +241,6 @@ func TestParseForgivesInTheEnvelope(t *testing.T) {
 		"unknown fields twice":    {`{"new":1,"id":"n-1","type":"message.opened","new":2,` + data + `}`, base},
 		"names in another case":   {`{"ID":"no","Type":"no","id":"n-1","type":"message.opened","DATA":1,` + data + `}`, base},
 		"application_id a number": {`{"id":"n-1","type":"message.opened","data":{"application_id":5,"grant_id":"g-1","object":{"message_id":"m-1"}}}`, with(func(n *events.Notification) { n.ApplicationID = "5" })},
-		"no object": {
-			`{"id":"n-1","type":"message.opened","data":{"grant_id":"g-1"}}`,
-			with(func(n *events.Notification) { n.Data = &events.MessageOpened{} }),
-		},
 		"id that is only as long as it may be": {
 			`{"id":"` + strings.Repeat("i", events.MaxIDBytes) + `","type":"message.opened",` + data + `}`,
 			with(func(n *events.Notification) { n.ID = strings.Repeat("i", 256) }),
@@ -256,17 +280,17 @@ func TestParseUnknown(t *testing.T) {
 		grant       string
 	}{
 		"an object": {
-			typ: "grant.expired", data: `{"application_id":"app-1","grant_id":"g-1","object":{"code":25013}}`,
+			typ: "calendar.updated", data: `{"application_id":"app-1","grant_id":"g-1","object":{"code":25013}}`,
 			application: "app-1", grant: "g-1",
 		},
-		"the grant in the object":       {typ: "grant.expired", data: `{"object":{"new":[],"grant_id":"g-2"}}`, grant: "g-2"},
-		"the grant in both":             {typ: "grant.expired", data: `{"object":{"grant_id":"g-2"},"grant_id":"g-1"}`, grant: "g-1"},
-		"ids of a wrong kind":           {typ: "grant.expired", data: `{"application_id":5,"grant_id":{},"object":[]}`},
-		"a grant of a wrong kind":       {typ: "grant.expired", data: `{"object":{"grant_id":5}}`},
-		"an array":                      {typ: "grant.expired", data: `[{"grant_id":"no"}]`},
-		"a string":                      {typ: "grant.expired", data: `"text"`},
-		"a number":                      {typ: "grant.expired", data: `-1.5e3`},
-		"null":                          {typ: "grant.expired", data: `null`},
+		"the grant in the object":       {typ: "calendar.updated", data: `{"object":{"new":[],"grant_id":"g-2"}}`, grant: "g-2"},
+		"the grant in both":             {typ: "calendar.updated", data: `{"object":{"grant_id":"g-2"},"grant_id":"g-1"}`, grant: "g-1"},
+		"ids of a wrong kind":           {typ: "calendar.updated", data: `{"application_id":5,"grant_id":{},"object":[]}`, application: "5"},
+		"a grant of a wrong kind":       {typ: "calendar.updated", data: `{"object":{"grant_id":5}}`, grant: "5"},
+		"an array":                      {typ: "calendar.updated", data: `[{"grant_id":"no"}]`},
+		"a string":                      {typ: "calendar.updated", data: `"text"`},
+		"a number":                      {typ: "calendar.updated", data: `-1.5e3`},
+		"null":                          {typ: "calendar.updated", data: `null`},
 		"a trigger of tomorrow":         {typ: "message.teleported", data: `{"grant_id":"g-1"}`, grant: "g-1"},
 		"not even a trigger":            {typ: "?", data: `{}`},
 		"a known trigger's other case":  {typ: "Message.Opened", data: `{"object":5}`},
@@ -274,8 +298,8 @@ func TestParseUnknown(t *testing.T) {
 		"a metadata trigger":            {typ: "message.opened.metadata", data: `{"object":5}`},
 		"legacy of a trigger without":   {typ: "message.send_failed.legacy", data: `{"object":5}`},
 		"a known suffix on an unknown":  {typ: "message.created.truncated", data: `{"grant_id":"g-1"}`, grant: "g-1"},
-		"duplicates and invalid UTF-8":  {typ: "grant.expired", data: `{"a":1,"a":2,"b":"` + "\xff" + `","grant_id":"g-1","grant_id":"g-2"}`, grant: "g-2"},
-		"invalid UTF-8 in the grant id": {typ: "grant.expired", data: `{"grant_id":"g` + "\xff" + `"}`, grant: "g\uFFFD"},
+		"duplicates and invalid UTF-8":  {typ: "calendar.updated", data: `{"a":1,"a":2,"b":"` + "\xff" + `","grant_id":"g-1","grant_id":"g-2"}`, grant: "g-2"},
+		"invalid UTF-8 in the grant id": {typ: "calendar.updated", data: `{"grant_id":"g` + "\xff" + `"}`, grant: "g\uFFFD"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -290,7 +314,7 @@ func TestParseUnknown(t *testing.T) {
 	}
 	t.Run("missing", func(t *testing.T) {
 		t.Parallel()
-		n := parse(t, []byte(`{"id":"n-1","type":"grant.expired"}`))
+		n := parse(t, []byte(`{"id":"n-1","type":"calendar.updated"}`))
 		assert.Equal(t, &events.Unknown{}, n.Data)
 	})
 	for _, typ := range unknownTypes {
@@ -324,19 +348,25 @@ func TestParseGrantID(t *testing.T) {
 	for _, s := range samples() {
 		t.Run(string(s.typ), func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, "outer", parse(t, envelope(s.typ, `{"grant_id":"outer","object":{"grant_id":"inner"}}`)).GrantID)
-			assert.Equal(t, "outer", parse(t, envelope(s.typ, `{"object":{"grant_id":"inner"},"grant_id":"outer"}`)).GrantID)
+			assert.Equal(t, "outer", parse(t, envelope(s.typ, `{"grant_id":"outer","object":`+withIDs(`{"grant_id":"inner"}`)+`}`)).GrantID)
+			assert.Equal(t, "outer", parse(t, envelope(s.typ, `{"object":`+withIDs(`{"grant_id":"inner"}`)+`,"grant_id":"outer"}`)).GrantID)
 			inner := "inner"
 			switch s.data.(type) {
 			case *events.MessageTransactionalBounced, *events.MessageTransactionalComplaint, *events.MessageTransactionalDelivered,
 				*events.MessageTransactionalRejected, *events.MessageBounced, *events.MessageComplaint, *events.MessageDelivered, *events.MessageRejected:
 				inner = "" // the object of a delivery outcome has no grant
 			}
-			assert.Equal(t, inner, parse(t, envelope(s.typ, `{"object":{"grant_id":"inner"}}`)).GrantID)
-			assert.Empty(t, parse(t, envelope(s.typ, `{"object":{}}`)).GrantID)
-			assert.Empty(t, parse(t, envelope(s.typ, `{}`)).GrantID)
+			assert.Equal(t, inner, parse(t, envelope(s.typ, `{"object":`+withIDs(`{"grant_id":"inner"}`)+`}`)).GrantID)
+			assert.Empty(t, parse(t, envelope(s.typ, `{"object":`+withIDs(`{}`)+`}`)).GrantID)
+			assert.Empty(t, parse(t, envelope(s.typ, withIDs(`{}`))).GrantID)
 		})
 	}
+}
+
+// withIDs is withID for the data.object of any trigger.
+func withIDs(object string) string {
+	legacy := `,"deltas":[{"object_data":{"metadata":{"message_id":"m-1","reply_to_message_id":"m-1"}}}]}`
+	return strings.Replace(strings.TrimSuffix(withID(object), "}")+legacy, "{,", "{", 1)
 }
 
 func TestMetadataTakesWhatIsNotAString(t *testing.T) {

@@ -19,6 +19,9 @@ type MessageOpened struct {
 	Recents     []Open    `json:"recents,omitzero"`
 	SenderAppID Text      `json:"sender_app_id,omitzero"`
 	Timestamp   Timestamp `json:"timestamp,omitzero"`
+	// RecipientEmail is in no page of Nylas and normally empty: opens are counted by
+	// message, not by recipient.
+	RecipientEmail Address `json:"recipient_email,omitzero"`
 }
 
 // MessageData counts the opens of one message, in a [MessageOpened].
@@ -54,6 +57,9 @@ type MessageLinkClicked struct {
 	Recents     []Click   `json:"recents,omitzero"`
 	SenderAppID Text      `json:"sender_app_id,omitzero"`
 	Timestamp   Timestamp `json:"timestamp,omitzero"`
+	// RecipientEmail is in no page of Nylas and normally empty: clicks are counted by
+	// message, not by recipient.
+	RecipientEmail Address `json:"recipient_email,omitzero"`
 }
 
 // LinkData is a tracked link, in a [MessageLinkClicked] or its legacy form. Count is
@@ -74,8 +80,10 @@ type Click struct {
 }
 
 // ThreadReplied is the data of a thread.replied notification. Nylas sends one when a
-// tracked message gets a reply. It does not say who replied: read the message with the
-// id MessageID for that.
+// tracked message gets a reply. No page of Nylas has From, so normally it does not say
+// who replied: read the message with the id MessageID for that.
+//
+// It has RootMessageID, ThreadID or both.
 //
 // https://developer.nylas.com/docs/reference/notifications/message-tracking/thread-replied/
 type ThreadReplied struct {
@@ -95,6 +103,10 @@ type ThreadReplied struct {
 	SenderAppID Text      `json:"sender_app_id,omitzero"`
 	ThreadID    string    `json:"thread_id,omitzero"`
 	Timestamp   Timestamp `json:"timestamp,omitzero"`
+	// From is who replied, and RecipientEmail to whom the tracked message was sent.
+	// Both are normally empty.
+	From           []Participant `json:"from,omitzero"`
+	RecipientEmail Address       `json:"recipient_email,omitzero"`
 }
 
 // ReplyData counts the replies in one thread, in a [ThreadReplied].

@@ -44,6 +44,14 @@ const (
 	TypeMessageComplaint Type = "message.complaint" // MessageComplaint
 	TypeMessageDelivered Type = "message.delivered" // MessageDelivered
 	TypeMessageRejected  Type = "message.rejected"  // MessageRejected
+
+	// What became of a grant, and of the deliverability of a sending domain.
+
+	TypeGrantCreated   Type = "grant.created"   // GrantCreated
+	TypeGrantUpdated   Type = "grant.updated"   // GrantUpdated
+	TypeGrantDeleted   Type = "grant.deleted"   // GrantDeleted
+	TypeGrantExpired   Type = "grant.expired"   // GrantExpired
+	TypeAlertTriggered Type = "alert.triggered" // AlertTriggered
 )
 
 // Triggers without typed data: [Notification.Data] is an [*Unknown]. A later
@@ -51,7 +59,6 @@ const (
 //
 // https://developer.nylas.com/docs/reference/notifications/
 const (
-	TypeAlertTriggered              Type = "alert.triggered"
 	TypeBookingCancelled            Type = "booking.cancelled"
 	TypeBookingCreated              Type = "booking.created"
 	TypeBookingPending              Type = "booking.pending"
@@ -68,11 +75,7 @@ const (
 	TypeFolderCreated               Type = "folder.created"
 	TypeFolderDeleted               Type = "folder.deleted"
 	TypeFolderUpdated               Type = "folder.updated"
-	TypeGrantCreated                Type = "grant.created"
-	TypeGrantDeleted                Type = "grant.deleted"
-	TypeGrantExpired                Type = "grant.expired"
 	TypeGrantIMAPSyncCompleted      Type = "grant.imap_sync_completed"
-	TypeGrantUpdated                Type = "grant.updated"
 	TypeMessageCreated              Type = "message.created"
 	TypeMessageCreatedCleaned       Type = "message.created.cleaned"
 	TypeMessageDeleted              Type = "message.deleted"

@@ -10,12 +10,12 @@ import (
 
 // unknownTypes are the triggers that have a name but no type of their own.
 var unknownTypes = []events.Type{
-	events.TypeAlertTriggered, events.TypeBookingCancelled, events.TypeBookingCreated, events.TypeBookingPending,
+	events.TypeBookingCancelled, events.TypeBookingCreated, events.TypeBookingPending,
 	events.TypeBookingReminder, events.TypeBookingRescheduled, events.TypeCalendarCreated, events.TypeCalendarDeleted,
 	events.TypeCalendarUpdated, events.TypeContactDeleted, events.TypeContactUpdated, events.TypeEventCreated,
 	events.TypeEventDeleted, events.TypeEventUpdated, events.TypeFolderCreated, events.TypeFolderDeleted,
-	events.TypeFolderUpdated, events.TypeGrantCreated, events.TypeGrantDeleted, events.TypeGrantExpired,
-	events.TypeGrantIMAPSyncCompleted, events.TypeGrantUpdated, events.TypeMessageCreated, events.TypeMessageCreatedCleaned,
+	events.TypeFolderUpdated,
+	events.TypeGrantIMAPSyncCompleted, events.TypeMessageCreated, events.TypeMessageCreatedCleaned,
 	events.TypeMessageDeleted, events.TypeMessageIntelligenceOrder, events.TypeMessageIntelligenceReturn,
 	events.TypeMessageIntelligenceTravel, events.TypeMessageIntelligenceTracking, events.TypeMessageUpdated,
 	events.TypeNotetakerCreated, events.TypeNotetakerDeleted, events.TypeNotetakerMedia, events.TypeNotetakerMeetingState,
@@ -89,15 +89,15 @@ func TestTypeNames(t *testing.T) {
 		"message.send_success", "message.send_failed", "message.bounce_detected",
 		"message.transactional.bounced", "message.transactional.complaint", "message.transactional.delivered", "message.transactional.rejected",
 		"message.bounced", "message.complaint", "message.delivered", "message.rejected",
+		"grant.created", "grant.updated", "grant.deleted", "grant.expired", "alert.triggered",
 	}, names)
 	assert.ElementsMatch(t, []events.Type{
-		"alert.triggered",
 		"booking.cancelled", "booking.created", "booking.pending", "booking.reminder", "booking.rescheduled",
 		"calendar.created", "calendar.deleted", "calendar.updated",
 		"contact.deleted", "contact.updated",
 		"event.created", "event.deleted", "event.updated",
 		"folder.created", "folder.deleted", "folder.updated",
-		"grant.created", "grant.deleted", "grant.expired", "grant.imap_sync_completed", "grant.updated",
+		"grant.imap_sync_completed",
 		"message.created", "message.created.cleaned", "message.deleted",
 		"message.intelligence.order", "message.intelligence.return", "message.intelligence.travel", "message.intelligence.tracking",
 		"message.updated",

@@ -14,7 +14,8 @@ import (
 
 // DeadLetter is a delivery that was given up.
 type DeadLetter struct {
-	// Delivery is as it was received. If it cannot be decoded, its Err says why.
+	// Delivery is as it was received. If it cannot be decoded, its Err says why. Encoded as
+	// JSON its Body is base64, so print string(Delivery.Body).
 	Delivery *receive.Delivery
 	// Attempts is how often it was handled; 0 if it could not be decoded.
 	Attempts int

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -314,13 +315,13 @@ func (r *run) fell(v *verdict, d *receive.Delivery, err error) {
 
 // wait is how long a delivery waits after its nth failure.
 func (c *config) wait(failures int) time.Duration {
-	interval := c.maxBackoff
+	interval := min(c.maxBackoff, math.MaxInt64/2) // room for the half that chance adds
 	// Beyond 62 doublings there is no number for it.
 	if doublings := failures - 1; doublings < 62 && c.firstBackoff <= c.maxBackoff>>doublings {
 		interval = c.firstBackoff << doublings
 	}
 	// From half of it to one and a half, so that what failed together does not return together.
-	return interval/2 + rand.N(interval+1)
+	return interval/2 + rand.N(interval)
 }
 
 // panicked logs a panic.

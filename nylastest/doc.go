@@ -37,6 +37,9 @@
 // Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
 // wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
 // [WithRateLimits] refuses what is too fast for Nylas.
+// Tracking changes nothing else in a body. The pixel stands at the end of the body
+// element, or at its beginning if an element without an end would hide it; Nylas does
+// not document where its own stands.
 // Where Nylas' pages leave something open, [Readings] names the choices. Tracking
 // history and metrics are counted from what happened to the mail of Agent Accounts
 // ([Server.AddAgentAccount]) and Transactional sends; members whose names Nylas'

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
 // Endpoint is one thing that the server does, for choosing where a [Fault] happens.
@@ -28,8 +30,8 @@ const (
 	EndpointRotateSecret  Endpoint = "POST /v3/webhooks/rotate-secret/{id}"
 	EndpointMockPayload   Endpoint = "POST /v3/webhooks/mock-payload"
 	EndpointSendTestEvent Endpoint = "POST /v3/webhooks/send-test-event"
-	EndpointPixel         Endpoint = "GET /t/o/{name}"
-	EndpointLink          Endpoint = "GET /t/l/{token}/{index}"
+	EndpointPixel         Endpoint = "GET " + markup.EmulatorPixelPath + "{name}"
+	EndpointLink          Endpoint = "GET " + markup.EmulatorLinkPath + "{token}/{index}"
 	endpointReply         Endpoint = "POST /nylastest/grants/{grant}/messages/{message}/replies"
 
 	// EndpointScheduledSend is the execution of a scheduled send when its time has

@@ -1,7 +1,6 @@
 package nylastest
 
 import (
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,12 +11,6 @@ import (
 	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
-// The paths of tracking URLs. Nylas does not document its own.
-const (
-	pixelPath = "/t/o/"
-	linkPath  = "/t/l/"
-)
-
 // trackedHTML is a body with tracking in it.
 type trackedHTML struct {
 	body  string
@@ -26,55 +19,60 @@ type trackedHTML struct {
 }
 
 // rewrite puts tracked links and a pixel into an HTML body. Everything else stays
-// byte for byte: only the values of href attributes are exchanged.
-func rewrite(body string, links, pixel bool, base, token string) trackedHTML {
+// byte for byte: it replaces the values of href attributes and inserts one image.
+func rewrite(body string, tracking Tracking, base, token string) trackedHTML {
 	var (
 		result trackedHTML
-		out    []byte
-		scan   = markup.New([]byte(body))
+		edits  []edit
+		source = []byte(body)
+		scan   = markup.New(source)
+		place  = newPixelPlace()
 	)
-	copied := 0
 	for scan.Next() {
-		if !links {
+		place.read(scan, source[scan.Start():scan.End()])
+		if !tracking.Links {
 			continue
 		}
 		href, span, ok := scan.Href()
-		if !ok || !markup.Trackable(href) {
+		if !ok || !markup.Trackable(href, tracking.DomainName) {
 			continue
 		}
 		index := len(result.links)
-		link := Link{Index: index, URL: href, TrackedURL: base + linkPath + token + "/" + strconv.Itoa(index)}
+		link := Link{Index: index, URL: href, TrackedURL: base + markup.EmulatorLinkPath + token + "/" + strconv.Itoa(index)}
 		result.links = append(result.links, link)
-		out = append(out, body[copied:span.Start]...)
-		out = append(out, link.TrackedURL...) // good inside quotes and without
-		copied = span.End
+		edits = append(edits, edit{span, link.TrackedURL}) // good inside quotes and without
 	}
-	out = append(out, body[copied:]...)
-	if pixel {
-		result.pixel = base + pixelPath + token + ".gif"
-		img := `<img src="` + result.pixel + `" alt="" width="1" height="1" style="display:block;border:0">`
-		// Counted from the end, which rewriting did not move.
-		at := len(out) - (len(body) - scan.Inside())
-		result.body = string(slices.Insert(slices.Clone(out), at, []byte(img)...))
-		if images, _ := seen(result.body); !slices.Contains(images, result.pixel) {
-			// Some element that is never closed swallows it there.
-			result.body = img + string(out)
+	if tracking.Opens {
+		result.pixel = base + markup.EmulatorPixelPath + token + ".gif"
+		at := place.at(scan)
+		img := edit{markup.Span{Start: at, End: at}, `<img src="` + result.pixel + `" alt="" width="1" height="1" style="display:block;border:0">`}
+		behind := slices.IndexFunc(edits, func(e edit) bool { return e.Start >= at })
+		if behind < 0 {
+			behind = len(edits)
 		}
-		return result
+		edits = slices.Insert(edits, behind, img)
 	}
-	result.body = string(out)
+	result.body = applyEdits(body, edits)
 	return result
 }
 
-// denied tells whether the host of a link is on the reputation list of Nylas.
-// Only this name is known to be.
-func denied(href string) bool {
-	u, err := url.Parse(href)
-	if err != nil || u.Scheme != "https" {
-		return false
+// edit replaces a part of a text.
+type edit struct {
+	markup.Span
+	text string
+}
+
+// applyEdits makes edits, which are in the order of their places.
+func applyEdits(text string, edits []edit) string {
+	var out strings.Builder
+	copied := 0
+	for _, e := range edits {
+		out.WriteString(text[copied:e.Start])
+		out.WriteString(e.text)
+		copied = e.End
 	}
-	host := normalHostname(u.Hostname())
-	return host == "example.com" || strings.HasSuffix(host, ".example.com")
+	out.WriteString(text[copied:])
+	return out.String()
 }
 
 // seen returns what a mail client would load and show of a body: the sources of

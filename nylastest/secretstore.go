@@ -94,6 +94,7 @@ func (s *secretStore) load(store receive.SecretStore) receive.SecretState {
 	ctx, cancel := context.WithTimeout(s.Context(), secretLimit)
 	defer cancel()
 	state, err := store.Load(ctx)
+	s.checkError(err)
 	if err != nil {
 		s.Fatalf("Load: %v", err)
 	}
@@ -465,7 +466,9 @@ func (s *secretStore) contextEnds() {
 	late, cancel := context.WithDeadline(s.Context(), time.Unix(0, 0))
 	defer cancel()
 	for name, ctx := range map[string]context.Context{"canceled": ended, "late": late} {
-		if _, err := s.store.Load(ctx); err == nil {
+		_, err := s.store.Load(ctx)
+		s.checkError(err)
+		if err == nil {
 			s.Errorf("Load with a context that is %s returned no error", name)
 		}
 		for _, old := range []receive.SecretState{numbered(1), numbered(2)} {

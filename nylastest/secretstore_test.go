@@ -57,6 +57,12 @@ func (s *secretShelf) open(_ testing.TB, storage string) receive.SecretStore {
 
 func (s *shelfStore) Load(ctx context.Context) (receive.SecretState, error) {
 	if ctx.Err() != nil && s.broken != "loads when the context has ended" {
+		if s.broken == "prints secrets when it cannot load" {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			stored, _ := json.Marshal(s.state)
+			return receive.SecretState{}, errors.Join(context.Cause(ctx), errors.New(string(stored)))
+		}
 		return receive.SecretState{}, context.Cause(ctx)
 	}
 	s.mu.Lock()
@@ -192,24 +198,25 @@ func TestSecretStoreFindsWhatIsBroken(t *testing.T) {
 		t.Skip("this is such a process")
 	}
 	kinds := map[string]string{
-		"starts with a webhook":             "StartsEmpty",
-		"takes an empty store for any":      "StartsEmpty",
-		"keeps microseconds":                "KeepsTimesToTheNanosecond",
-		"sorts secrets":                     "KeepsSeveralSecretsInOrder",
-		"keeps two secrets":                 "KeepsSeveralSecretsInOrder",
-		"replaces nothing and says nothing": "ComparesEveryField",
-		"has an error of its own":           "ComparesEveryField",
-		"stores and returns ErrChanged":     "ComparesEveryField",
-		"prints secrets":                    "ComparesEveryField",
-		"compares locations":                "ComparesTimesAsInstants",
-		"compares before it locks":          "OneOfManyWins",
-		"has a storage for each handle":     "EachHandleSeesTheOthers",
-		"remembers what it loaded":          "EachHandleSeesTheOthers",
-		"has one storage":                   "StoragesAreSeparate",
-		"loads when the context has ended":  "AnEndedContextIsAnError",
-		"swaps when the context has ended":  "AnEndedContextIsAnError",
-		"takes the caller's memory":         "SharesNoMemoryWithItsCaller",
-		"gives its memory away":             "SharesNoMemoryWithItsCaller",
+		"starts with a webhook":              "StartsEmpty",
+		"takes an empty store for any":       "StartsEmpty",
+		"keeps microseconds":                 "KeepsTimesToTheNanosecond",
+		"sorts secrets":                      "KeepsSeveralSecretsInOrder",
+		"keeps two secrets":                  "KeepsSeveralSecretsInOrder",
+		"replaces nothing and says nothing":  "ComparesEveryField",
+		"has an error of its own":            "ComparesEveryField",
+		"stores and returns ErrChanged":      "ComparesEveryField",
+		"prints secrets":                     "ComparesEveryField",
+		"compares locations":                 "ComparesTimesAsInstants",
+		"compares before it locks":           "OneOfManyWins",
+		"has a storage for each handle":      "EachHandleSeesTheOthers",
+		"remembers what it loaded":           "EachHandleSeesTheOthers",
+		"has one storage":                    "StoragesAreSeparate",
+		"loads when the context has ended":   "AnEndedContextIsAnError",
+		"prints secrets when it cannot load": "AnEndedContextIsAnError",
+		"swaps when the context has ended":   "AnEndedContextIsAnError",
+		"takes the caller's memory":          "SharesNoMemoryWithItsCaller",
+		"gives its memory away":              "SharesNoMemoryWithItsCaller",
 	}
 	for _, field := range []string{"WebhookID", "URL", "Secrets", "Busy", "Owner", "BusyUntil", "UnsureUntil", "Value", "Until"} {
 		kinds["does not compare "+field] = "ComparesEveryField"

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
 // Limits of a send.
@@ -143,9 +144,9 @@ func (s *Server) insertTracking(message *Message, token string) *response {
 		return nil
 	}
 	tracking := message.Tracking
-	rewritten := rewrite(message.OriginalBody, tracking.Links, tracking.Opens, s.trackingBase(tracking.DomainName), token)
+	rewritten := rewrite(message.OriginalBody, tracking, s.trackingBase(tracking.DomainName), token)
 	for _, link := range rewritten.links {
-		if denied(link.URL) {
+		if markup.IsDenylisted(markup.HostOf(link.URL)) {
 			return errorResponse(http.StatusBadRequest, typeTracking, fmt.Sprintf(textDeniedLink, link.URL))
 		}
 	}

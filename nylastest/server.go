@@ -245,7 +245,8 @@ func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() 
 
 // Wait returns when every notification so far has been taken by its webhooks or
 // has been given up; one that waits for its next attempt is waited for. Scheduled
-// sends are not. The error is [ErrClosed] or the cause of the context's end.
+// sends are not. With an inbox behind the webhook, wait for your own effect besides: the
+// inbox has the notification then, and your handler may still run. The error is [ErrClosed] or the cause of the context's end.
 func (s *Server) Wait(ctx context.Context) error { return s.courier.wait(ctx) }
 
 // trackingBase is what tracking URLs begin with.

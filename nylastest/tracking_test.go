@@ -49,29 +49,32 @@ func TestWhichLinksAreTracked(t *testing.T) {
 		`<a/href="https://acme.dev/"/>x`:                               {"https://acme.dev/"},
 		`<a href = "https://acme.dev/" >x</a>`:                         {"https://acme.dev/"},
 
-		`<a href="http://acme.dev/">x</a>`:              nil,
-		`<a href="https://kim:pw@acme.dev/">x</a>`:      nil,
-		`<a href="https://kim@acme.dev/">x</a>`:         nil,
-		`<a href="zoommtg://zoom.us/join">x</a>`:        nil,
-		`<a href="javascript:alert(1)">x</a>`:           nil,
-		`<a href="/relative">x</a>`:                     nil,
-		`<a href="#top">x</a>`:                          nil,
-		`<a href="">x</a>`:                              nil,
-		`<a href>x</a>`:                                 nil,
-		`<a href=>x</a>`:                                nil,
-		`<a>www.google.com</a>`:                         nil,
-		`<a href="https://">x</a>`:                      nil,
-		`<a href="https:acme.dev">x</a>`:                nil,
-		`<a href="mailto:">x</a>`:                       nil,
-		`<a href="https://acme.dev/a b">x</a>`:          nil,
-		`<a href="https://acme.dev/%zz">x</a>`:          nil,
-		`<area href="https://acme.dev/">`:               nil,
-		`<link href="https://acme.dev/">`:               nil,
-		`<!-- <a href="https://acme.dev/">x</a> -->`:    nil,
-		`<style><a href="https://acme.dev/"></style>`:   nil,
-		`https://acme.dev/ in text`:                     nil,
-		`<a href="https://acme.dev/`:                    nil,
-		`<a name="href" title="href=https://acme.dev">`: nil,
+		`<a href="http://acme.dev/">x</a>`:                  nil,
+		`<a href="https://kim:pw@acme.dev/">x</a>`:          nil,
+		`<a href="https://kim@acme.dev/">x</a>`:             nil,
+		`<a href="zoommtg://zoom.us/join">x</a>`:            nil,
+		`<a href="javascript:alert(1)">x</a>`:               nil,
+		`<a href="/relative">x</a>`:                         nil,
+		`<a href="#top">x</a>`:                              nil,
+		`<a href="">x</a>`:                                  nil,
+		`<a href>x</a>`:                                     nil,
+		`<a href=>x</a>`:                                    nil,
+		`<a>www.google.com</a>`:                             nil,
+		`<a href="https://">x</a>`:                          nil,
+		`<a href="https:acme.dev">x</a>`:                    nil,
+		`<a href="mailto:">x</a>`:                           nil,
+		`<a href="https://acme.dev/a b">x</a>`:              nil,
+		`<a href="https://acme.dev/%zz">x</a>`:              nil,
+		`<a href="https://acme.dev/#a&#13;&#10;b">x</a>`:    nil,
+		`<a href="https://acme.dev/#a&#1;b">x</a>`:          nil,
+		`<a href="https://tracking.us.nylas.com/l/1">x</a>`: nil,
+		`<area href="https://acme.dev/">`:                   nil,
+		`<link href="https://acme.dev/">`:                   nil,
+		`<!-- <a href="https://acme.dev/">x</a> -->`:        nil,
+		`<style><a href="https://acme.dev/"></style>`:       nil,
+		`https://acme.dev/ in text`:                         nil,
+		`<a href="https://acme.dev/`:                        nil,
+		`<a name="href" title="href=https://acme.dev">`:     nil,
 	} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +132,33 @@ func TestPixelPlace(t *testing.T) {
 		"text <a href=\"unfinished":        "<a href=\"unfinished",
 		"<p>a</p><textarea>never closed":   "<p>a</p><textarea>never closed",
 		"<p>a</p><!-- never closed":        "<p>a</p><!-- never closed",
+
+		// Behind the end of the body.
+		"<p>a</p></body><a href=\"mailto:kim@acme.dev\">b</a>": "</body><a href=\"mailto:kim@acme.dev\">b</a>",
+		"<body>a</body><!-- never closed":                      "</body><!-- never closed",
+		"<body>a</body><style>never closed":                    "</body><style>never closed",
+
+		// Where it would be hidden, it stands where the body begins.
+		"<!DOCTYPE html><p>a</p><!-- never closed":                         "<p>a</p><!-- never closed",
+		"<!DOCTYPE html><html><head></head>\n<body>a<style>b":              "a<style>b",
+		"<!DOCTYPE html><head><title>x</title></head> a<textarea>b</body>": "a<textarea>b</body>",
+		"<!DOCTYPE html><title>never closed":                               "<title>never closed",
+		"<!DOCTYPE html><head><template>a</body>":                          "<template>a</body>",
+		"<meta charset=utf-8><p>a<select><option>b":                        "<p>a<select><option>b",
+		"<p>a<svg><path>":              "<p>a<svg><path>",
+		"<p>a<svg><path/></svg>":       "",
+		"<p>a<svg/>":                   "",
+		"<p><svg><![CDATA[</svg>]]>":   "<p><svg><![CDATA[</svg>]]>",
+		"<p><svg><style></svg>":        "<p><svg><style></svg>",
+		"<p><template>a</template>b":   "",
+		"<p>a</":                       "<p>a</",
+		"<p>a<!--!>b":                  "<p>a<!--!>b",
+		"<p>a<!-- b --!>":              "",
+		"<!DOCTYPE html><!-->a<!--->":  "",
+		"<!DOCTYPE html><!-- never":    "<!-- never",
+		"<title>a</title></body></br>": "</body></br>",
+		"<noscript>a</noscript>":       "",
+		"<head></head><noscript>a":     "<noscript>a",
 	} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
@@ -196,15 +226,15 @@ func TestPixelAndLinkAreServed(t *testing.T) {
 		}
 		base, token := strings.TrimSuffix(m.PixelURL, ".gif"), strings.Split(m.Links[0].TrackedURL, "/")[5]
 		for _, url := range []string{
-			base, base + "0.gif", w.server.URL() + "/t/l/" + token + "/2", w.server.URL() + "/t/l/" + token + "/-1",
-			w.server.URL() + "/t/l/" + token + "/x", w.server.URL() + "/t/l/0/0",
+			base, base + "0.gif", w.server.URL() + "/nylastest/link/" + token + "/2", w.server.URL() + "/nylastest/link/" + token + "/-1",
+			w.server.URL() + "/nylastest/link/" + token + "/x", w.server.URL() + "/nylastest/link/0/0",
 		} {
 			assert.Equal(t, http.StatusNotFound, do(http.MethodGet, url).StatusCode, url)
 		}
 		assert.Equal(t, http.StatusNotFound, do(http.MethodPost, m.PixelURL).StatusCode)
 		untracked := w.send(object{"tracking_options": object{"links": true}})
 		token = strings.Split(untracked.Links[0].TrackedURL, "/")[5]
-		assert.Equal(t, http.StatusNotFound, do(http.MethodGet, w.server.URL()+"/t/o/"+token+".gif").StatusCode, "no pixel was sent")
+		assert.Equal(t, http.StatusNotFound, do(http.MethodGet, w.server.URL()+"/nylastest/pixel/"+token+".gif").StatusCode, "no pixel was sent")
 	})
 }
 
@@ -480,12 +510,44 @@ func TestManyAtOnce(t *testing.T) {
 	assert.Equal(t, n, clicks)
 }
 
+// Mails with a link behind the end of the body, at every length around it: the pixel
+// stands inside the body all the same.
+func TestPixelPlaceBeforeALink(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for n := range 150 {
+		body := `<p>Hi</p></body><a href="https://acme.dev/` + strings.Repeat("x", n) + `">x</a>`
+		m := w.send(object{"body": body})
+		require.Len(t, m.Links, 1)
+		before, after, ok := strings.Cut(m.Body, `<img src="`+m.PixelURL+`"`)
+		require.True(t, ok)
+		_, after, _ = strings.Cut(after, ">")
+		require.Equal(t, "<p>Hi</p>", before)
+		require.Equal(t, `</body><a href="`+m.Links[0].TrackedURL+`">x</a>`, after)
+	}
+}
+
+// A message that quotes another one keeps the links of that one.
+func TestLinksAreWrappedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nylastest.WithTrackingDomains("track.acme.dev"))
+	first := w.send(object{"tracking_options": object{"links": true, "domain_name": "track.acme.dev"}})
+	require.NotEmpty(t, first.Links)
+	quoted := w.send(object{"body": first.Body, "tracking_options": object{"links": true, "domain_name": "track.acme.dev"}})
+	assert.Empty(t, quoted.Links)
+	assert.Equal(t, first.Body, quoted.Body)
+}
+
 // FuzzRewrite checks that rewriting changes nothing but the targets of links and
-// one image more, as a mail client would see it.
+// one image more, as a mail client would see it: in the source and in the tree.
 func FuzzRewrite(f *testing.F) {
 	for _, body := range []string{
 		"", `<a href="https://acme.dev/">x</a>`, `<a href=https://a.dev x='y>'><A/HREF='tel:1'/>`, `<a =href=x href="https://a.dev/`,
 		`<body><a href = https://a.dev/></body></html>`, `<textarea><a href="https://a.dev/">`, "<a\fhref\r=\n'https://a.dev/&amp;&copy'>\x00",
+		`<p>Hi</p></body><a href="https://acme.dev/` + strings.Repeat("x", 75) + `">x</a>`, `<!DOCTYPE html><title>x`, `<head><style>x</head><body>`,
+		`<!DOCTYPE html><html><head><title>x</title></head><body><p><b>x</p></body></html> y`, `<p>a<!-- b`, `<table><tr><td><i>x</body>y<a href=tel:1>`,
+		`<template><p></template></body><select><option>x</body>`, `<svg><title></svg><![CDATA[</body>]]><math>`, `<table><colgroup></body><col>x`,
+		"<pre></body>\nx", `<frameset></body><p>`, `<noscript><p>x</noscript></head><noscript>`, `<!--!><p>--!></body><!-->`, `</body></html></template></br>`, "x</", "<",
 	} {
 		f.Add(body)
 	}
@@ -518,6 +580,7 @@ func FuzzRewrite(f *testing.F) {
 			return token.Data == "img" && token.Attr[0].Val == m.PixelURL
 		})
 		require.Equal(t, joinText(want), joinText(got))
+		requireSameTree(t, m)
 	})
 }
 

@@ -36,6 +36,7 @@ type openAnchor struct {
 	class    markup.Class
 	url      *url.URL
 	hasHref  bool
+	wrapped  bool // it already leads through tracking, so Nylas leaves it alone
 	isPlace  bool // something to jump to
 	noTrack  bool
 	noscript bool // it stands in a noscript element
@@ -85,7 +86,7 @@ func (s *bodyScan) startTag() {
 	case atom.Noscript:
 		s.noscripts++
 	case atom.Img, atom.Image:
-		if markup.LoadsFrom(s.scan, s.isForeign) {
+		if markup.LoadsFrom(s.scan, s.isForeign) || markup.IsEmulatorPixel(s.scan) {
 			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
 				"the image counts as an open of an earlier message: remove it, StripPixel does so")
 		}
@@ -128,6 +129,11 @@ func (s *bodyScan) openAnchor() {
 	a.link.Target, _, a.hasHref = s.scan.Href()
 	if a.hasHref {
 		a.class, a.url = markup.Classify(a.link.Target)
+		switch a.class {
+		case markup.Eligible, markup.HTTP, markup.UserInfo:
+			a.wrapped = markup.IsWrapped(a.url, s.mail.DomainName)
+		default:
+		}
 	}
 	_, named := s.scan.Attr("name")
 	_, identified := s.scan.Attr("id")

@@ -59,7 +59,10 @@ const (
 	// CodeURLUserinfo: the target has a user name or a password in it (warning).
 	CodeURLUserinfo Code = "url-userinfo"
 	// CodeURLSecret: the target seems to hold a secret. The secret would pass a redirect,
-	// and scanners that follow links would use it up (warning).
+	// and scanners that follow links would use it up (warning). A secret is a value that
+	// looks like one, in a parameter or a path whose name can mean one (code,
+	// reset-password), or any value whose name means nothing else (access_token). Values
+	// that look random in other places are none.
 	CodeURLSecret Code = "url-secret"
 	// CodeUnsubscribeTracked: a link to unsubscribe is tracked, and Nylas cannot exempt
 	// one link (warning).
@@ -87,7 +90,7 @@ const (
 	CodeNoTrackAttribute Code = "no-track-attribute"
 	// CodeForeignTrackingPresent: a link or an image leads to a tracking host of Nylas or
 	// to a link checker. It was copied from a received mail, and what happens is counted
-	// there (error).
+	// there (error). Nylas does not wrap its own tracked links again, so they are skipped.
 	CodeForeignTrackingPresent Code = "foreign-tracking-present"
 	// CodeDuplicateURL: an earlier link has the same target (info).
 	CodeDuplicateURL Code = "duplicate-url"

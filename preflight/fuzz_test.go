@@ -20,6 +20,8 @@ func TestRefusedMail(t *testing.T) {
 	for body, want := range map[string]bool{
 		good: false, strings.Repeat(good, 100): false, strings.Repeat(good, 101): true, `<a href="https://example.com/">x</a>`: true,
 		`<a href="http://example.com/">x</a>`: false, strings.Repeat(`<a href="/">x</a>`, 101): false,
+		strings.Repeat(good, 100) + `<a href="https://tracking.us.nylas.com/l/1">x</a>`: false,
+		`<a href="https://www.example.com/">x</a>`:                                      false, `<a href="https://EXAMPLE.com.:443/">x</a>`: true,
 	} {
 		mail := tracked(body)
 		_, sent := send(t, server, mail)

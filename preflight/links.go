@@ -12,6 +12,9 @@ func (a *openAnchor) status() (Status, Code) {
 	if !a.hasHref {
 		return StatusSkipped, CodeAnchorNoHref
 	}
+	if a.wrapped {
+		return StatusSkipped, CodeForeignTrackingPresent
+	}
 	switch a.class {
 	case markup.Eligible:
 		if a.noscript {
@@ -42,7 +45,7 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 		return
 	}
 	host := markup.HostOf(a.link.Target)
-	if s.isForeign(host) {
+	if a.wrapped || s.isForeign(host) {
 		s.about(a, CodeForeignTrackingPresent, LevelError,
 			"the link leads through the tracking of another message: put the original link in its place")
 	}
@@ -61,7 +64,9 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 	if !s.mail.Links {
 		return
 	}
-	s.checkStatus(a)
+	if !a.wrapped {
+		s.checkStatus(a)
+	}
 	if a.link.Status == StatusSkipped {
 		return
 	}
@@ -129,7 +134,7 @@ func (s *bodyScan) checkPlaceholder(a *openAnchor, host string) {
 	finding := a.finding
 	finding.Code, finding.Level = CodeDenylistedPlaceholder, LevelWarning
 	finding.Message = "the host is reserved for examples and tests, and Nylas may reject the message: use a real one"
-	if host == "example.com" && a.link.Status == StatusEligible && a.url.Scheme == "https" {
+	if markup.IsDenylisted(host) && a.link.Status == StatusEligible && a.url.Scheme == "https" {
 		finding.Level, finding.Refused = LevelError, true
 		finding.Message = "Nylas rejects messages with tracked links to example.com: use a host of your own"
 	}

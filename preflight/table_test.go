@@ -23,7 +23,8 @@ import (
 //
 //   - e, eligible: a valid https, mailto or tel URL in an anchor with an href, without
 //     login credentials
-//   - s, skipped: no href, not a valid URI, another scheme or none, a name and a password
+//   - s, skipped: no href, not a valid URI, another scheme or none, a name and a password,
+//     already wrapped for tracking
 //   - u, unknown: what the documents do not speak of: http, a user without a password,
 //     mailto without an address, noscript
 //
@@ -72,6 +73,27 @@ var judged = []struct{ body, want string }{
 	{`<a href="http://kim:pw@acme.dev/">x</a>`, "s"},
 	{`<a href="https://kim:p%40w@acme.dev/x?y">x</a>`, "s"},
 
+	// Links that are already wrapped, which Nylas leaves alone (changelog of 2026-11-12).
+	{`<a href="https://tracking.us.nylas.com/l/1/0/2">x</a>`, "s"},
+	{`<a href="https://tracking.eu.nylas.com/l/1">x</a>`, "s"},
+	{`<a href="HTTPS://Tracking.US.Nylas.com.:443/l/1">x</a>`, "s"},
+	{`<a href="http://tracking.us.nylas.com/l/1">x</a>`, "s"},
+	{`<a href="https://kim@tracking.us.nylas.com/l/1">x</a>`, "s"},
+	{`<a href="https://usw2.nyl.as/t1/1">x</a>`, "s"},
+	{`<a href="https://t.nylas.com/1">x</a>`, "s"},
+	{`<noscript><a href="https://tracking.us.nylas.com/l/1">x</a></noscript>`, "s"},
+	{`<a href="http://127.0.0.1:8080/nylastest/link/abc/0">x</a>`, "s"},
+	{`<a href="https://developer.nylas.com/">x</a>`, "e"},
+	{`<a href="https://xtracking.us.nylas.com/l/1">x</a>`, "e"},
+	{`<a href="https://acme.dev/?u=https://tracking.us.nylas.com/l/1">x</a>`, "e"},
+	{`<a href="https://urldefense.com/v3/x">x</a>`, "e"},
+
+	// The list of phishing and spam: example.com only is documented.
+	{`<a href="https://www.example.com/">x</a>`, "e"},
+	{`<a href="https://example.com.acme.dev/">x</a>`, "e"},
+	{`<a href="https://example.org/">x</a>`, "e"},
+	{`<a href="http://example.com/">x</a>`, "u"},
+
 	// Other schemes, or none.
 	{`<a href="zoommtg://zoom.us/join?confno=1">x</a>`, "s"},
 	{`<a href="javascript:void(0)">x</a>`, "s"},
@@ -98,6 +120,10 @@ var judged = []struct{ body, want string }{
 	{`<a href="https://acme.dev/%zz">x</a>`, "s"},
 	{`<a href="https://acme.dev:port/">x</a>`, "s"},
 	{"<a href=\"https://acme.dev/\nx\">x</a>", "s"},
+	{`<a href="https://acme.dev/#a&#10;b">x</a>`, "s"},
+	{`<a href="https://acme.dev/#a&#1;b">x</a>`, "s"},
+	{`<a href="https://acme.dev/a&#127;b">x</a>`, "s"},
+	{"<a href=\"https://acme.dev/#a\u0085b\">x</a>", "s"},
 	{`<a href="https://">x</a>`, "s"},
 	{`<a href="https:///path">x</a>`, "s"},
 	{`<a href="https:acme.dev">x</a>`, "s"},
@@ -142,6 +168,7 @@ var judged = []struct{ body, want string }{
 	{`<a>1</a><a href="mailto:kim@acme.dev">2</a><a href="mailto:">3</a><a href="mailto:?body=x">4</a>`, "sesu"},
 	{`<noscript><a href="https://acme.dev/1">1</a></noscript><a href="https://acme.dev/2">2</a>`, "ue"},
 	{`<table><tr><td><a href="https://acme.dev/1">1</a></td><td><a href="https://u:p@acme.dev/2">2</a></td></tr></table>`, "es"},
+	{`<a href="https://acme.dev/1">1</a><a href="https://tracking.us.nylas.com/l/2">2</a><a href="https://www.example.com/3">3</a>`, "ese"},
 	{`<ul><li><a href="https://acme.dev/1">1</a><li><a href="#2">2</a></ul><a href="https://acme.dev/3">3</a>`, "ese"},
 }
 
@@ -190,6 +217,32 @@ func TestCheckAndEmulatorAgreeWithTheTable(t *testing.T) {
 	}
 }
 
+// A link of the custom hostname of the mail is wrapped too.
+func TestCheckAndEmulatorAgreeAboutTheDomain(t *testing.T) {
+	t.Parallel()
+	server := nylastest.NewServer(t, nylastest.WithNetwork(nylastest.NewNetwork()), nylastest.WithTrackingDomains("track.acme.dev"))
+	const body = `<a href="https://Track.acme.dev/1">1</a><a href="https://acme.dev/2">2</a><a href="https://x.track.acme.dev/3">3</a>`
+	for domain, want := range map[string][]string{
+		"":                {"https://Track.acme.dev/1", "https://acme.dev/2", "https://x.track.acme.dev/3"},
+		"track.ACME.dev.": {"https://acme.dev/2", "https://x.track.acme.dev/3"},
+	} {
+		mail := preflight.Mail{Body: body, Links: true, DomainName: domain}
+		report := preflight.Check(mail)
+		eligible := []string{}
+		for _, link := range report.Links {
+			if link.Status == preflight.StatusEligible {
+				eligible = append(eligible, link.Target)
+			}
+		}
+		assert.Equal(t, want, eligible)
+		assert.Equal(t, len(want), report.Eligible)
+		assert.Equal(t, 3-len(want), report.Skipped)
+		sent, ok := send(t, server, mail)
+		require.True(t, ok)
+		assert.Equal(t, want, originals(sent))
+	}
+}
+
 // parsedTargets returns the targets of the anchors in the tree that an HTML parser makes
 // of a body, without the white space around them. An anchor without one has "".
 func parsedTargets(t *testing.T, body string) []string {
@@ -228,10 +281,14 @@ func parsedAnchors(t *testing.T, body string) []*html.Node {
 // refused it.
 func send(t *testing.T, server *nylastest.Server, mail preflight.Mail) (nylastest.Message, bool) {
 	t.Helper()
+	tracking := map[string]any{"opens": mail.Opens, "links": mail.Links, "thread_replies": false}
+	if mail.DomainName != "" {
+		tracking["domain_name"] = mail.DomainName
+	}
 	content, err := json.Marshal(map[string]any{
 		"to":               []map[string]string{{"email": "kim@example.org"}},
 		"body":             mail.Body,
-		"tracking_options": map[string]bool{"opens": mail.Opens, "links": mail.Links, "thread_replies": false},
+		"tracking_options": tracking,
 	})
 	require.NoError(t, err)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,

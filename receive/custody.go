@@ -42,7 +42,7 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	case err == nil:
 		respondTaken(w)
 	case IsPermanent(err):
-		r.logger.LogAttrs(ctx, slog.LevelError, "receive: delivery given up", named.attrs(slog.Any("error", err))...)
+		r.loud.LogAttrs(ctx, slog.LevelError, "receive: delivery given up", named.attrs(slog.Any("error", err))...)
 		respondTaken(w)
 	default:
 		r.logger.LogAttrs(ctx, slog.LevelWarn, "receive: delivery not taken", named.attrs(slog.Any("error", err))...)

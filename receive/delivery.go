@@ -2,6 +2,7 @@ package receive
 
 import (
 	"cmp"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -25,8 +26,9 @@ var (
 // not depend on today's types.
 type Delivery struct {
 	// ID is the id of the notification's envelope, by which duplicates are known. If the
-	// body has no usable one, ID is "sha256:" and the hash of Body in hexadecimal digits. It
-	// is never empty.
+	// body has no usable one, ID is "sha256:" and the hash of Body in hexadecimal digits. All
+	// test events have one id on the wire, so NewDelivery adds random letters to it: they
+	// are not duplicates of each other. ID is never empty.
 	ID string
 	// Type is the trigger, empty if the body has no usable one.
 	Type events.Type
@@ -42,6 +44,11 @@ type Delivery struct {
 	// [events.Peek].
 	Err error
 }
+
+// testEventID is the envelope's id of every test event: those that a Client's
+// Webhooks.SendTestEvent asks for, and the Dashboard.
+// https://developer.nylas.com/docs/reference/api/webhook-notifications/send_test_event/
+const testEventID = "mock-id"
 
 // NewDelivery makes a Delivery from the body of a notification. contentEncoding is the
 // transport's: "gzip", "gzip+base64" as in Amazon SNS, or "" and "identity" for a plain body.
@@ -71,6 +78,9 @@ func newDelivery(body []byte, contentEncoding string, limit int64, grow func(by 
 	}
 	d.ID, d.Type, peekErr = events.Peek(d.Body)
 	d.Err = cmp.Or(inflateErr, peekErr)
+	if d.ID == testEventID {
+		d.ID += ":" + rand.Text()
+	}
 	if d.ID == "" {
 		sum := sha256.Sum256(d.Body)
 		d.ID = "sha256:" + hex.EncodeToString(sum[:])

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -344,4 +345,20 @@ func TestMessageOrder(t *testing.T) {
 	} {
 		assert.Equal(t, want, receive.MessageOrder(receive.NewDelivery([]byte(body), "")), body)
 	}
+}
+
+// All test events have one id on the wire. They are not duplicates of each other.
+func TestTestEventsHaveIDsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	body := openedBody("mock-id")
+	first, second := receive.NewDelivery(body, ""), receive.NewDelivery(body, "")
+	assert.Regexp(t, "^mock-id:[A-Z2-7]{26}$", first.ID)
+	assert.NotEqual(t, first.ID, second.ID)
+
+	var handled atomic.Int64
+	receiver := newReceiver(t, receive.DropDuplicates(counted(&handled, outcome(nil)), 10))
+	for range 3 {
+		require.Equal(t, http.StatusOK, recorded(receiver, signed(body)).status)
+	}
+	assert.EqualValues(t, 3, handled.Load())
 }

@@ -2,6 +2,7 @@ package receive
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/nylastrack/nylas-go/events"
 )
@@ -36,11 +37,18 @@ type Dispatcher struct {
 	MessageDelivered func(ctx context.Context, n *events.Notification, data *events.MessageDelivered) error
 	MessageRejected  func(ctx context.Context, n *events.Notification, data *events.MessageRejected) error
 
+	GrantCreated   func(ctx context.Context, n *events.Notification, data *events.GrantCreated) error
+	GrantUpdated   func(ctx context.Context, n *events.Notification, data *events.GrantUpdated) error
+	GrantDeleted   func(ctx context.Context, n *events.Notification, data *events.GrantDeleted) error
+	GrantExpired   func(ctx context.Context, n *events.Notification, data *events.GrantExpired) error
+	AlertTriggered func(ctx context.Context, n *events.Notification, data *events.AlertTriggered) error
+
 	// Other is called for data that has no function above, and for unknown triggers.
 	Other func(ctx context.Context, n *events.Notification) error
 
 	// Undecodable is called for a delivery that Nylas signed and that cannot be decoded.
-	// err says why. Without it such a delivery is a [Permanent] error.
+	// err says why. Without it such a delivery is a [Permanent] error, and is logged as an
+	// error to [slog.Default].
 	Undecodable func(ctx context.Context, d *Delivery, err error) error
 }
 
@@ -62,6 +70,9 @@ func (h *Dispatcher) HandleDelivery(ctx context.Context, d *Delivery) error {
 		if h.Undecodable != nil {
 			return h.Undecodable(ctx, d, err)
 		}
+		// Nothing may be lost in silence, and a Dispatcher has no logger.
+		slog.Default().LogAttrs(ctx, slog.LevelError, "receive: delivery cannot be decoded: set Undecodable to keep it",
+			naming{d.ID, d.Type}.attrs(slog.Any("error", err))...)
 		return Permanent(err)
 	}
 	switch data := n.Data.(type) {
@@ -99,6 +110,16 @@ func (h *Dispatcher) HandleDelivery(ctx context.Context, d *Delivery) error {
 		return dispatch(ctx, h, n, data, h.MessageDelivered)
 	case *events.MessageRejected:
 		return dispatch(ctx, h, n, data, h.MessageRejected)
+	case *events.GrantCreated:
+		return dispatch(ctx, h, n, data, h.GrantCreated)
+	case *events.GrantUpdated:
+		return dispatch(ctx, h, n, data, h.GrantUpdated)
+	case *events.GrantDeleted:
+		return dispatch(ctx, h, n, data, h.GrantDeleted)
+	case *events.GrantExpired:
+		return dispatch(ctx, h, n, data, h.GrantExpired)
+	case *events.AlertTriggered:
+		return dispatch(ctx, h, n, data, h.AlertTriggered)
 	default:
 		return h.other(ctx, n)
 	}

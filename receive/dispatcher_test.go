@@ -61,6 +61,11 @@ func dispatched() map[events.Type]events.Data {
 		events.TypeMessageComplaint: &events.MessageComplaint{ComplaintOutcome: complaint},
 		events.TypeMessageDelivered: &events.MessageDelivered{DeliveryOutcome: delivery},
 		events.TypeMessageRejected:  &events.MessageRejected{RejectionOutcome: rejection},
+		events.TypeGrantCreated:     &events.GrantCreated{GrantChange: events.GrantChange{Code: 25012, GrantID: "grant-1"}},
+		events.TypeGrantUpdated:     &events.GrantUpdated{GrantChange: events.GrantChange{Code: 25014, GrantID: "grant-1"}},
+		events.TypeGrantDeleted:     &events.GrantDeleted{GrantChange: events.GrantChange{Code: 25013, GrantID: "grant-1"}},
+		events.TypeGrantExpired:     &events.GrantExpired{GrantChange: events.GrantChange{GrantID: "grant-1"}},
+		events.TypeAlertTriggered:   &events.AlertTriggered{ID: "a-1", NotificationSeq: 1},
 	}
 }
 
@@ -124,7 +129,7 @@ func TestDispatcherHasAFunctionForEachType(t *testing.T) {
 		delete(fields, nameOf(data))
 	}
 	assert.Equal(t, map[string]bool{"Other": true, "Undecodable": true}, fields)
-	assert.Len(t, dispatched(), 17)
+	assert.Len(t, dispatched(), 22)
 }
 
 func TestDispatcherCallsTheFunctionOfTheData(t *testing.T) {
@@ -182,7 +187,7 @@ func withGrant(data events.Data) string {
 func TestDispatcherOther(t *testing.T) {
 	t.Parallel()
 	failed := errors.New("disk full")
-	for _, typ := range []events.Type{events.TypeGrantExpired, "a.new.one", "message.opened.v9"} {
+	for _, typ := range []events.Type{events.TypeContactUpdated, "a.new.one", "message.opened.v9"} {
 		d := deliveryOf(t, typ, &events.Unknown{Data: json.RawMessage(`{"object":{}}`)})
 		for _, want := range []error{nil, failed} {
 			var calls []dispatchCall

@@ -28,8 +28,9 @@ func (f HandlerFunc) HandleDelivery(ctx context.Context, d *Delivery) error {
 // ErrPermanent matches, with errors.Is, every error that [Permanent] has marked.
 var ErrPermanent = errors.New("receive: permanent error")
 
-// Permanent marks an error that a retry cannot fix. The [Receiver] logs it and answers 200; a
-// queue moves the delivery to its dead letters at once. Permanent(nil) is nil.
+// Permanent marks an error that a retry cannot fix. The [Receiver] logs it as an error, to
+// [slog.Default] unless it has [WithLogger], and answers 200: the delivery is gone. A queue
+// moves the delivery to its dead letters at once. Permanent(nil) is nil.
 //
 // An error that wraps several, such as one of errors.Join, is permanent if any of them is, so
 // do not join a permanent error with one that a retry can fix.

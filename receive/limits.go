@@ -205,8 +205,13 @@ func (r *Receiver) limitReading(w http.ResponseWriter, start time.Time) error {
 // end of a deadline for the sender's. It clears one by itself only where there
 // was a body to read.
 func (r *Receiver) readBody(w http.ResponseWriter, req *http.Request, held *share) ([]byte, error) {
+	if req.Body == nil { // a request that a program made
+		req.Body = http.NoBody
+	}
+	// A length of 0 beside a body that is there is not declared: so it is with adapters
+	// that make a request of something else, such as those for AWS Lambda and FastCGI.
 	most, exactly := req.ContentLength, true
-	if most < 0 {
+	if most <= 0 {
 		most, exactly = r.limits.body, false
 	}
 	body, err := readGrowing(req.Body, firstReadBytes, most, exactly, held.grow)

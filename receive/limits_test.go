@@ -172,3 +172,25 @@ func TestReceiverVerifiesBeforeInflating(t *testing.T) {
 	assert.Contains(t, logged.String(), "something on the way may have inflated it")
 	assert.Zero(t, handled.Load())
 }
+
+// Requests that adapters and programs make have no length, or 0 beside a body.
+func TestReceiverReadsBodiesWithoutADeclaredLength(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int64{0, -1} {
+		var taken keeping
+		receiver := newReceiver(t, &taken)
+		in := signed(openedBody("n-1")).declaring(length)
+		require.Equal(t, http.StatusOK, recorded(receiver, in).status)
+		require.Len(t, taken.kept, 1)
+		assert.Equal(t, in.body, taken.kept[0].Body)
+		assert.Equal(t, http.StatusUnauthorized, recorded(receiver, forged(openedBody("n-1")).declaring(length)).status)
+
+		over := signed(padded("n-1", wireLimit+1)).declaring(length)
+		assert.Equal(t, http.StatusRequestEntityTooLarge, recorded(receiver, over).status)
+	}
+	// One without any body is an empty one, whatever it says.
+	receiver := newReceiver(t, outcome(nil))
+	req := signed(nil).request()
+	req.Body = nil
+	assert.Equal(t, http.StatusOK, recordedRequest(receiver, req).status, "an empty body is signed, and handed over as undecodable")
+}

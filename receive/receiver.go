@@ -44,6 +44,7 @@ type Receiver struct {
 	handler Handler
 	keys    keyring
 	logger  *slog.Logger
+	loud    *slog.Logger // for what is lost: slog.Default unless an option says otherwise
 	limits  limits
 	budget  budget
 }
@@ -77,7 +78,7 @@ func newReceiver(handler Handler, source SecretSource, opts []Option) (*Receiver
 	if guard.IsNil(handler) {
 		return nil, errors.New("handler is nil")
 	}
-	config := config{logger: slog.New(slog.DiscardHandler), limits: defaultLimits()}
+	config := config{limits: defaultLimits()}
 	for _, opt := range opts {
 		if opt == nil {
 			continue
@@ -89,20 +90,25 @@ func newReceiver(handler Handler, source SecretSource, opts []Option) (*Receiver
 	if err := config.limits.check(); err != nil {
 		return nil, err
 	}
+	loud := config.logger
+	if config.logger == nil {
+		config.logger = slog.New(slog.DiscardHandler)
+		loud = slog.Default() // nothing may be lost in silence
+	}
 	r := &Receiver{
-		handler: handler, logger: config.logger, limits: config.limits,
+		handler: handler, logger: config.logger, loud: loud, limits: config.limits,
 		budget: budget{limit: config.limits.inFlight},
 	}
 	fixed, isFixed := source.(fixedSecrets)
 	switch {
-	case isFixed:
-		if err := fixed.check(); err != nil {
-			return nil, fmt.Errorf("secrets: %w", err)
-		}
-		list, _ := newSecrets(fixed) // checked
-		r.keys = fixedKeys{list}
 	case guard.IsNil(source):
 		return nil, errors.New("secrets is nil: use Secret with the webhook_secret that Nylas showed, or a SecretStore")
+	case isFixed:
+		list, err := fixed.usable()
+		if err != nil {
+			return nil, fmt.Errorf("secrets: %w", err)
+		}
+		r.keys = &fixedKeys{list}
 	default:
 		r.keys = newCachedKeys(source, config.logger)
 	}
@@ -177,7 +183,8 @@ func (r *Receiver) accept(w http.ResponseWriter, req *http.Request, arrival int6
 
 // WithLogger sets a logger. The Receiver writes what it refused, what its Handler did
 // not take, and why, with the text of the Handler's error. No other record holds a
-// body, a secret or an address.
+// body, a secret or an address. Without this option it writes only deliveries that are
+// given up, as errors to [slog.Default]: no dead letter is behind a Receiver.
 func WithLogger(logger *slog.Logger) Option {
 	return option(func(c *config) error {
 		if logger == nil {

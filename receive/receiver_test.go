@@ -33,6 +33,12 @@ func TestNewRefuses(t *testing.T) {
 		"line end":         {outcome(nil), receive.Secret(receiverSecret + "\n"), nil, "white space around it"},
 		"space before":     {outcome(nil), receive.Secret(receiverSecret, " "+receiverSecret), nil, "white space around it"},
 		"one of two empty": {outcome(nil), receive.Secret(receiverSecret, ""), nil, "empty or blank"},
+		"byte order mark":  {outcome(nil), receive.Secret("\ufeff" + receiverSecret), nil, "invisible character"},
+		"zero-width space": {outcome(nil), receive.Secret("whsec\u200b" + receiverSecret), nil, "invisible character"},
+		"NUL":              {outcome(nil), receive.Secret(receiverSecret + "\x00"), nil, "invisible character"},
+		"line break":       {outcome(nil), receive.Secret("first\nsecond"), nil, "invisible character"},
+		"quotes":           {outcome(nil), receive.Secret(`"` + receiverSecret + `"`), nil, "quotes around it"},
+		"single quotes":    {outcome(nil), receive.Secret("'" + receiverSecret + "'"), nil, "quotes around it"},
 		"nil logger":       {outcome(nil), secret, receive.WithLogger(nil), "logger is nil"},
 	}
 	for name, test := range tests {

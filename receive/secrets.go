@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -20,35 +21,36 @@ type SecretSource interface {
 
 // Secret returns a source of secrets that never change: the webhook_secret values that
 // Nylas showed when the webhook was created or its secret rotated, the newest first. If one
-// of them is blank, or has white space around it such as the line end of a file, [New]
-// returns an error.
+// of them is blank, has white space or quotes around it, or an invisible character in it,
+// [New] returns an error.
 //
 // A Receiver with fixed secrets answers 401 to every other signature, and Nylas does not
 // deliver those notifications again. So it loses what comes between a rotation at Nylas and
 // its restart with the new secret. Use a [SecretStore] to rotate without a loss.
 func Secret(values ...string) SecretSource {
-	fixed := make(fixedSecrets, 0, len(values))
+	stored := make([]StoredSecret, 0, len(values))
 	for _, value := range values {
-		fixed = append(fixed, StoredSecret{Value: value})
+		stored = append(stored, StoredSecret{Value: value})
 	}
-	return fixed
+	return fixedSecrets(func() []StoredSecret { return stored })
 }
 
-type fixedSecrets []StoredSecret
+// fixedSecrets is a function so that nothing prints, logs or encodes the secrets.
+type fixedSecrets func() []StoredSecret
 
 func (f fixedSecrets) Load(context.Context) (SecretState, error) {
-	if err := f.check(); err != nil {
+	if _, err := f.usable(); err != nil {
 		return SecretState{}, fmt.Errorf("receive: %w", err)
 	}
-	return SecretState{Secrets: slices.Clone(f)}, nil
+	return SecretState{Secrets: slices.Clone(f())}, nil
 }
 
-func (f fixedSecrets) check() error {
-	if len(f) == 0 {
-		return errors.New("no secret given")
+// usable returns the secrets if all of them can be used.
+func (f fixedSecrets) usable() (secrets, error) {
+	if len(f()) == 0 {
+		return nil, errors.New("no secret given")
 	}
-	_, err := newSecrets(f)
-	return err
+	return newSecrets(f())
 }
 
 // A SecretStore keeps the secrets of one webhook, for all processes that create it, rotate
@@ -79,7 +81,9 @@ var ErrChanged = errors.New("receive: the stored secrets were changed by someone
 // done to it. The zero value means that there is none yet. The Subscribe and Rotate
 // methods of a Client write it; a [Receiver] reads it.
 //
-// It can be encoded as JSON. Printing or logging one shows no secret.
+// Printing or logging one shows no secret. Its JSON has the secrets, for stores. So a
+// logger that writes JSON shows them if it is given a struct, slice or map that holds a
+// SecretState, and package fmt shows those in an unexported field.
 type SecretState struct {
 	WebhookID string `json:"webhook_id,omitzero"`
 	URL       string `json:"url,omitzero"`
@@ -134,8 +138,8 @@ func (s SecretState) String() string {
 	return text
 }
 
-// GoString is String, for %#v.
-func (s SecretState) GoString() string { return s.String() }
+// Format prints String, whatever the verb.
+func (s SecretState) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue is String, for log/slog.
 func (s SecretState) LogValue() slog.Value { return slog.StringValue(s.String()) }
@@ -143,8 +147,8 @@ func (s SecretState) LogValue() slog.Value { return slog.StringValue(s.String())
 // String hides the value.
 func (s StoredSecret) String() string { return "[secret]" }
 
-// GoString hides the value.
-func (s StoredSecret) GoString() string { return "[secret]" }
+// Format hides the value, whatever the verb.
+func (s StoredSecret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue hides the value.
-func (s StoredSecret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+func (s StoredSecret) LogValue() slog.Value { return slog.StringValue(s.String()) }

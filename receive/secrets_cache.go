@@ -38,12 +38,13 @@ type keyring interface {
 	judge(arrival int64, body []byte, sum signature) error
 }
 
-// fixedKeys are the secrets of [Secret]: there are no others.
+// fixedKeys are the secrets of [Secret]: there are no others. It is used by its pointer,
+// so that printing a Receiver stops there.
 type fixedKeys struct{ secrets secrets }
 
-func (k fixedKeys) arrival() int64 { return 0 }
+func (k *fixedKeys) arrival() int64 { return 0 }
 
-func (k fixedKeys) judge(_ int64, body []byte, sum signature) error {
+func (k *fixedKeys) judge(_ int64, body []byte, sum signature) error {
 	if !k.secrets.verify(body, sum) {
 		return errForged
 	}

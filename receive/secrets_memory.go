@@ -2,6 +2,8 @@ package receive
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"sync"
 )
@@ -12,7 +14,7 @@ import (
 // the first use, and is safe for concurrent use.
 type MemorySecrets struct {
 	mu    sync.Mutex
-	state SecretState
+	state *SecretState // nil is the zero state; a pointer, at which printing what holds a store stops
 }
 
 var _ SecretStore = (*MemorySecrets)(nil)
@@ -24,7 +26,7 @@ func (m *MemorySecrets) Load(ctx context.Context) (SecretState, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.state.clone(), nil
+	return m.stored().clone(), nil
 }
 
 // Swap replaces old by next, or returns [ErrChanged].
@@ -34,12 +36,24 @@ func (m *MemorySecrets) Swap(ctx context.Context, old, next SecretState) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.state.Equal(old) {
+	if !m.stored().Equal(old) {
 		return ErrChanged
 	}
-	m.state = next.clone()
+	next = next.clone()
+	m.state = &next
 	return nil
 }
+
+// stored returns the state. The caller has the lock.
+func (m *MemorySecrets) stored() SecretState {
+	if m.state == nil {
+		return SecretState{}
+	}
+	return *m.state
+}
+
+// Format prints no secret, whatever the verb.
+func (m *MemorySecrets) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "secrets in memory") }
 
 // clone returns a copy that shares no memory with s.
 func (s SecretState) clone() SecretState {

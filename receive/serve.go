@@ -62,8 +62,13 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(waiting)
-	if err != nil {
+	switch {
+	case waiting.Err() != nil && errors.Is(err, waiting.Err()):
 		err = fmt.Errorf("receive: serve: requests were still running %v after the end: %w", shutdownTimeout, errors.Join(err, server.Close()))
+	case errors.Is(err, net.ErrClosed): // the caller closed it as well
+		err = nil
+	case err != nil:
+		err = fmt.Errorf("receive: serve: close the listener: %w", err)
 	}
 	<-served //nolint:errcheck // it says that the server was shut down
 	return err

@@ -141,6 +141,42 @@ type brokenListener struct{ net.Listener }
 
 func (brokenListener) Accept() (net.Conn, error) { return nil, errAccept }
 
+// unclosedListener says that it could not be closed.
+type unclosedListener struct {
+	net.Listener
+	err error
+}
+
+func (l unclosedListener) Close() error { return errors.Join(l.Listener.Close(), l.err) }
+
+func TestServeWithAListenerThatFailsToClose(t *testing.T) {
+	t.Parallel()
+	errClose := errors.New("no such socket")
+	for _, test := range []struct {
+		close error
+		want  string
+	}{
+		{errClose, "receive: serve: close the listener: no such socket"},
+		{net.ErrClosed, ""}, // the caller was faster
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			listener, err := nylastest.NewNetwork().Listen("receiver.test")
+			require.NoError(t, err)
+			ctx, stop := context.WithCancel(t.Context())
+			served := make(chan error, 1)
+			go func() { served <- receive.Serve(ctx, unclosedListener{listener, test.close}, http.NotFoundHandler()) }()
+			synctest.Wait()
+			stop()
+			if err := <-served; test.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, test.want)
+				require.ErrorIs(t, err, errClose)
+			}
+		})
+	}
+}
+
 func TestServeFails(t *testing.T) {
 	t.Parallel()
 	listener, err := nylastest.NewNetwork().Listen("receiver.test")

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // SignatureHeader is the header in which Nylas signs a notification.
@@ -96,23 +97,43 @@ var (
 		"use the webhook_secret that creating the webhook or rotating its secret returned")
 	// errSpacedSecret: with the line end of its file a secret would verify nothing, and
 	// each notification would be answered 401 and lost.
-	errSpacedSecret = errors.New("secret has white space around it, such as the line end of a file: remove it")
+	errSpacedSecret    = errors.New("secret has white space around it, such as the line end of a file: remove it")
+	errInvisibleSecret = errors.New("secret has an invisible character in it, such as a byte order mark, a zero-width space or a line break: copy it again")
+	errQuotedSecret    = errors.New("secret has quotes around it: remove them")
 )
 
 // newSecrets returns those that can be used, and an error if there is one that cannot.
 func newSecrets(stored []StoredSecret) (list secrets, err error) {
 	for _, s := range stored {
-		switch trimmed := strings.TrimSpace(s.Value); trimmed {
-		case "":
-			err = cmp.Or(err, errBlankSecret)
-		case s.Value:
-			list = append(list, newSecret(s))
-		default:
-			err = cmp.Or(err, errSpacedSecret)
+		if unusable := checkSecret(s.Value); unusable != nil {
+			err = cmp.Or(err, unusable)
+			continue
 		}
+		list = append(list, newSecret(s))
 	}
 	return list, err
 }
+
+// checkSecret refuses what Nylas never makes and a copy often has: with it a secret would
+// verify nothing, and each notification would be answered 401 and lost.
+func checkSecret(value string) error {
+	switch trimmed := strings.TrimSpace(value); {
+	case trimmed == "":
+		return errBlankSecret
+	case strings.ContainsFunc(trimmed, isInvisible):
+		return errInvisibleSecret
+	case trimmed != value:
+		return errSpacedSecret
+	case len(value) > 1 && strings.ContainsRune("\"'`", rune(value[0])) && value[0] == value[len(value)-1]:
+		return errQuotedSecret
+	default:
+		return nil
+	}
+}
+
+// isInvisible reports whether a character cannot be seen: control characters, and format
+// characters such as a byte order mark and zero-width spaces.
+func isInvisible(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) }
 
 func newSecret(stored StoredSecret) *secret {
 	return &secret{value: stored.Value, until: stored.Until, macs: &sync.Pool{New: func() any {

@@ -3,6 +3,8 @@
 // latest message on command: open, click, click 2, reply.
 //
 //	go run ./examples/emulator
+//
+// With -retry 5s it repeats a delivery sooner than Nylas does.
 package main
 
 import (
@@ -33,6 +35,7 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) (err error) {
 	flags := flag.NewFlagSet("emulator", flag.ContinueOnError)
 	trial := flags.Bool("trial", false, "be a trial account, which may not track")
+	retry := flags.Duration("retry", 0, "wait before the second and third attempt of a delivery (default 5m and 10m, as Nylas)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -42,6 +45,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	var opts []nylastest.Option
 	if *trial {
 		opts = append(opts, nylastest.WithTrial())
+	}
+	if *retry != 0 {
+		opts = append(opts, nylastest.WithRetryDelays(*retry, *retry))
 	}
 	server, err := nylastest.Start(opts...)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ import (
 
 var (
 	block  = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
-	region = regexp.MustCompile(`(?ms)^(\t*)// readme:begin (\S+)\n(.*?)^\t*// readme:end$`)
+	region = regexp.MustCompile(`(?ms)^(\t*)// readme:begin (\S+)\n(.*?\n)\n*^\t*// readme:end$`)
 )
 
 // Each block of Go in README.md is a copy of code in this folder, and each piece of
@@ -59,6 +60,31 @@ func TestReadmeShowsTheCodeThatRuns(t *testing.T) {
 	for i, name := range marked {
 		if !slices.Contains(shown, code[i]) {
 			t.Errorf("README.md does not show %s as it is:\n%s", name, code[i])
+		}
+	}
+}
+
+// The programs of README.md are short, and stay so.
+func TestReadmeIsShort(t *testing.T) {
+	t.Parallel()
+	const maxJobLines, maxReceiveLines, maxLineChars = 90, 15, 100
+	job, err := os.ReadFile("job/main.go")
+	require.NoError(t, err)
+	assert.LessOrEqual(t, strings.Count(string(job), "\n"), maxJobLines, "the whole job")
+	code, err := os.ReadFile("fragments_test.go")
+	require.NoError(t, err)
+	lines := map[string]int{}
+	for _, found := range region.FindAllStringSubmatch(string(code), -1) {
+		lines[found[2]] = strings.Count(strings.TrimSpace(found[3]), "\n") + 1
+	}
+	assert.Contains(t, lines, "receive")
+	assert.LessOrEqual(t, lines["receive"], maxReceiveLines)
+
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	for i, line := range strings.Split(string(readme), "\n") {
+		if !strings.HasPrefix(line, "\t") { // a tab of code is as wide as the reader wants
+			assert.LessOrEqual(t, utf8.RuneCountInString(line), maxLineChars, "line %d of README.md", i+1)
 		}
 	}
 }

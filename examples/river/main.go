@@ -1,17 +1,20 @@
-// Command river keeps Nylas' notifications in PostgreSQL and handles them from
-// there, in any number of processes:
+// Command river keeps Nylas' notifications in PostgreSQL and handles them from there, in any
+// number of processes:
 //
-//	export DATABASE_URL=postgres://… NYLAS_WEBHOOK_SECRET=…
-//	go run ./examples/river receive -addr :8080    # answers Nylas
+//	export DATABASE_URL=postgres://…
+//	export NYLAS_API_KEY=… NYLAS_WEBHOOK_URL=https://…/webhooks/nylas
+//	go run ./examples/river receive -addr :8080    # creates the webhook once, and answers Nylas
 //	go run ./examples/river work                   # writes a line for each event
 //	go run ./examples/river stats                  # how many wait, run and are dead
 //	go run ./examples/river dead                   # what was given up, and why
 //	go run ./examples/river requeue id...          # handle it again
 //
-// Separate several secrets by commas, the newest first.
+// All of them may run several times. The secret of the webhook is in the database too.
+// NYLAS_API_URL names another server, such as that of ./examples/emulator.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -20,12 +23,13 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/receive"
 	"github.com/nylastrack/nylas-go/sinks/riversink"
@@ -67,7 +71,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	switch args[0] {
 	case "receive":
-		return accept(ctx, sink, *addr, strings.Split(getenv("NYLAS_WEBHOOK_SECRET"), ","), stdout)
+		return accept(ctx, sink, *addr, getenv, stdout)
 	case "work":
 		return sink.Run(ctx, dispatcher(stdout))
 	case "stats":
@@ -81,8 +85,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 }
 
-func accept(ctx context.Context, sink *riversink.Sink, addr string, secrets []string, stdout io.Writer) error {
-	receiver, err := receive.New(sink, receive.Secret(secrets...))
+func accept(ctx context.Context, sink *riversink.Sink, addr string, getenv func(string) string, stdout io.Writer) error {
+	webhookURL := getenv("NYLAS_WEBHOOK_URL")
+	client, err := nylas.NewClient(getenv("NYLAS_API_KEY"),
+		nylas.WithBaseURL(cmp.Or(getenv("NYLAS_API_URL"), "https://api.us.nylas.com")))
+	if err != nil {
+		return err
+	}
+	secrets := sink.Secrets(webhookURL)
+	receiver, err := receive.New(sink, secrets)
 	if err != nil {
 		return err
 	}
@@ -91,7 +102,18 @@ func accept(ctx context.Context, sink *riversink.Sink, addr string, secrets []st
 		return err
 	}
 	fmt.Fprintf(stdout, "receiving at http://%s\n", listener.Addr())
-	return receive.Serve(ctx, listener, receiver)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return receive.Serve(ctx, listener, receiver) })
+	group.Go(func() error {
+		webhook, err := client.Subscribe(ctx, &nylas.SubscribeRequest{
+			URL: webhookURL, Types: events.TrackingTypes(), Secrets: secrets,
+		})
+		if err == nil {
+			fmt.Fprintf(stdout, "subscribed as webhook %s\n", webhook.ID)
+		}
+		return err
+	})
+	return group.Wait()
 }
 
 func dispatcher(stdout io.Writer) *receive.Dispatcher {

@@ -5,35 +5,41 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/examples/internal/tunnel"
 	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
+	"github.com/nylastrack/nylas-go/sinks/riversink"
 )
 
-const secret = "secret"
+// setting is where the program runs.
+type setting struct {
+	schema string
+	env    map[string]string
+}
 
-// runOn runs a command of the program on a schema.
-func runOn(ctx context.Context, schema string, stdout io.Writer, args ...string) error {
-	env := map[string]string{"DATABASE_URL": os.Getenv("NYLAS_TEST_POSTGRES"), "NYLAS_WEBHOOK_SECRET": secret}
-	args = append([]string{args[0], "-schema", schema}, args[1:]...)
-	return run(ctx, args, func(name string) string { return env[name] }, stdout)
+func (s setting) run(ctx context.Context, stdout io.Writer, args ...string) error {
+	args = append([]string{args[0], "-schema", s.schema}, args[1:]...)
+	return run(ctx, args, func(name string) string { return s.env[name] }, stdout)
 }
 
 // background runs a command until the test ends and returns its lines.
-func background(t *testing.T, schema string, args ...string) *bufio.Scanner {
+func (s setting) background(t *testing.T, args ...string) *bufio.Scanner {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	reader, stdout := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- runOn(ctx, schema, stdout, args...)
+		done <- s.run(ctx, stdout, args...)
 		stdout.Close()
 	}()
 	t.Cleanup(func() {
@@ -57,34 +63,55 @@ func TestProgram(t *testing.T) {
 		assert.NoError(t, err)
 		assert.NoError(t, conn.Close(context.Background()))
 	})
-	receiver := background(t, schema, "receive", "-addr", "127.0.0.1:0")
-	require.True(t, receiver.Scan())
-	url := strings.TrimPrefix(receiver.Text(), "receiving at ")
-	for _, body := range []string{
-		`{"specversion":"1.0","type":"message.opened","id":"n-1","time":1695480567,"data":{"object":{"message_id":"m-1","label":"l-1"}}}`,
-		`no JSON`,
-	} {
-		request, err := nylastest.NewWebhookRequest(t.Context(), url, secret, []byte(body))
-		require.NoError(t, err)
-		answer, err := new(http.Client).Do(request)
-		require.NoError(t, err)
-		require.NoError(t, answer.Body.Close())
-		assert.Equal(t, http.StatusOK, answer.StatusCode)
+	server := nylastest.NewServer(t)
+	public, lead := tunnel.Start(t)
+	program := setting{schema, map[string]string{
+		"DATABASE_URL":  os.Getenv("NYLAS_TEST_POSTGRES"),
+		"NYLAS_API_KEY": server.APIKey(), "NYLAS_API_URL": server.URL(), "NYLAS_WEBHOOK_URL": public,
+	}}
+	var webhooks []string
+	for i := range 2 { // two processes share the webhook
+		receiver := program.background(t, "receive", "-addr", "127.0.0.1:0")
+		require.True(t, receiver.Scan())
+		if i == 0 {
+			lead(strings.TrimPrefix(receiver.Text(), "receiving at "))
+		}
+		require.True(t, receiver.Scan())
+		webhooks = append(webhooks, receiver.Text())
 	}
+	assert.Equal(t, webhooks[0], webhooks[1])
+
+	client, err := nylas.NewClient(server.APIKey(), nylas.WithBaseURL(server.URL()))
+	require.NoError(t, err)
+	message, err := client.Messages.Send(t.Context(), server.GrantID(), &nylas.SendMessageRequest{
+		To: []nylas.Participant{{Email: "kim@example.org"}}, Body: "<p>Hi</p>",
+		TrackingOptions: &nylas.TrackingOptions{Opens: true, Label: "l-1"},
+	})
+	require.NoError(t, err)
+	recipient, err := server.Recipient(message.ID)
+	require.NoError(t, err)
+	require.NoError(t, recipient.Open(t.Context()))
+	require.NoError(t, server.Wait(t.Context()))
+	pool, err := pgxpool.New(t.Context(), os.Getenv("NYLAS_TEST_POSTGRES"))
+	require.NoError(t, err)
+	defer pool.Close()
+	sink, err := riversink.Open(pool, riversink.WithSchema(schema))
+	require.NoError(t, err)
+	require.NoError(t, sink.HandleDelivery(t.Context(), receive.NewDelivery([]byte("no JSON"), "")))
 	var out strings.Builder
-	require.NoError(t, runOn(t.Context(), schema, &out, "stats"))
+	require.NoError(t, program.run(t.Context(), &out, "stats"))
 	assert.Contains(t, out.String(), "pending 1, running 0, dead 1, the oldest of ")
 
-	worker := background(t, schema, "work")
+	worker := program.background(t, "work")
 	require.True(t, worker.Scan())
-	assert.Equal(t, "opened m-1 l-1", worker.Text())
+	assert.Equal(t, "opened "+message.ID+" l-1", worker.Text())
 
 	out.Reset()
-	require.NoError(t, runOn(t.Context(), schema, &out, "dead"))
+	require.NoError(t, program.run(t.Context(), &out, "dead"))
 	assert.Contains(t, out.String(), "0 attempts, given up at ")
 	id, _, _ := strings.Cut(out.String(), " ")
-	require.NoError(t, runOn(t.Context(), schema, &out, "requeue", id))
-	require.Error(t, runOn(t.Context(), schema, &out, "requeue", "unknown"))
-	require.ErrorContains(t, runOn(t.Context(), schema, &out, "nothing"), "usage")
+	require.NoError(t, program.run(t.Context(), &out, "requeue", id))
+	require.Error(t, program.run(t.Context(), &out, "requeue", "unknown"))
+	require.ErrorContains(t, program.run(t.Context(), &out, "nothing"), "usage")
 	require.ErrorContains(t, run(t.Context(), nil, os.Getenv, &out), "usage")
 }

@@ -55,6 +55,7 @@ func main() {
 type settings struct {
 	apiURL, apiKey, grantID, webhookURL, to string
 	addr, file                              string
+	adopt                                   bool
 }
 
 const webhookPath = "/webhooks/nylas"
@@ -68,6 +69,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	flags.StringVar(&set.to, "to", getenv("NYLAS_TO"), "send a tracked message to this address when it starts")
 	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080", "address to listen on")
 	flags.StringVar(&set.file, "file", "nylas.db", "file of the inbox")
+	flags.BoolVar(&set.adopt, "adopt", false, "take over a webhook for the URL whose secret is not in the file")
 	listDead := flags.Bool("dead", false, "list what was given up, and end")
 	requeue := flags.Bool("requeue", false, "have what was given up handled again, and end")
 	if err := flags.Parse(args); err != nil {
@@ -149,9 +151,12 @@ func track(ctx context.Context, set settings, stdout io.Writer, sent func(contex
 	group.Go(func() error {
 		webhook, err := client.Subscribe(ctx, &nylas.SubscribeRequest{
 			URL: cmp.Or(set.webhookURL, local+webhookPath), Types: events.TrackingTypes(), Secrets: box.Secrets(),
-			Description: "Email engagement tracking",
+			Description: "Email engagement tracking", Adopt: set.adopt,
 		})
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil // stopped meanwhile; the next start goes on with it
+		case err != nil:
 			return err
 		}
 		logger.Info("subscribed", slog.String("webhook", webhook.ID), slog.String("status", string(webhook.Status)))

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,8 @@ import (
 	"github.com/nylastrack/nylas-go/nylastest"
 	"github.com/nylastrack/nylas-go/receive"
 )
+
+const patience = 20 * time.Second
 
 // program runs the tracker until its end is called, and hands on its output.
 type program struct {
@@ -47,21 +50,34 @@ func start(t *testing.T, env map[string]string, args ...string) *program {
 			p.lines <- scanner.Text()
 		}
 	}()
-	found := regexp.MustCompile(`events=(\S+)/ `).FindStringSubmatch(p.await("msg=listening"))
+	found := regexp.MustCompile(`events=(\S+)/ `).FindStringSubmatch(p.await("msg=listening")["msg=listening"])
 	require.Len(t, found, 2)
 	p.local = found[1]
 	return p
 }
 
-func (p *program) await(what string) string {
+// await returns the first line of each kind, in whatever order they come.
+func (p *program) await(kinds ...string) map[string]string {
 	p.t.Helper()
-	for line := range p.lines {
-		if strings.Contains(line, what) {
-			return line
+	found, said := map[string]string{}, ""
+	late := time.After(patience)
+	for len(found) < len(kinds) {
+		select {
+		case line, more := <-p.lines:
+			if !more {
+				require.FailNow(p.t, "the tracker ended", "without printing %q: %v\n%s", kinds, <-p.done, said)
+			}
+			said += line + "\n"
+			for _, kind := range kinds {
+				if strings.Contains(line, kind) {
+					found[kind] = line
+				}
+			}
+		case <-late:
+			require.FailNow(p.t, "a line did not come", "want %q in:\n%s", kinds, said)
 		}
 	}
-	require.FailNow(p.t, "the tracker ended", "without printing %q: %v", what, <-p.done)
-	return ""
+	return found
 }
 
 // events are what the page shows.
@@ -90,20 +106,18 @@ func (p *program) end() {
 func TestWithoutAnAccount(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
-	message := regexp.MustCompile(`message=(\S+)`).FindStringSubmatch(p.await("msg=sent"))[1]
-	p.await("kind=open")
-	p.await("kind=click")
-	p.await("kind=reply")
-	shown := p.events()
-	require.Len(t, shown, 3)
-	for i, kind := range []string{"open", "click", "reply"} {
-		assert.Equal(t, kind, shown[i].Kind)
-		assert.Equal(t, message, shown[i].MessageID)
-		assert.Equal(t, map[string]string{"campaign": "trial-q2", "contact": "42"}, shown[i].Label)
-		assert.False(t, shown[i].Time.IsZero())
+	said := p.await("msg=sent", "kind=open", "kind=click", "kind=reply")
+	message := regexp.MustCompile(`message=(\S+)`).FindStringSubmatch(said["msg=sent"])[1]
+	shown := map[string]event{}
+	for _, e := range p.events() {
+		assert.Equal(t, message, e.MessageID)
+		assert.Equal(t, map[string]string{"campaign": "trial-q2", "contact": "42"}, e.Label)
+		assert.False(t, e.Time.IsZero())
+		shown[e.Kind] = e
 	}
-	assert.Equal(t, "https://acme.dev/demo", shown[1].URL)
-	assert.NotEmpty(t, shown[2].ReplyID)
+	require.Len(t, shown, 3)
+	assert.Equal(t, "https://acme.dev/demo", shown["click"].URL)
+	assert.NotEmpty(t, shown["reply"].ReplyID)
 	p.end()
 }
 

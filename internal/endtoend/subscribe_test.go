@@ -206,6 +206,7 @@ func TestSubscribeAfterALostCreation(t *testing.T) {
 	for name, fault := range map[string]nylastest.Fault{
 		"cut":                     {After: nylastest.Disconnect()},
 		"gateway":                 {After: nylastest.GatewayAnswer(http.StatusBadGateway)},
+		"unavailable":             {After: nylastest.GatewayAnswer(http.StatusServiceUnavailable)},
 		"cut within":              {After: nylastest.DisconnectMidBody()},
 		"and nothing was created": {Inside: nylastest.GatewayAnswer(http.StatusBadGateway)},
 	} {
@@ -236,7 +237,7 @@ func TestSubscribeAfterALostCreation(t *testing.T) {
 // TestSubscribeWithinTheRate: many calls at once are more than Nylas takes in a
 // second, and come to their end all the same.
 func TestSubscribeWithinTheRate(t *testing.T) {
-	for processes, attempts := range map[int]int{50: 4, 120: 10} {
+	for processes, attempts := range map[int]int{30: 6, 120: 12} {
 		t.Run(fmt.Sprint(processes), func(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loop) {
 				patient := nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: attempts})

@@ -1,4 +1,4 @@
-// Package lanes holds up requests so that those of one owner go out evenly, so many a
+// Package lanes limits the rate of requests: those of one owner go out evenly, so many per
 // second, in the order in which they came.
 package lanes
 

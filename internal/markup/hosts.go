@@ -3,6 +3,7 @@ package markup
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,32 @@ func IsNylasTrackingHost(host string) bool {
 		return false
 	}
 }
+
+// The paths of the pixels and links of package nylastest, on whatever host it runs.
+// Nylas does not document its own.
+const (
+	EmulatorPixelPath = "/nylastest/pixel/"
+	EmulatorLinkPath  = "/nylastest/link/"
+)
+
+// IsWrapped reports whether a target already leads through tracking: that of Nylas, on
+// its own hosts or on custom ones, or that of package nylastest. Nylas does not wrap such
+// a link again (its changelog of 2026-11-12). It does not say which hosts it knows; these
+// are all that serve its tracking.
+func IsWrapped(target *url.URL, customHosts ...string) bool {
+	if target.Scheme != "https" && target.Scheme != "http" {
+		return false
+	}
+	host := NormalHost(target.Hostname())
+	return IsNylasTrackingHost(host) || strings.HasPrefix(target.Path, EmulatorLinkPath) ||
+		slices.ContainsFunc(customHosts, func(custom string) bool { return host != "" && host == NormalHost(custom) })
+}
+
+// IsDenylisted reports whether Nylas is documented to reject tracked links to a host. It
+// names no other host, and does not say whether names under this one are on its list.
+//
+// https://developer.nylas.com/docs/v3/email/message-tracking/
+func IsDenylisted(host string) bool { return host == "example.com" }
 
 // HostOf returns the host of an absolute http or https URL, or of one that leaves
 // out only the scheme, as a browser reads it; otherwise "".

@@ -2,6 +2,7 @@ package markup
 
 import (
 	"iter"
+	"net/url"
 	"strings"
 
 	"golang.org/x/net/html/atom"
@@ -28,6 +29,20 @@ func LoadsFrom(scan *Scanner, wanted func(host string) bool) bool {
 	return false
 }
 
+// IsEmulatorPixel reports whether the current token of a scan is a pixel of package
+// nylastest.
+func IsEmulatorPixel(scan *Scanner) bool {
+	if scan.StartTag() != atom.Img {
+		return false
+	}
+	src, _ := scan.Attr("src")
+	if HostOf(src) == "" || !strings.Contains(src, EmulatorPixelPath) {
+		return false
+	}
+	u, err := url.Parse(Trim(src))
+	return err == nil && strings.HasPrefix(u.Path, EmulatorPixelPath)
+}
+
 // candidates returns the URLs of a srcset.
 // https://html.spec.whatwg.org/multipage/images.html#parsing-a-srcset-attribute
 func candidates(srcset string) iter.Seq[string] {
@@ -43,11 +58,11 @@ func candidates(srcset string) iter.Seq[string] {
 			}
 			candidate := srcset[:end]
 			srcset = srcset[end:]
-			url := strings.TrimRight(candidate, ",")
-			if !yield(url) {
+			trimmed := strings.TrimRight(candidate, ",")
+			if !yield(trimmed) {
 				return
 			}
-			if url == candidate {
+			if trimmed == candidate {
 				srcset = srcset[descriptorsLength(srcset):]
 			}
 		}

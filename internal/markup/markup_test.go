@@ -108,7 +108,7 @@ func TestClassify(t *testing.T) {
 
 		"https://": markup.BadURI, "https:acme.dev": markup.BadURI, "https://a b.dev": markup.BadURI, "https://acme.dev/{{x}}": markup.BadURI,
 		"https://acme.dev/%zz": markup.BadURI, "https://acme.dev:port/": markup.BadURI, "tel:": markup.BadURI, "mailto:": markup.BadURI,
-		"https://acme.dev/\n": markup.BadURI, "https:///path": markup.BadURI, "http://": markup.BadURI, "tel:?x": markup.BadURI,
+		"https://acme.dev/\n": markup.BadURI, "https://acme.dev/#a\nb": markup.BadURI, "https://acme.dev/#\u0085": markup.BadURI, "https:///path": markup.BadURI, "http://": markup.BadURI, "tel:?x": markup.BadURI,
 		"mailto://kim@acme.dev": markup.BadURI, "https://acme.dev/a|b": markup.BadURI, "://": markup.BadURI,
 
 		"": markup.UnsupportedScheme, "#top": markup.UnsupportedScheme, "/demo": markup.UnsupportedScheme, "//acme.dev": markup.UnsupportedScheme,
@@ -130,10 +130,10 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// A tag with a million names must not make the tags behind it slow, and must not
+// A tag with very many names must not make the tags behind it slow, and must not
 // be kept: what it costs is its source, a few times over.
-func TestMillionsOfAttributes(t *testing.T) { // alone, because it counts what is allocated
-	body := []byte("<p" + attributes(700_000) + ` href="x">` + strings.Repeat("<p b>", 200_000))
+func TestVeryManyAttributes(t *testing.T) { // alone, because it counts what is allocated
+	body := []byte("<p" + attributes(70_000) + ` href="x">` + strings.Repeat("<p b>", 20_000))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	tags := 0
@@ -145,7 +145,7 @@ func TestMillionsOfAttributes(t *testing.T) { // alone, because it counts what i
 		}
 	}
 	runtime.ReadMemStats(&after)
-	assert.Equal(t, 200_001, tags)
+	assert.Equal(t, 20_001, tags)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(len(body)))
 }
 

@@ -136,6 +136,10 @@ func (s *Scanner) Inside() int { return s.inside }
 // StartTag returns the element that the current token begins, or 0.
 func (s *Scanner) StartTag() atom.Atom { return s.tag }
 
+// HoldsText reports whether the current token is a start tag behind which all is text
+// up to the end tag, as in style.
+func (s *Scanner) HoldsText() bool { return s.raw }
+
 // Name returns the lower-cased name of a start or end tag until the next call of
 // Next, or nil.
 func (s *Scanner) Name() []byte { return s.name }

@@ -8,10 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// What holds a secret is told by names alone: those of parameters, and the parts of
-// paths. A name is taken apart into words, at case, punctuation and digits, and words
-// that are known ones written together are taken apart too (resetpassword). So no word
-// is found in another one (key in monkey, sig in design).
+// A value is a secret by its own looks, by its name, or by both:
+//
+//   - a JSON Web Token, or a key that begins as those of a known service do
+//   - any value of a name that means nothing else, such as access_token
+//   - a value that looks random, if its name can mean a secret (code, session), or if it
+//     stands in or behind a path that names what is done once (reset-password)
+//
+// Random values alone are none: half of all links in mail have one, to count clicks.
+//
+// A name is taken apart into words, at case, punctuation and digits, and words that are
+// known ones written together are taken apart too (resetpassword). So no word is found
+// in another one (key in monkey, sig in design).
 
 // wordClass is what a word in a name says.
 type wordClass int
@@ -19,13 +27,17 @@ type wordClass int
 const (
 	// wordKnown can stand beside the others and says nothing.
 	wordKnown wordClass = 1 << iota
-	// wordSecret makes a parameter a secret wherever it stands in its name.
+	// wordSecret makes each value of a parameter a secret, wherever it stands in the name.
 	wordSecret
-	// wordAlone does so as the whole name.
+	// wordSignature makes a random value one, wherever it stands in the name.
+	wordSignature
+	// wordAlone makes a random value one, as the whole name.
 	wordAlone
-	// wordPurpose does so before "key", "code" or "hash": an api_key is a secret, while
-	// a sort_key, a zip_code and a promo_code are none.
+	// wordPurpose makes a random value one before "key", "code" or "hash": that of an
+	// account_key, while those of a sort_key, a zip_code and a promo_code are none.
 	wordPurpose
+	// wordKeyPurpose makes each value one before "key".
+	wordKeyPurpose
 	// wordDescribes says at the end of a name that it is about a secret: token_type.
 	wordDescribes
 	// wordPath is in the paths of links that work for one person, or once.
@@ -37,32 +49,36 @@ const (
 
 func classOf(word string) wordClass {
 	switch word {
-	case "token", "secret", "password", "passwd", "pwd", "passcode", "passphrase", "otp", "totp", "jwt", "sig", "signature", "hmac",
+	case "token", "secret", "password", "passwd", "pwd", "passcode", "passphrase", "otp", "totp", "jwt", "hmac",
 		"credential", "credentials", "bearer", "authorization":
 		return wordKnown | wordSecret
-	case "key", "code":
+	case "sig", "signature":
+		return wordKnown | wordSignature
+	case "key", "code", "ticket", "sid":
 		return wordKnown | wordAlone
-	case "auth", "session":
+	case "session":
 		return wordKnown | wordAlone | wordPurpose
-	case "invite", "invitation":
+	case "auth":
+		return wordKnown | wordAlone | wordPurpose | wordKeyPurpose | wordPathAmongKnown
+	case "invite", "invitation", "reset", "verify", "verification":
 		return wordKnown | wordAlone | wordPurpose | wordPath
-	case "reset", "verify", "verification":
-		return wordKnown | wordPurpose | wordPath
 	case "resets", "verifications", "invites", "invitations":
 		return wordKnown | wordPath
-	case "confirm", "confirmation", "activate", "activation", "recovery":
-		return wordKnown | wordPurpose | wordPathAmongKnown
-	case "magic", "recover":
-		return wordKnown | wordPathAmongKnown
-	case "api", "access", "authentication", "oauth", "private", "master", "shared", "signing", "encryption", "login", "signin",
-		"backup", "security", "registration", "device", "pairing", "sms", "mfa", "license", "licence", "account", "time", "gift":
+	case "confirm", "confirmation", "activate", "activation", "recovery", "login", "signin":
+		return wordKnown | wordAlone | wordPurpose | wordPathAmongKnown
+	case "magic", "recover", "sso", "unlock":
+		return wordKnown | wordAlone | wordPathAmongKnown
+	case "api", "access", "oauth", "private", "master", "shared", "signing", "encryption":
+		return wordKnown | wordPurpose | wordKeyPurpose
+	case "authentication", "backup", "security", "registration", "device", "pairing", "sms", "mfa", "license", "licence",
+		"account", "time", "gift", "oob":
 		return wordKnown | wordPurpose
 	case "type", "hint", "name", "expires", "expiry", "expiration", "ttl", "version", "alg", "algorithm", "method", "policy",
 		"length", "count", "format":
 		return wordDescribes
 	case "id", "hash", "email", "mail", "phone", "user", "signup", "sign", "in", "log", "link", "url", "accept", "new", "my", "your", "me",
 		"change", "request", "complete", "register", "address", "identity", "pass", "csrf", "xsrf", "refresh", "one", "php", "asp", "j", "x",
-		"sess", "client":
+		"sess", "client", "amz", "goog":
 		return wordKnown
 	default:
 		return 0
@@ -88,35 +104,57 @@ const (
 // HoldsSecret reports whether a URL looks as if whoever has it could act for
 // somebody.
 func HoldsSecret(u *url.URL) bool {
-	fragment := u.EscapedFragment()
-	if listHoldsSecret(u.RawQuery) || listHoldsSecret(fragment) || pathHoldsSecret(u.EscapedPath()) {
+	secret, once := readPath(u.EscapedPath())
+	if secret || listHoldsSecret(u.RawQuery, once) {
 		return true
 	}
-	// In programs that run in a browser the fragment is a path.
+	fragment := u.EscapedFragment()
 	path, isPath := strings.CutPrefix(strings.TrimPrefix(fragment, "!"), "/")
-	path, _, _ = strings.Cut(path, "?")
-	return isPath && pathHoldsSecret(path)
+	if !isPath {
+		return listHoldsSecret(fragment, once)
+	}
+	// So it is in programs that run in a browser.
+	path, query, _ := strings.Cut(path, "?")
+	secret, once = readPath(path)
+	return secret || listHoldsSecret(query, once)
 }
 
-// listHoldsSecret looks at a list of parameters.
-func listHoldsSecret(list string) bool {
+// listHoldsSecret looks at a list of parameters, which may stand behind the path of a
+// link that works once.
+func listHoldsSecret(list string, once bool) bool {
 	for pair := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, value, _ := strings.Cut(pair, "=")
-		if isJWT(value) || !isSwitch(value) && namesSecret(name) {
+		if isSwitch(value) {
+			continue
+		}
+		if isJWT(value) || isServiceKey(value) {
+			return true
+		}
+		kind := kindOf(name)
+		switch {
+		case kind == nameOfSecret,
+			kind == nameOfRandom && isRandom(value),
+			(kind == nameOfCode || once && kind != nameOfNothing) && (isShortRandom(value) || isNumericCode(value)),
+			once && !isCampaign(name) && isShortRandom(value):
 			return true
 		}
 	}
 	return false
 }
 
-func pathHoldsSecret(path string) bool {
+// readPath reports whether a path holds a secret, and whether it is that of a link that
+// works once.
+func readPath(path string) (secret, once bool) {
 	for segment := range strings.SplitSeq(path, "/") {
 		segment, parameters, _ := strings.Cut(segment, ";")
-		if isJWT(segment) || listHoldsSecret(parameters) || isOneTimePath(segment) {
-			return true
+		switch {
+		case isJWT(segment), isServiceKey(segment), listHoldsSecret(parameters, once),
+			once && isShortRandom(segment):
+			return true, once
 		}
+		once = once || isOneTimePath(segment)
 	}
-	return false
+	return false, once
 }
 
 // isSwitch reports whether a value switches something on or off, or is nothing: no
@@ -130,35 +168,58 @@ func isSwitch(value string) bool {
 	}
 }
 
-// namesSecret reports whether a parameter of the name holds a secret.
-func namesSecret(name string) bool {
+// nameKind is what the name of a parameter says of its value.
+type nameKind int
+
+const (
+	nameOfNothing nameKind = iota
+	nameOfRandom           // it is a secret if it looks random
+	nameOfCode             // the same, or if it looks like a code that somebody types
+	nameOfSecret           // it is a secret
+)
+
+func kindOf(name string) nameKind {
 	var room [maxNameWords]string
 	parts := nameWords(room[:0], name)
 	if len(parts) == 0 || classOf(parts[len(parts)-1]).is(wordDescribes) {
-		return false
+		return nameOfNothing
 	}
-	if len(parts) == 1 && classOf(parts[0]).is(wordAlone) {
-		return true
+	kind := nameOfNothing
+	if class := classOf(parts[0]); len(parts) == 1 && class.is(wordAlone) {
+		kind = nameOfRandom
+		if class.is(wordPath | wordPathAmongKnown) {
+			kind = nameOfCode
+		}
 	}
 	before := ""
 	for _, part := range parts {
-		switch part {
-		case "key", "code", "hash":
-			if classOf(before).is(wordPurpose) {
-				return true
+		switch class := classOf(part); {
+		case class.is(wordSecret), part == "key" && classOf(before).is(wordKeyPurpose):
+			return nameOfSecret
+		case class.is(wordSignature):
+			if before == "amz" || before == "goog" { // X-Amz-Signature
+				return nameOfSecret
 			}
-		case "id":
-			if before == "session" || before == "sess" {
-				return true
-			}
-		default:
-			if classOf(part).is(wordSecret) {
-				return true
-			}
+			kind = max(kind, nameOfRandom)
+		case (part == "code" || part == "hash" || part == "key") && classOf(before).is(wordPurpose):
+			kind = nameOfCode
+		case part == "id" && (before == "session" || before == "sess"):
+			kind = max(kind, nameOfRandom)
 		}
 		before = part
 	}
-	return false
+	return kind
+}
+
+// isCampaign reports whether a parameter names a campaign, a click or a program. Its
+// value can be random wherever a link leads.
+func isCampaign(name string) bool {
+	switch strings.ToLower(name) {
+	case "gclid", "fbclid", "msclkid", "ttclid", "li_fat_id", "mc_cid", "mc_eid", "_hsenc", "_hsmi", "mkt_tok", "ref", "campaign", "client_id":
+		return true
+	default:
+		return len(name) > 4 && strings.EqualFold(name[:4], "utm_")
+	}
 }
 
 // isOneTimePath reports whether a part of a path names what is done once.
@@ -252,4 +313,99 @@ func splitKnown(words []string, word string) []string {
 func isJWT(value string) bool {
 	dots := strings.Count(value, ".")
 	return strings.HasPrefix(value, "eyJ") && (dots == 2 || dots == 4)
+}
+
+// servicePrefixes begin the keys of services: of Nylas, Stripe, GitHub, GitLab, Slack,
+// Google, SendGrid, Hugging Face, npm and PyPI, as each documents them.
+var servicePrefixes = []string{
+	"nyk_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_", "ghp_", "gho_", "ghu_", "ghs_", "github_pat_", "glpat-",
+	"xoxb-", "xoxp-", "AIza", "ya29.", "SG.", "hf_", "npm_", "pypi-",
+}
+
+func isServiceKey(value string) bool {
+	return len(value) >= minRandomChars && slices.ContainsFunc(servicePrefixes, func(prefix string) bool { return strings.HasPrefix(value, prefix) }) &&
+		isRandom(value)
+}
+
+// Limits for values that look random. Chosen by what programs make: 64 bits in the base64
+// of URLs are 11 characters, and the codes that RFC 4226 lets people type have 6 digits
+// or more.
+const (
+	minRandomChars      = 16
+	minShortRandomChars = 8
+	minCodeDigits       = 6
+	maxCodeDigits       = 10
+	// minChanges is how often letters and digits alternate in a random value at least.
+	minChanges = 3
+	// minChangeShare is how many changes a hundred characters have at least. Random ones
+	// have 30 (base32) to 50 (hexadecimal), words with a year behind them 5.
+	minChangeShare      = 20
+	minShortChangeShare = 30
+	// maxValueBytes is how much of a value is looked at.
+	maxValueBytes = 1024
+)
+
+// isRandom reports whether a value looks as if a program had drawn it.
+func isRandom(value string) bool {
+	r := look(value)
+	return r.chars >= minRandomChars && r.alternates(minChangeShare)
+}
+
+// isShortRandom is isRandom, and takes shorter values too if they alternate more: where a
+// secret is expected.
+func isShortRandom(value string) bool {
+	r := look(value)
+	return r.chars >= minShortRandomChars && r.alternates(minShortChangeShare) || isRandom(value)
+}
+
+// isNumericCode reports whether a value can be a code that somebody gets to type it in.
+func isNumericCode(value string) bool {
+	return minCodeDigits <= len(value) && len(value) <= maxCodeDigits && strings.Trim(value, "0123456789") == ""
+}
+
+// looks is what is counted of a value.
+type looks struct {
+	chars   int // letters and digits
+	changes int // between letters and digits, and from small letters to capital ones
+}
+
+// look counts. It returns nothing for texts, addresses and paths.
+func look(value string) looks {
+	value = value[:min(len(value), maxValueBytes)]
+	if strings.Contains(value, "%") {
+		if decoded, err := url.PathUnescape(value); err == nil {
+			value = decoded
+		}
+	}
+	if strings.HasPrefix(value, "/") || strings.ContainsAny(value, "@ ") || strings.Contains(value, "://") {
+		return looks{}
+	}
+	const digit, lower, upper = 1, 2, 3
+	var r looks
+	before := 0
+	for _, c := range []byte(value) {
+		kind := 0
+		switch {
+		case '0' <= c && c <= '9':
+			kind = digit
+		case 'a' <= c && c <= 'z':
+			kind = lower
+		case 'A' <= c && c <= 'Z':
+			kind = upper
+		case c >= utf8.RuneSelf:
+			return looks{}
+		}
+		if kind != 0 {
+			r.chars++
+			if before != 0 && before != kind && (before != upper || kind != lower) { // that is how a word begins
+				r.changes++
+			}
+		}
+		before = kind
+	}
+	return r
+}
+
+func (r looks) alternates(share int) bool {
+	return r.changes >= minChanges && r.changes*100 >= r.chars*share
 }

@@ -3,6 +3,7 @@ package markup
 import (
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // Class is what is known about the tracking of a target.
@@ -34,7 +35,8 @@ const (
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 func Classify(href string) (Class, *url.URL) {
-	if strings.ContainsAny(href, " \"<>\\^`{|}") {
+	// url.Parse lets control characters pass in fragments.
+	if strings.ContainsAny(href, " \"<>\\^`{|}") || strings.ContainsFunc(href, unicode.IsControl) {
 		return BadURI, nil
 	}
 	u, err := url.Parse(href)
@@ -72,8 +74,9 @@ func Classify(href string) (Class, *url.URL) {
 	}
 }
 
-// Trackable reports whether Nylas is documented to track a target.
-func Trackable(href string) bool {
-	class, _ := Classify(href)
-	return class == Eligible
+// Trackable reports whether Nylas is documented to track a target, where tracked links
+// may also have custom hosts.
+func Trackable(href string, customHosts ...string) bool {
+	class, u := Classify(href)
+	return class == Eligible && !IsWrapped(u, customHosts...)
 }

@@ -23,7 +23,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	if err := run(ctx, os.Getenv); err != nil {
+	if err := run(ctx, os.Getenv); err != nil && ctx.Err() == nil {
 		log.Fatal(err)
 	}
 	stop()
@@ -57,7 +57,8 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	log.Println("the events are at http://" + listener.Addr().String())
+	local := "http://" + listener.Addr().String()
+	log.Println("the events are at " + local)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return receive.Serve(ctx, listener, mux) })
 	group.Go(func() error {
@@ -66,23 +67,22 @@ func run(ctx context.Context, getenv func(string) string) error {
 				mu.Lock()
 				defer mu.Unlock()
 				seen = append(seen, n)
-				return nil // an error would bring the notification again, later
+				return nil // after an error the inbox calls it again, later
 			},
 		})
 	})
-	group.Go(func() error { // now that the server listens: Nylas asks it for a challenge
+	group.Go(func() error { // first the webhook, or its events come late; Nylas asks for a challenge
 		_, err := client.Subscribe(ctx, &nylas.SubscribeRequest{
-			URL:   cmp.Or(getenv("NYLAS_WEBHOOK_URL"), "http://127.0.0.1:8080/webhooks/nylas"),
+			URL:   cmp.Or(getenv("NYLAS_WEBHOOK_URL"), local+"/webhooks/nylas"),
 			Types: events.TrackingTypes(), Secrets: box.Secrets(),
 		})
 		if err != nil {
 			return err
 		}
 		_, err = client.Messages.Send(ctx, getenv("NYLAS_GRANT_ID"), &nylas.SendMessageRequest{
-			To:              []nylas.Participant{{Email: cmp.Or(getenv("NYLAS_TO"), "kim@example.org")}},
-			Subject:         "Quick follow-up on your trial",
+			To: []nylas.Participant{{Email: cmp.Or(getenv("NYLAS_TO"), "kim@example.org")}}, Subject: "Your trial",
 			Body:            `Reply or <a href="https://acme.dev/demo">book a demo</a> when ready.`,
-			TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true},
+			TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: "q2"},
 		})
 		return err
 	})

@@ -1,3 +1,5 @@
+// This file has what many tests share.
+
 package nylas_test
 
 import (
@@ -6,18 +8,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -25,7 +25,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
-	"github.com/nylastrack/nylas-go/events"
 )
 
 const (
@@ -274,105 +273,6 @@ func markedMessage() *nylas.SendMessageRequest {
 	}
 }
 
-// repeats says when a method repeats, as design has it.
-type repeats int
-
-const (
-	repeatsAlways repeats = iota
-	repeatsWithKey
-	repeatsUnsent
-	repeatsTold // always, and its error says whether it may have been carried out
-)
-
-// method is one method of the Client, for tests that go through all of them.
-type method struct {
-	op      string
-	verb    string
-	path    string // the template
-	repeats repeats
-	call    func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error
-}
-
-// methods returns all of them, each with a request that Nylas would take.
-func methods() []method {
-	return slices.Concat(messageMethods(), historyMethods(), channelMethods(), []method{
-		{
-			"send message", http.MethodPost, "/v3/grants/{grant_id}/messages/send", repeatsWithKey,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Messages.Send(ctx, testGrant, markedMessage(), append(opts, nylas.WithIdempotencyKey(testKey))...)
-				return err
-			},
-		},
-		{
-			"create webhook", http.MethodPost, "/v3/webhooks", repeatsUnsent,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Webhooks.Create(ctx, &nylas.CreateWebhookRequest{
-					TriggerTypes: events.TrackingTypes(), WebhookURL: markLink, Description: markBody,
-					NotificationEmailAddresses: []string{markAddress},
-				}, opts...)
-				return err
-			},
-		},
-		{
-			"list webhooks", http.MethodGet, "/v3/webhooks", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				var failed []error
-				for _, err := range c.Webhooks.List(ctx, opts...) {
-					if err != nil {
-						failed = append(failed, err)
-					}
-				}
-				if len(failed) > 1 {
-					return fmt.Errorf("the list has %d errors", len(failed))
-				}
-				return errors.Join(failed...)
-			},
-		},
-		{
-			"get webhook", http.MethodGet, "/v3/webhooks/{webhook_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Webhooks.Get(ctx, testWebhook, opts...)
-				return err
-			},
-		},
-		{
-			"update webhook", http.MethodPut, "/v3/webhooks/{webhook_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Webhooks.Update(ctx, testWebhook, &nylas.UpdateWebhookRequest{Description: markBody}, opts...)
-				return err
-			},
-		},
-		{
-			"delete webhook", http.MethodDelete, "/v3/webhooks/{webhook_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return c.Webhooks.Delete(ctx, testWebhook, opts...)
-			},
-		},
-		{
-			"rotate webhook secret", http.MethodPost, "/v3/webhooks/rotate-secret/{webhook_id}", repeatsTold,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Webhooks.RotateSecret(ctx, testWebhook, opts...)
-				return err
-			},
-		},
-		{
-			"mock webhook payload", http.MethodPost, "/v3/webhooks/mock-payload", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Webhooks.MockPayload(ctx, events.TypeMessageOpened, opts...)
-				return err
-			},
-		},
-		{
-			"send test event", http.MethodPost, "/v3/webhooks/send-test-event", repeatsUnsent,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return c.Webhooks.SendTestEvent(ctx, &nylas.SendTestEventRequest{
-					TriggerType: events.TypeMessageOpened, WebhookURL: markLink,
-				}, opts...)
-			},
-		},
-	})
-}
-
 // asError returns the *nylas.Error in err.
 func asError(tb testing.TB, err error) *nylas.Error {
 	tb.Helper()
@@ -387,14 +287,6 @@ func assertEmpty(tb testing.TB, list iter.Seq2[*nylas.Webhook, error]) {
 	for webhook, err := range list {
 		tb.Errorf("the list has %v, %v", webhook, err)
 	}
-}
-
-// anyAnswer is an answer of 2xx that a call can take.
-func anyAnswer(op string) string {
-	if strings.HasPrefix(op, "list ") && op != "list webhook IP addresses" {
-		return `{"data":null}`
-	}
-	return `{"data":{"id":"x-1","schedule_id":"x-1","message_id":"x-1","webhook_secret":"s-1","ip_addresses":[]}}`
 }
 
 // sentinels are all of them.
@@ -419,25 +311,130 @@ func assertSentinels(tb testing.TB, err error, want ...error) {
 	assert.ElementsMatch(tb, want, got)
 }
 
-// What methods has not, no test takes through the failures.
-func TestMethodsHasEachMethodOfTheServices(t *testing.T) {
-	t.Parallel()
-	var ops []string
-	for _, m := range methods() {
-		ops = append(ops, m.op)
-	}
-	var names []string
-	for _, service := range reflect.VisibleFields(reflect.TypeFor[nylas.Client]()) {
-		if !service.IsExported() {
-			continue
-		}
-		for method := range service.Type.Methods() {
-			f := method.Type
-			if f.IsVariadic() && f.In(f.NumIn()-1) == reflect.TypeFor[[]nylas.RequestOption]() {
-				names = append(names, service.Name+"."+method.Name)
-			}
-		}
-	}
-	slices.Sort(ops)
-	assert.Len(t, slices.Compact(ops), len(names), "methods() has %q, the services have %q", ops, names)
+const (
+	testID     = "r-8163245982711" // of a draft, a message or a schedule
+	testDomain = "news.sender.dev"
+)
+
+func markedDraft() *nylas.CreateDraftRequest {
+	m := markedMessage()
+	return &nylas.CreateDraftRequest{To: m.To, Subject: m.Subject, Body: m.Body, TrackingOptions: m.TrackingOptions}
 }
+
+func markedTransactional() *nylas.SendTransactionalRequest {
+	m := markedMessage()
+	return &nylas.SendTransactionalRequest{
+		To: m.To, From: m.To[0], Subject: m.Subject, Body: m.Body,
+		TrackingOptions: &nylas.TransactionalTrackingOptions{Opens: true, Label: markBody},
+	}
+}
+
+// The times of the default policy and of a send.
+const (
+	baseDelay      = 500 * time.Millisecond
+	maxDelay       = 20 * time.Second
+	sendLimit      = 150 * time.Second
+	callLimit      = 30 * time.Second
+	pollsUntil     = 150 * time.Second
+	pollsAtLeast   = 2 * time.Second
+	pollsAtMost    = 5 * time.Second
+	repeatsUntil   = 55 * time.Minute
+	messageAnswer  = "published/messages.send.response.json"
+	timeoutAnswer  = "constructed/error.provider-timeout.504.json"
+	limitAnswer    = "constructed/error.rate-limit-nylas.429.json"
+	runningAnswer  = "constructed/error.idempotent-concurrent.409.json"
+	conflictAnswer = "constructed/error.idempotent-conflict.409.json"
+)
+
+func send(ctx context.Context, client *nylas.Client, opts ...nylas.RequestOption) error {
+	_, err := client.Messages.Send(ctx, testGrant, markedMessage(), opts...)
+	return err
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func inTurn(script ...httpmock.Responder) []httpmock.Responder { return script }
+
+// quick repeats without waiting, for tests on real connections.
+func quick(attempts int) nylas.ClientOption {
+	return nylas.WithRetryPolicy(nylas.RetryPolicy{MaxAttempts: attempts, BaseDelay: 1, MaxDelay: 1})
+}
+
+// realClient returns a Client with a transport of its own.
+func realClient(t *testing.T, baseURL string, attempts int) *nylas.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client, err := nylas.NewClient(testAPIKey, nylas.WithBaseURL(baseURL), quick(attempts),
+		nylas.WithHTTPClient(&http.Client{Transport: transport}))
+	require.NoError(t, err)
+	return client
+}
+
+// bubble runs a test in which waiting takes no time.
+func bubble(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, test)
+	}
+}
+
+func toKim() []nylas.Participant { return []nylas.Participant{{Email: "kim@example.org"}} }
+
+// attached is a message with attachments.
+func attached(attachments ...nylas.Attachment) *nylas.SendMessageRequest {
+	return &nylas.SendMessageRequest{To: toKim(), Attachments: attachments}
+}
+
+// fileWith writes a file, and returns its path.
+func fileWith(tb testing.TB, name, content string) string {
+	tb.Helper()
+	name = filepath.Join(tb.TempDir(), name)
+	require.NoError(tb, os.WriteFile(name, []byte(content), 0o600))
+	return name
+}
+
+// streamOf is a StreamContent that can be opened again.
+func streamOf(size int64, content string) nylas.AttachmentContent {
+	return nylas.StreamContent(size, func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(content)), nil
+	})
+}
+
+// zeros is a content of size bytes.
+func zeros(announced, size int64) nylas.AttachmentContent {
+	return nylas.StreamContent(announced, func() (io.ReadCloser, error) {
+		return io.NopCloser(io.LimitReader(endless{}, size)), nil
+	})
+}
+
+// endless reads zeros for ever.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// announced keeps what a request says about the length of its body: -1 for chunked.
+func announced(length *int64, next httpmock.Responder) httpmock.Responder {
+	return func(r *http.Request) (*http.Response, error) {
+		*length = r.ContentLength
+		return next(r)
+	}
+}
+
+// collect runs a list that has no error.
+func collect[T any](tb testing.TB, list iter.Seq2[T, error]) []T {
+	tb.Helper()
+	var all []T
+	for element, err := range list {
+		require.NoError(tb, err)
+		all = append(all, element)
+	}
+	return all
+}
+
+var errStop = errors.New("the program stops")

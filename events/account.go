@@ -1,0 +1,59 @@
+package events
+
+// What became of a grant. After a grant expired, its replies are not seen; once it is
+// deleted, the pixels and links in its sent mail are dead.
+//
+// https://developer.nylas.com/docs/reference/notifications/grants/
+type (
+	// GrantCreated is the data of grant.created.
+	GrantCreated struct{ GrantChange }
+	// GrantUpdated is the data of grant.updated.
+	GrantUpdated struct{ GrantChange }
+	// GrantDeleted is the data of grant.deleted.
+	GrantDeleted struct{ GrantChange }
+	// GrantExpired is the data of grant.expired.
+	GrantExpired struct{ GrantChange }
+)
+
+// GrantChange describes a grant that was created, updated, deleted or has expired.
+type GrantChange struct {
+	Code          Int    `json:"code,omitzero"` // 25012 created, 25013 deleted, 25014 updated
+	GrantID       string `json:"grant_id"`
+	IntegrationID string `json:"integration_id,omitzero"`
+	Provider      string `json:"provider,omitzero"` // such as "google"
+	LoginID       string `json:"login_id,omitzero"`
+	// ReauthenticationFlag is nil if Nylas did not say.
+	ReauthenticationFlag *bool `json:"reauthentication_flag,omitzero"`
+}
+
+// AlertTriggered is the data of an alert.triggered notification. Nylas sends one when a
+// sending domain passes the threshold of a rule, and again every 24 hours while it does.
+// A repetition has the same ID and the next NotificationSeq.
+//
+// https://developer.nylas.com/docs/reference/notifications/
+type AlertTriggered struct {
+	Object          string    `json:"object,omitzero"` // "alert"
+	ID              string    `json:"id"`
+	GrantID         string    `json:"grant_id,omitzero"` // empty, as a rule
+	Status          string    `json:"status,omitzero"`   // "firing"
+	NotificationSeq Int       `json:"notification_seq"`  // counts from 1
+	StartedAt       Timestamp `json:"started_at,omitzero"`
+	TriggeredAt     Timestamp `json:"triggered_at,omitzero"`
+	SendingDomain   string    `json:"sending_domain,omitzero"`
+	Rule            AlertRule `json:"rule,omitzero"`
+}
+
+// AlertRule is the rule that an alert is about, in an [AlertTriggered].
+type AlertRule struct {
+	ID     string `json:"id,omitzero"`
+	Metric string `json:"metric,omitzero"` // "bounce_rate", "complaint_rate" or "delivery_rate"
+	// Threshold is in percent, with up to 2 decimals.
+	Threshold   float64 `json:"threshold,omitzero"`
+	WindowHours Int     `json:"window_hours,omitzero"`
+	MinVolume   Int     `json:"min_volume,omitzero"` // messages
+}
+
+func (r *AlertRule) setText(id string) { r.ID = id }
+
+func (*GrantChange) tracked() []Tracked    { return nil }
+func (*AlertTriggered) tracked() []Tracked { return nil }
