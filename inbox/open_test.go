@@ -226,7 +226,7 @@ func TestOthersCannotReadTheFile(t *testing.T) {
 func TestSymbolicLinks(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]func(t *testing.T, path string){
-		"to an inbox": func(t *testing.T, path string) { //nolint:thelper // it is a part of the test
+		"to an inbox": func(t *testing.T, path string) {
 			require.NoError(t, open(t, path).Close())
 		},
 		"to nothing": func(*testing.T, string) {},

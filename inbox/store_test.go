@@ -131,7 +131,7 @@ func TestCallersThatGiveUpLeaveNothingBehind(t *testing.T) {
 	giveUp = func() {}
 	close(free)
 	stats(t, box) // the writer has done what was there
-	assert.NoError(t, box.HandleDelivery(t.Context(), delivery("n-2")))
+	require.NoError(t, box.HandleDelivery(t.Context(), delivery("n-2")))
 	stop()
 }
 
