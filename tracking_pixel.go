@@ -7,8 +7,9 @@ import (
 )
 
 // StripPixel removes every <img> that loads something from a tracking host of Nylas or
-// from one of hosts, and every pixel of package nylastest. It leaves every other byte as it was. Pass sent mail through it
-// before you show it, so that your application does not count its own views as opens.
+// from one of hosts, and every pixel of package nylastest. It leaves every other byte as
+// it was. Pass sent mail through it before you show it, so that your application does not
+// count its own views as opens.
 //
 // Pass the hostname of TrackingOptions.DomainName in hosts, and any that you used
 // before. A host matches on all its ports. It does not match its subdomains. Case and one
