@@ -153,10 +153,10 @@ func track(ctx context.Context, set settings, stdout io.Writer, sent func(contex
 			URL: cmp.Or(set.webhookURL, local+webhookPath), Types: events.TrackingTypes(), Secrets: box.Secrets(),
 			Description: "Email engagement tracking", Adopt: set.adopt,
 		})
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil // stopped meanwhile; the next start goes on with it
-		case err != nil:
+		}
+		if err != nil {
 			return err
 		}
 		logger.Info("subscribed", slog.String("webhook", webhook.ID), slog.String("status", string(webhook.Status)))
