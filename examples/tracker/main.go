@@ -154,7 +154,7 @@ func track(ctx context.Context, set settings, stdout io.Writer, sent func(contex
 			Description: "Email engagement tracking", Adopt: set.adopt,
 		})
 		if ctx.Err() != nil {
-			return nil // stopped meanwhile; the next start goes on with it
+			return nil //nolint:nilerr // stopped meanwhile; the next start goes on with it
 		}
 		if err != nil {
 			return err
