@@ -59,16 +59,28 @@ type outcome struct {
 // handle calls the handler and sends what became of it.
 func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held share, outcomes chan<- outcome) {
 	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
-			r.logger.LogAttrs(ctx, slog.LevelError, "receive: handler panicked", named.attrs(
-				slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))...)
-			err = errPanic
-		} else if err == guard.ErrExited { //nolint:errorlint // as above
-			err = errHandlerExited
+		if err != nil {
+			err = r.failure(ctx, named, err)
 		}
 		held.free()
 		outcomes <- outcome{err: err}
 	})
+}
+
+// failure names what the handler did, if its error is not its own. It is a function of its
+// own, so that the frames of handle stay small: its goroutine's stack would grow.
+func (r *Receiver) failure(ctx context.Context, named naming, err error) error {
+	panicked, ok := err.(*guard.PanicError) //nolint:errorlint // one that the handler wrapped is its error
+	switch {
+	case ok:
+		r.logger.LogAttrs(ctx, slog.LevelError, "receive: handler panicked", named.attrs(
+			slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))...)
+		return errPanic
+	case err == guard.ErrExited: //nolint:errorlint // as above
+		return errHandlerExited
+	default:
+		return err
+	}
 }
 
 // custodyContext is the context of a handler: it has the values of the request,

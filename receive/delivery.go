@@ -14,7 +14,7 @@ import (
 // The values of [Delivery.Err], besides the errors of [events.Peek].
 var (
 	// ErrDeliveryEncoding means that the content could not be decompressed: it is damaged,
-	// continues after its end, or has an encoding that [NewDelivery] does not know.
+	// continues after its end, or is compressed in a way that [NewDelivery] does not know.
 	ErrDeliveryEncoding = errors.New("receive: cannot decompress the delivery")
 	// ErrDeliveryTooLarge means that the content is over 8 MiB when decompressed, or over
 	// the limit of [WithMaxInflatedBytes].
@@ -50,9 +50,10 @@ type Delivery struct {
 // https://developer.nylas.com/docs/reference/api/webhook-notifications/send_test_event/
 const testEventID = "mock-id"
 
-// NewDelivery makes a Delivery from the body of a notification. contentEncoding is the
-// transport's: "gzip", "gzip+base64" as in Amazon SNS, or "" and "identity" for a plain body.
-// NewDelivery never fails; what is wrong is in [Delivery.Err]. It keeps body.
+// NewDelivery makes a Delivery from the body of a notification: JSON, gzip, or base64 of gzip
+// as in Amazon SNS. The bytes decide which of them it is. contentEncoding is what the
+// transport says, such as "gzip" or ""; it matters only for the error if the body is none of
+// them. NewDelivery never fails; what is wrong is in [Delivery.Err]. It keeps body.
 func NewDelivery(body []byte, contentEncoding string) *Delivery {
 	d, _ := newDelivery(body, contentEncoding, maxInflatedBytes, func(int64) error { return nil })
 	return d

@@ -214,7 +214,9 @@ func FuzzNewDelivery(f *testing.F) {
 		require.Equal(t, before, slices.Clone(body), "the input was changed")
 		if !errors.Is(d.Err, receive.ErrDeliveryEncoding) && !errors.Is(d.Err, receive.ErrDeliveryTooLarge) {
 			again := receive.NewDelivery(d.Body, "")
-			assert.Equal(t, d.ID, again.ID)
+			if !strings.HasPrefix(d.ID, "mock-id:") { // each test event gets one of its own
+				assert.Equal(t, d.ID, again.ID)
+			}
 			assert.Equal(t, d.Type, again.Type)
 			assert.Equal(t, d.Err == nil, again.Err == nil)
 		} else {

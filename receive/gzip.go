@@ -7,21 +7,55 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
 
-func inflate(body []byte, contentEncoding string, limit int64, grow func(by int64) error) ([]byte, error) {
-	switch encoding := strings.ToLower(strings.TrimSpace(contentEncoding)); encoding {
-	case "", "identity":
-		return body, nil
-	case "gzip", "x-gzip":
-		return gunzip(body, limit, grow)
-	case "gzip+base64":
-		return gunzipText(body, limit, grow)
-	default:
-		return nil, fmt.Errorf("%w: its encoding is none of gzip, gzip+base64 and identity", ErrDeliveryEncoding)
+// maxCompressions is how many times a body may be compressed, one in the other. A proxy can
+// add one to that of Nylas; a hostile body can go on without an end.
+const maxCompressions = 2
+
+// inflate undoes the compression that the bytes have. What the transport says of it is only
+// a hint: queues lose it, and proxies write one that is not true.
+func inflate(body []byte, contentEncoding string, limit int64, grow func(by int64) error) (content []byte, err error) {
+	content = body
+	for times := 0; ; times++ {
+		start := bytes.TrimLeft(content, " \t\r\n")
+		binary, text := looksCompressed(content), bytes.HasPrefix(start, []byte(gzipTextPrefix))
+		switch {
+		case times == maxCompressions && (binary || text):
+			return nil, fmt.Errorf("%w: it is compressed more than %d times", ErrDeliveryEncoding, maxCompressions)
+		case binary:
+			content, err = gunzip(content, limit, grow)
+		case text:
+			content, err = gunzipText(content, limit, grow)
+		case times > 0, bytes.HasPrefix(start, []byte("{")), !saysCompressed(contentEncoding):
+			return content, nil
+		default:
+			return nil, fmt.Errorf("%w: it is neither JSON nor gzip, and its encoding says that it is compressed", ErrDeliveryEncoding)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
+}
+
+// gzipTextPrefix is how gzip begins in base64: its two first bytes, and deflate.
+const gzipTextPrefix = "H4sI"
+
+// plainEncodings are values of Content-Encoding, right ones and wrong ones, that say that
+// nothing is compressed. Some gateways write a charset or a Content-Transfer-Encoding there.
+var plainEncodings = []string{"", "identity", "none", "utf-8", "7bit", "8bit", "binary"}
+
+// saysCompressed reports whether one of a list of encodings names a compression.
+func saysCompressed(contentEncoding string) bool {
+	for encoding := range strings.SplitSeq(contentEncoding, ",") {
+		if !slices.Contains(plainEncodings, strings.ToLower(strings.TrimSpace(encoding))) {
+			return true
+		}
+	}
+	return false
 }
 
 // gunzipText undoes what Nylas does for SNS, which takes text only.

@@ -158,7 +158,6 @@ func (r *Receiver) accept(w http.ResponseWriter, req *http.Request, arrival int6
 		r.refuse(w, req, readStatus(err), "body could not be read", err)
 		return nil, held
 	}
-	// Two encodings are one after the other, which newDelivery does not undo.
 	encoding := strings.Join(req.Header["Content-Encoding"], ", ")
 	if err := r.keys.judge(arrival, body, sum); err != nil {
 		status, reason := http.StatusServiceUnavailable, err.Error()

@@ -33,8 +33,10 @@ var (
 // [ErrDeliveryTooLarge] above 2 MiB; Body is then the message as received. Handle that too, or
 // it is lost.
 //
-// For a subscription with raw message delivery, use NewDelivery with the text of the message
-// and the value of its attribute content_encoding.
+// AWS Lambda wraps messages in an event: give it Records[i].body of an SQS event, and
+// Records[i].Sns of an SNS event.
+//
+// For a subscription with raw message delivery, use NewDelivery with the text of the message.
 //
 // NewSNSDelivery does not check the signature that SNS adds for HTTPS endpoints; do that
 // first, as the second page below says. A queue needs none: its policy says who may write to
@@ -53,6 +55,10 @@ func NewSNSDelivery(message []byte) (*Delivery, error) {
 	case "SubscriptionConfirmation", "UnsubscribeConfirmation":
 		return nil, ErrSNSConfirmation
 	default:
+		if envelope["Records"].Kind() == '[' {
+			return unreadable(message, fmt.Errorf("%w: it is an AWS event: give body of each of its Records (SQS), or Sns (SNS), to NewSNSDelivery",
+				ErrSNSEnvelope)), nil
+		}
 		return unreadable(message, ErrSNSEnvelope), nil
 	}
 	if envelope["Message"].Kind() != '"' {

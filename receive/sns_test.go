@@ -71,9 +71,11 @@ func TestSNSForms(t *testing.T) {
 		{"", body},
 		{"identity", body},
 		{"gzip+base64", asText(gzipped(body))},
+		{"", asText(gzipped(body))}, // its attribute was lost
+		{"gzip+base64", body},
 		{" GZIP+Base64 ", append(asText(gzipped(body)), "\r\n"...)},
 	} {
-		t.Run(form.encoding, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/%.4s", form.encoding, form.text), func(t *testing.T) {
 			t.Parallel()
 			text, encoding := form.text, form.encoding
 			want := deliveryTest{id: "n-1", typ: events.TypeMessageOpened, content: body}
@@ -108,19 +110,17 @@ func TestSNSUndecodable(t *testing.T) {
 		message, encoding string
 		err               error
 	}{
-		"empty":                {"", "", events.ErrNotJSON},
-		"text":                 {bodyMarker, "", events.ErrNotJSON},
-		"not base64":           {bodyMarker, "gzip+base64", receive.ErrDeliveryEncoding},
-		"plain":                {string(body), "gzip+base64", receive.ErrDeliveryEncoding},
-		"base64 of no gzip":    {string(asText(body)), "gzip+base64", receive.ErrDeliveryEncoding},
-		"base64 cut off":       {string(asText(gzipped(body))[:101]), "gzip+base64", receive.ErrDeliveryEncoding},
-		"gzip cut off":         {string(asText(cut(gzipped(body), 3))), "gzip+base64", receive.ErrDeliveryEncoding},
-		"base64 of another":    {base64.RawURLEncoding.EncodeToString([]byte("\xff\xfe\xfd\xfc")), "gzip+base64", receive.ErrDeliveryEncoding},
-		"empty, compressed":    {"", "gzip+base64", receive.ErrDeliveryEncoding},
-		"too much":             {tooMuch, "gzip+base64", receive.ErrDeliveryTooLarge},
-		"compressed, not said": {string(asText(gzipped(body))), "", events.ErrNotJSON},
-		"another encoding":     {string(body), "br+base64", receive.ErrDeliveryEncoding},
-		"no id":                {`{"type":"t"}`, "", events.ErrEnvelope},
+		"empty":             {"", "", events.ErrNotJSON},
+		"text":              {bodyMarker, "", events.ErrNotJSON},
+		"not base64":        {bodyMarker, "gzip+base64", receive.ErrDeliveryEncoding},
+		"base64 of no gzip": {string(asText(body)), "gzip+base64", receive.ErrDeliveryEncoding},
+		"base64 cut off":    {string(asText(gzipped(body))[:101]), "gzip+base64", receive.ErrDeliveryEncoding},
+		"gzip cut off":      {string(asText(cut(gzipped(body), 3))), "gzip+base64", receive.ErrDeliveryEncoding},
+		"base64 of another": {base64.RawURLEncoding.EncodeToString([]byte("\xff\xfe\xfd\xfc")), "gzip+base64", receive.ErrDeliveryEncoding},
+		"empty, compressed": {"", "gzip+base64", receive.ErrDeliveryEncoding},
+		"too much":          {tooMuch, "gzip+base64", receive.ErrDeliveryTooLarge},
+		"another encoding":  {bodyMarker, "br+base64", receive.ErrDeliveryEncoding},
+		"no id":             {`{"type":"t"}`, "", events.ErrEnvelope},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,6 +128,20 @@ func TestSNSUndecodable(t *testing.T) {
 			want.check(t, receive.NewDelivery([]byte(test.message), test.encoding))
 			want.check(t, fromSNS(t, asJSON(snsEnvelope(test.message, test.encoding))))
 		})
+	}
+}
+
+// An event of AWS Lambda is no message: the error says what to give.
+func TestSNSOfALambdaEvent(t *testing.T) {
+	t.Parallel()
+	envelope := snsEnvelope(string(openedBody("n-1")), "")
+	for name, record := range map[string]any{
+		"SQS": map[string]any{"eventSource": "aws:sqs", "body": string(asJSON(envelope))},
+		"SNS": map[string]any{"EventSource": "aws:sns", "Sns": envelope},
+	} {
+		d := fromSNS(t, asJSON(map[string]any{"Records": []any{record}}))
+		require.ErrorIs(t, d.Err, receive.ErrSNSEnvelope, name)
+		require.ErrorContains(t, d.Err, "give body of each of its Records (SQS), or Sns (SNS), to NewSNSDelivery")
 	}
 }
 

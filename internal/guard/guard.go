@@ -22,13 +22,19 @@ type PanicError struct {
 // Error names what panicked.
 func (p *PanicError) Error() string { return "it panicked: " + p.Text }
 
+// newPanicError is a function of its own, so that the frame of Call stays small: it runs in
+// goroutines whose stack would grow.
+func newPanicError(value any) error {
+	return &PanicError{Text: PanicText(value), Stack: string(debug.Stack())}
+}
+
 // Call calls f, and then done, once, with the error of f, a *[PanicError], or [ErrExited]. A
 // function that exits takes its goroutine with it, so start Call with go.
 func Call(f func() error, done func(err error)) {
 	err := ErrExited
 	defer func() {
 		if value := recover(); value != nil {
-			err = &PanicError{Text: PanicText(value), Stack: string(debug.Stack())}
+			err = newPanicError(value)
 		}
 		done(err)
 	}()
