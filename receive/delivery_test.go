@@ -102,7 +102,7 @@ func undecodableDeliveries() map[string]deliveryTest {
 		"content and empty": {body: slices.Concat(compressed, gzipped(nil)), encoding: "gzip", err: receive.ErrDeliveryEncoding},
 
 		"another compression":  {body: []byte("\x28\xb5\x2f\xfd zstd"), encoding: "zstd", err: receive.ErrDeliveryEncoding},
-		"three times":         {body: gzipped(gzipped(compressed)), encoding: "gzip", err: receive.ErrDeliveryEncoding},
+		"three times":          {body: gzipped(gzipped(compressed)), encoding: "gzip", err: receive.ErrDeliveryEncoding},
 		"hostile encoding":     {body: []byte("text"), encoding: bodyMarker, err: receive.ErrDeliveryEncoding},
 		"text that says gzip":  {body: []byte("text"), encoding: "gzip, identity", err: receive.ErrDeliveryEncoding},
 		"cut base64":           {body: cut(asText(compressed), 3), err: receive.ErrDeliveryEncoding},

@@ -84,7 +84,7 @@ func TestLoopRefusals(t *testing.T) {
 	}{
 		"101 links":         {change: links(101, "https://acme.dev/demo"), want: nylas.ErrTooManyLinks},
 		"example.com":       {change: links(1, "https://example.com/demo"), want: nylas.ErrLinkRejected},
-		"below example.com": {change: links(1, "https://www.example.com/demo"), want: nylas.ErrLinkRejected},
+		"Example.COM":       {change: links(1, "https://Example.COM/demo"), want: nylas.ErrLinkRejected},
 		"trial":             {opts: []nylastest.Option{nylastest.WithTrial()}, want: nylas.ErrTrackingNotAllowed},
 		"wrong key":         {apiKey: "nyk_wrong", want: nylas.ErrUnauthorized},
 		"tracking domain": {
