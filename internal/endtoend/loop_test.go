@@ -82,11 +82,11 @@ func TestLoopRefusals(t *testing.T) {
 		opts   []nylastest.Option
 		want   error
 	}{
-		"101 links":         {change: links(101, "https://acme.dev/demo"), want: nylas.ErrTooManyLinks},
-		"example.com":       {change: links(1, "https://example.com/demo"), want: nylas.ErrLinkRejected},
-		"Example.COM":       {change: links(1, "https://Example.COM/demo"), want: nylas.ErrLinkRejected},
-		"trial":             {opts: []nylastest.Option{nylastest.WithTrial()}, want: nylas.ErrTrackingNotAllowed},
-		"wrong key":         {apiKey: "nyk_wrong", want: nylas.ErrUnauthorized},
+		"101 links":   {change: links(101, "https://acme.dev/demo"), want: nylas.ErrTooManyLinks},
+		"example.com": {change: links(1, "https://example.com/demo"), want: nylas.ErrLinkRejected},
+		"Example.COM": {change: links(1, "https://Example.COM/demo"), want: nylas.ErrLinkRejected},
+		"trial":       {opts: []nylastest.Option{nylastest.WithTrial()}, want: nylas.ErrTrackingNotAllowed},
+		"wrong key":   {apiKey: "nyk_wrong", want: nylas.ErrUnauthorized},
 		"tracking domain": {
 			change: func(r *nylas.SendMessageRequest) { r.TrackingOptions.DomainName = "track.acme.dev" },
 			want:   nylas.ErrTrackingDomain,
