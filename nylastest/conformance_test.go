@@ -105,7 +105,7 @@ func (e *memoryEngine) HandleDelivery(ctx context.Context, d *receive.Delivery) 
 	id, body := d.ID, bytes.Clone(d.Body)
 	switch {
 	case strings.HasPrefix(e.broken, "at least once"), e.broken == "does not know duplicates":
-		id = fmt.Sprint(id, len(e.order))
+		id = fmt.Sprintf("%s/%d", id, len(e.order)) // not to be taken for that of another one
 	case e.broken == "keeps the newest of duplicates":
 		if row := e.rows[id]; row != nil {
 			row.body = body
