@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -65,8 +67,14 @@ func (d *diskImage) unmount(t *testing.T) {
 	if !strings.Contains(string(mounts), " "+d.dir+" ") {
 		return
 	}
-	text, err := shell("umount", d.dir)
-	if err != nil {
+	// A process that another test has just started has all files of this one, for a moment.
+	const patience, pause = 5 * time.Second, 10 * time.Millisecond
+	var text string
+	done := assert.Eventually(t, func() bool {
+		text, err = shell("umount", d.dir)
+		return err == nil
+	}, patience, pause)
+	if !done {
 		lazy, lazyErr := shell("umount", "-l", d.dir)
 		require.NoError(t, lazyErr, lazy)
 	}

@@ -94,6 +94,7 @@ type store struct {
 	// What nobody else may change. The handle is kept open: to close it ends SQLite's lock.
 	handle      *os.File
 	left        shape // as the last write left it
+	unseen      bool  // what the last write left was not seen, because the files were moved
 	overwritten bool
 	totals
 	knownIDs
@@ -417,9 +418,10 @@ func (s *store) look() (now shape, err error) {
 	if err != nil {
 		return now, err
 	}
+	// By its path, so it may be another one that somebody has put there for a while.
 	log, err := os.Stat(s.path + walEnding)
-	if err != nil {
-		return now, err
+	if err != nil || !os.SameFile(s.files[s.path+walEnding], log) {
+		return now, errMoved
 	}
 	now.size, now.log = info.Size(), log.Size()
 	return now, nil
@@ -434,8 +436,8 @@ func (s *store) written() error {
 		return s.db.damage
 	}
 	now, err := s.look()
-	if err != nil {
-		return nil //nolint:nilerr // the next write finds it again
+	if s.unseen = err != nil; s.unseen {
+		return nil // it was moved meanwhile, and the next write says so
 	}
 	fine := now.log >= min(s.left.log, maxWALBytes)
 	if now.header != s.left.header || now.size != s.left.size {
@@ -470,6 +472,9 @@ func (s *store) untouched() error {
 	}
 	if s.overwritten {
 		return s.db.damage
+	}
+	if s.unseen { // it was put back: what the last write made of it was not seen
+		return s.written()
 	}
 	now, err := s.look()
 	if err != nil {
