@@ -57,7 +57,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	local := "http://" + listener.Addr().String()
+	local, to := "http://"+listener.Addr().String(), cmp.Or(getenv("NYLAS_TO"), "kim@example.org")
 	log.Println("the events are at " + local)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return receive.Serve(ctx, listener, mux) })
@@ -79,10 +79,10 @@ func run(ctx context.Context, getenv func(string) string) error {
 		if err != nil {
 			return err
 		}
+		tracking := &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: "q2"}
 		_, err = client.Messages.Send(ctx, getenv("NYLAS_GRANT_ID"), &nylas.SendMessageRequest{
-			To: []nylas.Participant{{Email: cmp.Or(getenv("NYLAS_TO"), "kim@example.org")}}, Subject: "Your trial",
-			Body:            `Reply or <a href="https://acme.dev/demo">book a demo</a> when ready.`,
-			TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: "q2"},
+			To: []nylas.Participant{{Email: to}}, Subject: "Your trial", TrackingOptions: tracking,
+			Body: `Reply or <a href="https://acme.dev/demo">book a demo</a> when ready.`,
 		})
 		return err
 	})
