@@ -48,7 +48,7 @@ type call struct {
 	body   any      // goes out as JSON; nil for no body
 	limit  time.Duration
 	repeat repeat
-	// noProvider tells that no provider of mail is involved. Nylas reports one that is
+	// noProvider reports that no provider of mail is involved. Nylas reports one that is
 	// unavailable by 503; here that is a gateway's, which may have lost the answer.
 	noProvider bool
 	lane       lane // for the rate limit
@@ -56,7 +56,7 @@ type call struct {
 	// lack the id.
 	partial bool
 
-	// multipart tells that the call takes attachments, and multipart/form-data
+	// multipart reports whether the call takes attachments, and multipart/form-data
 	// where JSON would be too large.
 	multipart   bool
 	attachments []Attachment
@@ -119,7 +119,7 @@ type roundTrips struct {
 	header http.Header      // of the caller
 
 	retry     RetryPolicy
-	exchanges *[]Exchange // where attempts are captured, nil for nowhere
+	exchanges *[]Exchange // receives the captured attempts; nil if nobody asked for them
 
 	attempts int
 	unknown  bool // an attempt may have been carried out, and nothing settled it

@@ -43,7 +43,7 @@ func validate(body []byte) error {
 // holds a second id. When Parse accepts body, it finds the same id and type.
 //
 // The error wraps [ErrNotJSON] or [ErrEnvelope]. If only one of id and type is usable,
-// Peek returns it beside the error.
+// Peek returns it together with the error.
 func Peek(body []byte) (id string, typ Type, err error) {
 	d := decoders.Get().(*decoder)
 	defer d.release()

@@ -308,7 +308,7 @@ func (r *reader) object(target reflect.Value, s *shape) bool {
 	return true
 }
 
-// shape is what reader has to know about a type beside the type itself.
+// shape is what reader has to know about a type, besides the type itself.
 type shape struct {
 	list   bool    // an array on the wire, of elem
 	events bool    // of a list: an element is an event, or holds some

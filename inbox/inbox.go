@@ -41,7 +41,7 @@ type Inbox struct {
 // is brought up to date, after which that version refuses it.
 //
 // The error is [ErrInUse] if another Inbox has the file, [ErrCorrupt] if it is
-// damaged, or tells that the file is none of an inbox, that a later version wrote
+// damaged. Otherwise it says that the file does not belong to an inbox, that a later version wrote
 // it, or what the operating system says.
 func Open(path string, opts ...Option) (*Inbox, error) {
 	config, err := newConfig(opts)

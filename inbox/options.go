@@ -38,7 +38,7 @@ const (
 	defaultWorkers   = 8
 	defaultRetention = 7 * 24 * time.Hour // Nylas sends again for 72 hours
 	// With these a delivery is given up after about 63 hours: a weekend, after which
-	// somebody notices and mends what it needs. They are those of sinks/riversink.
+	// somebody notices and repairs what it needs. They are those of sinks/riversink.
 	defaultMaxAttempts    = 25
 	defaultFirstBackoff   = time.Second
 	defaultMaxBackoff     = 6 * time.Hour

