@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"sinks/riversink":  {"events", "receive", "internal/"},
 	"sinks/pubsubsink": {"events", "receive", "internal/"},
 
+	"internal/adapters":    {},
 	"internal/anon":        {},
 	"internal/endtoend":    {},
 	"internal/guard":       {},
