@@ -257,7 +257,8 @@ func (a *messageAnswer) message() *Message {
 // Every send has an Idempotency-Key. The SDK makes one unless [WithIdempotencyKey]
 // gives one, and retries only with the same key and the same bytes, so a retry never
 // sends a second mail. If it is not known whether the message was sent, the error
-// matches [ErrOutcomeUnknown].
+// matches [ErrOutcomeUnknown]. With [WithMark], [MessageService.FindSent] can then look
+// for the message.
 //
 // Send refuses what Nylas documents as invalid before any I/O, with an error that
 // matches [ErrInvalidRequest]. It does not check the links of the body.
@@ -266,7 +267,12 @@ func (a *messageAnswer) message() *Message {
 func (s *MessageService) Send(
 	ctx context.Context, grantID string, req *SendMessageRequest, opts ...RequestOption,
 ) (*Message, error) {
+	mark, opts := s.client.takeMark(opts)
 	op := s.client.begin("send message", opts)
+	req, err := op.marked(req, mark)
+	if err != nil {
+		return nil, err
+	}
 	var query sendQuery
 	if req != nil {
 		query.Fields = req.Fields

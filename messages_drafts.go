@@ -178,7 +178,8 @@ type ListDraftsRequest struct {
 	HasAttachment *bool  `url:"has_attachment,omitempty"`
 	Starred       *bool  `url:"starred,omitempty"`
 	// MetadataPair is a key and a value, such as "key1:trial". Only key1 to key5 can
-	// be searched for.
+	// be searched for. Nylas refuses every other filter beside it, and returns what was
+	// tagged first at the beginning.
 	MetadataPair string `url:"metadata_pair,omitempty"`
 }
 
