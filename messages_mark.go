@@ -76,27 +76,23 @@ func MarkOf(metadataKey, idempotencyKey string) string {
 	return metadataKey + ":" + hex.EncodeToString(sum[:markBytes])
 }
 
-// takeMark returns the options without those of WithMark, and the one that counts.
+// takeMark returns the WithMark that counts. In the options, only checks are left of it.
 func (c *Client) takeMark(opts []RequestOption) (markOption, []RequestOption) {
 	mark := markOption{c.markKey}
-	var others []RequestOption
-	for _, opt := range opts {
+	opts = slices.Clone(opts)
+	for i, opt := range opts {
 		if own, ok := opt.(markOption); ok {
 			mark = own
-			if own.check() == nil {
-				continue
-			}
-			opt = requestOption(func(*requestConfig) error { return own.check() })
+			opts[i] = requestOption(func(*requestConfig) error { return own.check() })
 		}
-		others = append(others, opt)
 	}
-	return mark, others
+	return mark, opts
 }
 
 // marked returns a copy of the request with the mark in it, and chooses the
 // Idempotency-Key that the mark is made of.
 func (op *operation) marked(req *SendMessageRequest, mark markOption) (*SendMessageRequest, error) {
-	if req == nil || mark.key == "" || op.wrong != nil {
+	if req == nil || mark.key == "" {
 		return req, nil
 	}
 	if _, taken := req.Metadata[mark.key]; taken {
