@@ -42,6 +42,9 @@ func (x *roundTrips) decode(last *answer, into any) error {
 	}
 	err := jsonv2.Unmarshal(last.body, into, loose.Options)
 	_, notJSON := errors.AsType[*jsontext.SyntacticError](err)
+	if noted, ok := into.(interface{ answered(status int) }); ok {
+		noted.answered(last.status)
+	}
 	answer, isNamed := into.(named)
 	mustName := isNamed && !x.call.partial
 	if isNamed && err != nil && !notJSON {

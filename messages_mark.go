@@ -38,9 +38,9 @@ const markBytes = 16
 //
 // An option that is given to [NewClient] applies to all calls of Messages.Send, and has
 // no effect on other calls. One that is given to a call takes precedence, and all calls
-// but Messages.Send refuse it. To mark a draft, put a value of your own into its
-// Metadata: Nylas copies it to the message that is sent. A transactional message is in no
-// mailbox, so it cannot be searched for.
+// but Messages.Send refuse it. To mark the draft of an Agent Account, put a value of your
+// own into its Metadata, which goes to the message that is sent. A transactional message
+// is in no mailbox, so it cannot be searched for.
 //
 // https://developer.nylas.com/docs/dev-guide/metadata/
 func WithMark(metadataKey string) Option { return markOption{metadataKey} }
