@@ -35,6 +35,7 @@ type Client struct {
 	timeout   time.Duration   // of each attempt, 0 for that of the call
 	limiter   *limiter        // nil for none
 	policy    *TrackingPolicy // nil for none
+	markKey   string          // of WithMark, "" for none
 }
 
 // Region is where Nylas runs an application and stores its grants.
@@ -75,6 +76,7 @@ type clientConfig struct {
 	timeout      time.Duration
 	limiter      *limiter
 	policy       *TrackingPolicy
+	markKey      string
 }
 
 type clientOption func(*clientConfig) error
@@ -132,6 +134,7 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 		timeout:   config.timeout,
 		limiter:   config.limiter,
 		policy:    config.policy,
+		markKey:   config.markKey,
 	}
 	c.Messages = &MessageService{c}
 	c.Drafts = &DraftService{c}

@@ -42,6 +42,9 @@ func (x *roundTrips) decode(last *answer, into any) error {
 	}
 	err := jsonv2.Unmarshal(last.body, into, loose.Options)
 	_, notJSON := errors.AsType[*jsontext.SyntacticError](err)
+	if noted, ok := into.(interface{ answered(status int) }); ok {
+		noted.answered(last.status)
+	}
 	answer, isNamed := into.(named)
 	mustName := isNamed && !x.call.partial
 	if isNamed && err != nil && !notJSON {
@@ -115,7 +118,7 @@ func salvage(body []byte, into any) {
 func (x *roundTrips) newError(last *answer) *Error {
 	secrets := x.secrets()
 	e := &Error{
-		Op: x.op.name, Attempts: x.attempts, IdempotencyKey: x.key,
+		Op: x.op.name, Attempts: x.attempts, IdempotencyKey: x.key, Mark: x.op.mark,
 		secrets: func() []string { return secrets },
 	}
 	if last == nil {
@@ -161,7 +164,7 @@ func (x *roundTrips) secrets() []string {
 }
 
 func (x *roundTrips) response(last *answer) Response {
-	r := Response{Attempts: x.attempts, IdempotencyKey: x.key, Tracking: x.call.tracking}
+	r := Response{Attempts: x.attempts, IdempotencyKey: x.key, Mark: x.op.mark, Tracking: x.call.tracking}
 	if last == nil || last.err != nil {
 		return r
 	}

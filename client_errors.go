@@ -67,7 +67,8 @@ var (
 	// ErrOutcomeUnknown means that Nylas may have carried out the request: there was no
 	// response to an attempt, or it was 500, 502 or 504, or it was 2xx without saying
 	// what was done. It is safe to repeat a send with Error.IdempotencyKey within an
-	// hour. A new key may send a second mail.
+	// hour. A new key may send a second mail: look with Messages.FindSent first, for which
+	// the message needs WithMark.
 	ErrOutcomeUnknown = errors.New("nylas: outcome unknown: the request may have been carried out")
 )
 
@@ -116,6 +117,9 @@ type Error struct {
 	Attempts int
 	// IdempotencyKey is the key of the call, if it had one.
 	IdempotencyKey string
+	// Mark is what the message can be found by with [MessageService.FindSent], if the
+	// call had WithMark.
+	Mark string
 	// Replayed reports whether Nylas repeated its response to an earlier request with
 	// the same key.
 	Replayed bool

@@ -62,6 +62,9 @@ type Response struct {
 	Attempts   int         // how many requests the SDK made
 	// IdempotencyKey is the key of the call, if it had one.
 	IdempotencyKey string
+	// Mark is what the message can be found by with [MessageService.FindSent], if the
+	// call had WithMark.
+	Mark string
 	// Replayed reports whether Nylas repeated its response to an earlier request with
 	// the same key.
 	Replayed bool

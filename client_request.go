@@ -70,7 +70,8 @@ type operation struct {
 	client *Client
 	name   string // for errors: "send message"
 	config requestConfig
-	wrong  error // of the first option that is wrong
+	wrong  error  // of the first option that is wrong
+	mark   string // of WithMark, "" for none
 }
 
 // begin applies the options. It empties the Response of WithResponse, so that a call

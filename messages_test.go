@@ -119,11 +119,14 @@ func TestSentMessage(t *testing.T) {
 			GrantID: testGrant, ScheduleID: "17d0281e-0000-4000-8000-000000000001", SendAt: sendAt, UseDraft: useDraft,
 		}
 	}
+	queued := *whole
+	queued.Queued = true
 	for _, tt := range []struct {
 		status int
 		file   string
 		want   *nylas.Message
 	}{
+		{202, messageAnswer, &queued},
 		{200, messageAnswer, whole},
 		{201, messageAnswer, whole},
 		{200, "constructed/messages.send.scheduled.200.json", scheduled(false)},
