@@ -100,7 +100,7 @@ func (s *state) contradicts(w *window) bool {
 	var moved, others []uint64 // the contents of known events that are not at their ids; what stands at such ids, or at new ones
 	recognised, altered := 0, 0
 	collides := s.perLink
-	full := slices.ContainsFunc(w.elements, func(e element) bool { return e.id == 0 && !e.noID })
+	full := w.startsAtZero()
 	for elements := range w.byLink() {
 		var q sequence
 		if i, ok := s.find(elements[0].link); ok {
@@ -149,6 +149,15 @@ func (s *state) contradicts(w *window) bool {
 	return slices.ContainsFunc(moved, func(contents uint64) bool { return slices.Contains(others, contents) })
 }
 
+func (w *window) startsAtZero() bool {
+	for i := range w.elements {
+		if e := &w.elements[i]; e.id == 0 && !e.noID {
+			return true
+		}
+	}
+	return false
+}
+
 // elsewhere reports whether another link has the id of an element.
 func (s *state) elsewhere(e *element) bool {
 	return slices.ContainsFunc(s.links, func(q sequence) bool {
@@ -160,7 +169,7 @@ func (s *state) elsewhere(e *element) bool {
 // skips reports whether the window has too few elements to have dropped any, and yet the
 // ids of a link are not 0, 1, 2: Nylas does not count by link.
 func (w *window) skips() bool {
-	if len(w.elements) > lastPosition {
+	if w.key.Kind != Click || len(w.elements) > lastPosition {
 		return false
 	}
 	for elements := range w.byLink() {

@@ -14,6 +14,9 @@ type spans []span
 
 // find returns the index of the span that has an id, or of the first one above it.
 func (s spans) find(id int64) (i int, known bool) {
+	if len(s) == 1 && s[0].first <= id && id <= s[0].last {
+		return 0, true // as a rule nothing is missing
+	}
 	return slices.BinarySearchFunc(s, id, func(sp span, id int64) int {
 		switch {
 		case sp.last < id:

@@ -166,12 +166,13 @@ func noteMissingIDs(all []*window, raw []byte, name string, others int) {
 // its own then counts as having none: what is negative, and ids that stand for several
 // events. It drops elements that are there twice.
 func (w *window) sort() {
+	if w.isSorted() {
+		return // the usual order, and most of the work of a notification that is known
+	}
 	byID := func(a, b element) int {
 		return cmp.Or(cmp.Compare(a.link, b.link), cmp.Compare(a.id, b.id))
 	}
-	if !slices.IsSortedFunc(w.elements, byID) {
-		slices.SortStableFunc(w.elements, byID)
-	}
+	slices.SortStableFunc(w.elements, byID)
 	kept := w.elements[:0]
 	for i := 0; i < len(w.elements); {
 		next := i + 1
@@ -190,6 +191,19 @@ func (w *window) sort() {
 		kept = append(kept, same...)
 	}
 	w.elements = kept
+}
+
+// isSorted reports whether all elements are in order, and each has an id of its own.
+func (w *window) isSorted() bool {
+	link, id := int32(-1), int64(-1)
+	for i := range w.elements {
+		e := &w.elements[i]
+		if e.noID || e.link < link || e.link == link && e.id <= id || e.id < 0 {
+			return false
+		}
+		link, id = e.link, e.id
+	}
+	return true
 }
 
 // equal reports whether two elements with the same link and id say the same.
