@@ -60,12 +60,14 @@ func (c *Classifier) identify(e *Event) finding {
 	}
 	network := noNetwork
 	switch i, stored := c.byName[e.Network]; {
-	case whole(e.IP.Unmap()) || e.IP.IsValid() && e.Network == "":
-		network = c.networkOf(e.IP)
+	case whole(e.IP.Unmap()):
+		network = c.networkOf(e.IP) // by today's lists
 	case e.Network == OwnNetwork:
 		network = ownValue
 	case stored:
 		network = i
+	case e.IP.IsValid() && e.Network != OtherNetwork:
+		network = c.networkOf(e.IP)
 	}
 	switch {
 	case network == ownValue:
