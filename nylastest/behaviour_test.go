@@ -94,8 +94,9 @@ func TestBehaviours(t *testing.T) {
 		"yahoo":             {nylastest.Yahoo(), "open person yahoo-proxy, click0 person browser", "98.137.0.0/16", [2]time.Duration{3 * time.Second, time.Hour}},
 		"safe-links":        {nylastest.SafeLinks(), scan, "40.107.0.0/16", [2]time.Duration{time.Millisecond, 3 * time.Second}},
 		"gateway":           {nylastest.Gateway(), "open machine security-scanner, " + scan, "209.222.82.0/24", [2]time.Duration{time.Millisecond, 3 * time.Second}},
+		"patient-gateway":   {nylastest.PatientGateway(), "open machine security-scanner, " + scan, "198.51.100.0/24", [2]time.Duration{8 * time.Second, 40 * time.Second}},
 		"link-preview":      {nylastest.LinkPreview(), "click0 machine link-preview", "198.51.100.0/24", [2]time.Duration{}},
-		"out-of-office":     {nylastest.OutOfOffice(), "reply machine reply", "", [2]time.Duration{}},
+		"out-of-office":     {nylastest.OutOfOffice(), "reply machine auto-reply", "", [2]time.Duration{}},
 		"sender":            {nylastest.Sender(), "open sender browser", nylastest.SenderNetwork().String(), [2]time.Duration{}},
 		"forwarded browser": {nylastest.Forwarded(nylastest.Browser()), "open person browser, click0 person browser", "203.0.113.0/24", [2]time.Duration{3 * time.Second, time.Hour}},
 		"":                  {nylastest.Behaviour{}, "", "", [2]time.Duration{}},
@@ -151,7 +152,8 @@ func TestBehavioursVary(t *testing.T) {
 		"gmail-prefetch": {nylastest.GmailPrefetch(), []func([]nylastest.Happened) bool{opens(1), opens(2), opens(3)}},
 		"yahoo":          {nylastest.Yahoo(), []func([]nylastest.Happened) bool{from("67.195.0.0/16")}},
 		"safe-links":     {nylastest.SafeLinks(), []func([]nylastest.Happened) bool{clicks(1), clicks(4), from("20.72.100.79/32"), from("104.47.0.0/17"), allWithin(3 * time.Second)}},
-		"gateway":        {nylastest.Gateway(), []func([]nylastest.Happened) bool{clicks(4), from("198.51.100.0/24"), from("3.24.133.128/25"), allWithin(3 * time.Second), not(allWithin(6 * time.Second))}},
+		"gateway":        {nylastest.Gateway(), []func([]nylastest.Happened) bool{clicks(4), from("198.51.100.0/24"), from("3.24.133.128/25"), allWithin(3 * time.Second)}},
+		"patient":        {nylastest.PatientGateway(), []func([]nylastest.Happened) bool{clicks(4), not(allWithin(10 * time.Second))}},
 		"link-preview":   {nylastest.LinkPreview(), []func([]nylastest.Happened) bool{clicks(1)}},
 		"out-of-office":  {nylastest.OutOfOffice(), []func([]nylastest.Happened) bool{replies(nylastest.ByMachine)}},
 		"sender":         {nylastest.Sender(), []func([]nylastest.Happened) bool{clicks(1), replies(nylastest.BySender)}},
@@ -270,7 +272,7 @@ func TestReceiveWhatAMessageHas(t *testing.T) {
 	w := &world{t: t, server: server}
 	everything := []nylastest.Behaviour{
 		nylastest.Browser(), nylastest.Phone(), nylastest.Outlook(), nylastest.AppleMail(), nylastest.Gmail(), nylastest.GmailPrefetch(), nylastest.Yahoo(),
-		nylastest.SafeLinks(), nylastest.Gateway(), nylastest.LinkPreview(), nylastest.Sender(), nylastest.Forwarded(nylastest.Browser()),
+		nylastest.SafeLinks(), nylastest.Gateway(), nylastest.PatientGateway(), nylastest.LinkPreview(), nylastest.Sender(), nylastest.Forwarded(nylastest.Browser()),
 	}
 	untracked := w.send(object{"tracking_options": nil})
 	happened, err := server.ReceiveAtOnce(t.Context(), untracked.ID, everything...)

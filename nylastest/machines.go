@@ -21,8 +21,7 @@ func SafeLinks() Behaviour {
 
 // Gateway returns a mail gateway that loads the images and follows every link of a message
 // within seconds. Without a seed it is one of Barracuda. With a seed, it may also be one that
-// nothing but what it does gives away: it has an unknown network and the agent of a browser,
-// and it may wait between the links.
+// nothing but its haste gives away: it has an unknown network and the agent of a browser.
 //
 // https://campus.barracuda.com/product/sentinel/doc/498468311/unwanted-link-clicks
 func Gateway() Behaviour {
@@ -35,6 +34,23 @@ func Gateway() Behaviour {
 		at := s.whenScanned()
 		s.open(at, v)
 		s.scans(at, v, s.shuffled())
+	}}
+}
+
+// PatientGateway returns a mail gateway that takes care to look like a person: it has an
+// unknown network and the agent of a browser, and waits some seconds between two links.
+// Nothing in a notification tells it from somebody who opens all links in tabs.
+//
+// https://www.paminga.com/docs/concepts/bot-filtering/
+func PatientGateway() Behaviour {
+	return Behaviour{name: "patient-gateway", play: func(s *story) {
+		v := visitor{ByMachine, mechanismScanner, s.address(clouds), pick(s, browserAgents...)}
+		at := s.whenScanned()
+		s.open(at, v)
+		for _, link := range s.shuffled() {
+			at += s.between(2*time.Second, 10*time.Second)
+			s.click(at, v, link)
+		}
 	}}
 }
 
@@ -63,15 +79,10 @@ func (s *story) whenScanned() time.Duration {
 	return s.between(time.Second, 40*time.Second)
 }
 
-// scans follows links with the time of a program between them. Some programs wait, so as to
-// look like a person.
+// scans follows links with the time of a program between them.
 func (s *story) scans(at time.Duration, v visitor, links []int) {
-	least, most := 50*time.Millisecond, 700*time.Millisecond
-	if s.chance(0.1) {
-		least, most = 2*time.Second, 10*time.Second
-	}
 	for _, link := range links {
-		at += s.between(least, most)
+		at += s.between(50*time.Millisecond, 700*time.Millisecond)
 		s.click(at, v, link)
 	}
 }

@@ -4,16 +4,17 @@ import "time"
 
 // The names of what makes requests, as in package engagement.
 const (
-	mechanismBrowser  = "browser"
-	mechanismClient   = "mail-client"
-	mechanismOutlook  = "outlook"
-	mechanismApple    = "apple-mpp"
-	mechanismGmail    = "gmail-proxy"
-	mechanismPrefetch = "gmail-prefetch"
-	mechanismYahoo    = "yahoo-proxy"
-	mechanismScanner  = "security-scanner"
-	mechanismPreview  = "link-preview"
-	mechanismReply    = "reply"
+	mechanismBrowser   = "browser"
+	mechanismClient    = "mail-client"
+	mechanismOutlook   = "outlook"
+	mechanismApple     = "apple-mpp"
+	mechanismGmail     = "gmail-proxy"
+	mechanismPrefetch  = "gmail-prefetch"
+	mechanismYahoo     = "yahoo-proxy"
+	mechanismScanner   = "security-scanner"
+	mechanismPreview   = "link-preview"
+	mechanismReply     = "reply"
+	mechanismAutoReply = "auto-reply"
 )
 
 // Browser returns a person who reads mail in the browser of a computer: the message is opened

@@ -53,7 +53,11 @@ func (s *story) reply(after time.Duration, cause Cause) {
 	if s.message.GrantID == "" {
 		return
 	}
-	s.acts = append(s.acts, act{after, Happened{Kind: kindReply, LinkIndex: -1, Cause: cause, Mechanism: mechanismReply}})
+	mechanism := mechanismReply
+	if cause == ByMachine {
+		mechanism = mechanismAutoReply
+	}
+	s.acts = append(s.acts, act{after, Happened{Kind: kindReply, LinkIndex: -1, Cause: cause, Mechanism: mechanism}})
 }
 
 // shuffled returns the indexes of all links: in their order, or in any with a seed.
