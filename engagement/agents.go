@@ -1,0 +1,302 @@
+package engagement
+
+import (
+	"bytes"
+	"regexp"
+)
+
+const (
+	// maxAgent is how much of a user agent is compared, in bytes. Real ones seldom have
+	// more than 300.
+	maxAgent = 1024
+	// maxTokens is how many names of a user agent are looked up.
+	maxTokens = 64
+)
+
+// agentRules is the agent rules in a form that is fast to search.
+type agentRules struct {
+	rules    []compiledAgent
+	products map[string][]int // by name in lower case: rules in order
+	exact    map[string][]int
+}
+
+type compiledAgent struct {
+	AgentRule
+	starts, contains, words [][]byte
+	regexps                 []*regexp.Regexp
+}
+
+func compileAgents(rules []AgentRule) *agentRules {
+	all := &agentRules{products: map[string][]int{}, exact: map[string][]int{}}
+	for i, rule := range rules {
+		compiled := compiledAgent{AgentRule: rule, starts: byteLists(rule.Starts), contains: byteLists(rule.Contains), words: byteLists(rule.Words)}
+		for _, pattern := range rule.Regexp {
+			compiled.regexps = append(compiled.regexps, regexp.MustCompile(pattern)) // check compiled it before
+		}
+		for _, product := range lower(rule.Products) {
+			all.products[product] = append(all.products[product], i)
+		}
+		for _, agent := range lower(rule.Exact) {
+			all.exact[agent] = append(all.exact[agent], i)
+		}
+		all.rules = append(all.rules, compiled)
+	}
+	return all
+}
+
+func byteLists(list []string) [][]byte {
+	out := make([][]byte, len(list))
+	for i, s := range lower(list) {
+		out[i] = []byte(s)
+	}
+	return out
+}
+
+// match returns the first rule that matches a user agent and may judge events of a kind.
+func (r *agentRules) match(userAgent string, kind Kind) *compiledAgent {
+	var agent agentText
+	agent.read(userAgent)
+	best := len(r.rules)
+	try := func(rules []int) {
+		for _, i := range rules {
+			if i < best && r.rules[i].Scope.covers(kind) {
+				best = i
+			}
+		}
+	}
+	try(r.exact[string(agent.text())])
+	for _, token := range agent.tokens[:agent.count] {
+		try(r.products[string(agent.name(token))])
+	}
+	for i := range best {
+		if rule := &r.rules[i]; rule.Scope.covers(kind) && rule.matches(&agent) {
+			return rule
+		}
+	}
+	if best < len(r.rules) {
+		return &r.rules[best]
+	}
+	return nil
+}
+
+func (r *compiledAgent) matches(agent *agentText) bool {
+	text := agent.text()
+	for _, start := range r.starts {
+		if bytes.HasPrefix(text, start) {
+			return true
+		}
+	}
+	for _, part := range r.contains {
+		if bytes.Contains(text, part) {
+			return true
+		}
+	}
+	for _, word := range r.words {
+		if agent.hasWord(word) {
+			return true
+		}
+	}
+	for _, pattern := range r.regexps {
+		if pattern.Match(text) {
+			return true
+		}
+	}
+	return r.Contact && agent.namesContact() || r.Compatible && agent.compatible
+}
+
+// agentText is a user agent in lower case, and the tokens in it that are no part of the
+// description of a device. It lives on the stack.
+type agentText struct {
+	buffer [maxAgent]byte
+	length int
+	tokens [maxTokens]token
+	count  int
+	// contact reports that a web page or a mail address stands outside the description
+	// of a device.
+	contact bool
+	// compatible reports a comment that begins with "compatible" and describes nothing.
+	compatible bool
+}
+
+// token is a run of the buffer without a space, such as "curl/8.5.0".
+type token struct{ start, end int }
+
+func (a *agentText) text() []byte { return a.buffer[:a.length] }
+
+// name returns what stands before the slash.
+func (a *agentText) name(t token) []byte {
+	text := a.buffer[t.start:t.end]
+	if slash := bytes.IndexByte(text, '/'); slash >= 0 {
+		return text[:slash]
+	}
+	return text
+}
+
+func (a *agentText) read(userAgent string) {
+	userAgent = trimSpace(userAgent)
+	a.length = min(len(userAgent), maxAgent)
+	for i := range a.length {
+		c := userAgent[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		a.buffer[i] = c
+	}
+	text := a.text()
+	for start := 0; start < len(text); {
+		open := bytes.IndexByte(text[start:], '(')
+		if open < 0 {
+			a.split(start, len(text))
+			return
+		}
+		a.split(start, start+open)
+		start += open
+		end := start + commentEnd(text[start:])
+		comment := text[start:end]
+		poses := bytes.HasPrefix(comment, []byte("(compatible"))
+		device := hasAny(comment, deviceWords)
+		a.compatible = a.compatible || poses && !device && !hasAny(comment, robotExceptions) && bytes.HasPrefix(text, []byte("mozilla/"))
+		if !device || poses && !hasAny(comment, robotExceptions) {
+			a.split(start, end)
+		}
+		start = end
+	}
+}
+
+func trimSpace(s string) string {
+	for s != "" && s[0] <= ' ' {
+		s = s[1:]
+	}
+	for s != "" && s[len(s)-1] <= ' ' {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// commentEnd returns where the comment ends that begins with text: comments may contain
+// others, and the last one may be cut.
+func commentEnd(text []byte) int {
+	depth := 0
+	for i, c := range text {
+		switch c {
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(text)
+}
+
+// deviceWords stand in comments that describe a device or a browser.
+var deviceWords = [][]byte{
+	[]byte("android"), []byte("linux"), []byte("windows"), []byte("macintosh"), []byte("mac os"), []byte("iphone"),
+	[]byte("ipad"), []byte("ipod"), []byte("ios"), []byte("x11"), []byte("msie"), []byte("konqueror"), []byte("build/"),
+	[]byte("dpi;"), []byte("tizen"), []byte("symb"), []byte("hbbtv"), []byte("tv;"), []byte("tv)"), []byte(" tv"), []byte("smarttv"), []byte("smart-tv"), []byte("appletv"), []byte("midp"),
+	[]byte("playstation"), []byte("nintendo"), []byte("xbox"), []byte("drm"), []byte("profile"), []byte("blackberry"),
+	[]byte("darwin"), []byte("ecosia"), []byte("webos"), []byte("web0s"), []byte("u;"),
+	[]byte("amiga"), []byte("beos"), []byte("brew"), []byte("risc os"), []byte("browse"),
+}
+
+// robotExceptions stand in comments that begin with "compatible" and still describe a
+// device.
+var robotExceptions = [][]byte{[]byte("msie"), []byte("konqueror"), []byte("build/"), []byte("android"), []byte("netfront")}
+
+func hasAny(text []byte, words [][]byte) bool {
+	for _, word := range words {
+		if bytes.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// split adds the tokens between start and end.
+func (a *agentText) split(start, end int) {
+	begin := -1
+	for i := start; i <= end; i++ {
+		if i < end && !separates(a.buffer[i]) {
+			if begin < 0 {
+				begin = i
+			}
+			continue
+		}
+		if begin >= 0 {
+			a.add(token{begin, i})
+			begin = -1
+		}
+	}
+}
+
+func separates(c byte) bool {
+	return c <= ' ' || c == '(' || c == ')' || c == ';' || c == ',' || c == '[' || c == ']' || c == '"' || c == '\''
+}
+
+func (a *agentText) add(t token) {
+	text := a.buffer[t.start:t.end]
+	a.contact = a.contact || isContact(text)
+	if a.count < maxTokens {
+		a.tokens[a.count] = t
+		a.count++
+	}
+}
+
+// isContact reports whether a token is a web page or a mail address.
+func isContact(text []byte) bool {
+	if bytes.Contains(text, []byte("http://")) || bytes.HasPrefix(text, []byte("www.")) {
+		return true
+	}
+	return isAddress(text)
+}
+
+// isAddress reports whether text ends with a mail address. Some browsers write their
+// version as android@88.0.
+func isAddress(text []byte) bool {
+	at := bytes.LastIndexByte(text, '@')
+	if at <= 0 {
+		return false
+	}
+	domain := bytes.TrimRight(text[at+1:], ".>")
+	dot := bytes.LastIndexByte(domain, '.')
+	return dot > 0 && len(domain)-dot > 2 && !bytes.ContainsAny(domain[dot+1:], "0123456789/")
+}
+
+// namesContact reports whether the agent names a page or an address for questions about
+// it. With a plus sign a page counts anywhere, because only robots write that. Without
+// one it may be the page of an app's maker, so it does not count if the agent is an app's
+// that also names a phone, nor inside the description of a device, unless the page is
+// encrypted: old browsers name the pages of their makers there, and those are not.
+func (a *agentText) namesContact() bool {
+	text := a.text()
+	if hasAny(text, contactMarks) {
+		return true
+	}
+	app := !bytes.HasPrefix(text, []byte("mozilla/")) && hasAny(text, phones)
+	return !app && (a.contact || bytes.Contains(text, []byte("https://")))
+}
+
+var (
+	contactMarks = [][]byte{[]byte("+http://"), []byte("+https://"), []byte("+mailto:"), []byte("+www.")}
+	phones       = [][]byte{[]byte("android"), []byte("ios"), []byte("iphone"), []byte("ipad"), []byte("apple"), []byte("macos"), []byte("darwin")}
+)
+
+// hasWord reports whether a token outside the description of a device has a word, at its
+// end or before something that is no letter.
+func (a *agentText) hasWord(word []byte) bool {
+	for _, t := range a.tokens[:a.count] {
+		rest := a.buffer[t.start:t.end]
+		for {
+			i := bytes.Index(rest, word)
+			if i < 0 {
+				break
+			}
+			rest = rest[i+len(word):]
+			if len(rest) == 0 || rest[0] < 'a' || rest[0] > 'z' {
+				return true
+			}
+		}
+	}
+	return false
+}
