@@ -154,8 +154,8 @@ func Sender() Behaviour {
 	}}
 }
 
-// whenRead returns when a person reads a message, after it came.
-func (s *story) whenRead() time.Duration { return s.between(20*time.Second, 3*day) }
+// whenRead returns when a person reads a message, after it came. Some see it come.
+func (s *story) whenRead() time.Duration { return s.between(5*time.Second, 3*day) }
 
 // reads lets a person read a message.
 func (s *story) reads(read time.Duration, client, browser visitor) {
@@ -187,12 +187,13 @@ func (s *story) follows(read time.Duration, browser visitor) {
 	}
 }
 
-// clicks follows up to count links, with the time of a person between them.
+// clicks follows up to count links, with the time of a person between them. A quick one needs
+// most of a second to get from one link to the next.
 func (s *story) clicks(at time.Duration, browser visitor, count int) {
 	links := s.shuffled()
 	for _, link := range links[:min(count, len(links))] {
 		s.click(at, browser, link)
-		at += s.between(1500*time.Millisecond, time.Minute)
+		at += s.between(800*time.Millisecond, time.Minute)
 	}
 }
 

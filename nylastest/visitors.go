@@ -18,7 +18,8 @@ var (
 	microsoftProtection = []string{"40.107.0.0/16", "104.47.0.0/17", "52.100.0.0/14", "40.92.0.0/15"}
 	// Where reports saw Safe Links check links from, outside the networks of protection.
 	// https://github.com/edalzell/laravel-passwordless-login/issues/79
-	microsoftCloud = []string{"20.72.100.79/32", "40.94.29.84/32", "57.155.170.0/24"}
+	// https://github.com/opencollective/opencollective/issues/3656
+	microsoftCloud = []string{"20.72.100.79/32", "40.94.16.0/24", "40.94.29.84/32", "57.155.170.0/24"}
 	// https://campus.barracuda.com/product/sentinel/doc/498468311/unwanted-link-clicks
 	barracuda = []string{"209.222.82.0/24", "35.157.190.224/27", "18.185.115.192/26", "3.24.133.128/25"}
 )
@@ -51,13 +52,13 @@ var (
 		"Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.16327; Pro)",
 		"Mozilla/4.0 (compatible; ms-office; MSOffice 16)",
 		"MacOutlook/16.46.21021202 (Intelx64 Mac OS X 11.2.2 (Build 20D80))",
-		oneOutlookAgent,
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/117.0.0.0 Safari/537.36 Edg/117.0.2045.47 OneOutlook/1.2023.927.100",
 	}
 	safeLinksAgents = []string{
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/97.0.4692.99 Safari/537.36",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/72.0.3626.109 Safari/537.36",
 		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/119.0.0.0 Safari/537.36",
 		"",
-		oneOutlookAgent,
 	}
 	previewAgents = []string{
 		"Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
@@ -68,10 +69,9 @@ var (
 )
 
 const (
-	privacyAgent    = "Mozilla/5.0"
-	prefetchAgent   = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0"
-	gmailAgent      = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
-	yahooAgent      = "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html"
-	oneOutlookAgent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/117.0.0.0 Safari/537.36 Edg/117.0.2045.47 OneOutlook/1.2023.927.100"
-	sentinelAgent   = "Barracuda Sentinel (EE)"
+	privacyAgent  = "Mozilla/5.0"
+	prefetchAgent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0"
+	gmailAgent    = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+	yahooAgent    = "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html"
+	sentinelAgent = "Barracuda Sentinel (EE)"
 )
