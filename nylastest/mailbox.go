@@ -148,7 +148,7 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	if t == nil || t.grantID != m.GrantID {
 		t = &thread{id: cmp.Or(m.reservedThread, newMessageID()), grantID: m.GrantID, first: s}
 	} else {
-		notification = b.replied(t, s.ID, m.ReplyToMessageID, true)
+		notification = b.replied(t, s.ID, m.ReplyToMessageID, true, s.SentAt)
 	}
 	if t.root == nil && m.Tracking.ThreadReplies {
 		t.root = s
@@ -274,26 +274,25 @@ func (b *mailbox) click(token string, index int, v visit) *events.Notification {
 
 // reply files a reply that did not come through the API, and returns its id and
 // that of the thread.
-func (b *mailbox) reply(grant grant, answered string, request replyRequest) (id, threadID string, n *events.Notification, ok bool) {
+func (b *mailbox) reply(grant grant, answered string, request replyRequest, at time.Time) (id, threadID string, n *events.Notification, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.threadOf[answered]
 	if t == nil || t.grantID != grant.id {
 		return "", "", nil, false
 	}
-	reply := b.newReply(t, grant, answered, request)
+	reply := b.newReply(t, grant, answered, request, at)
 	b.threadOf[reply.ID] = t
 	b.file(reply)
-	return reply.ID, t.id, b.replied(t, reply.ID, answered, request.FromSelf), true
+	return reply.ID, t.id, b.replied(t, reply.ID, answered, request.FromSelf, at), true
 }
 
-func (b *mailbox) replied(t *thread, id, answered string, fromSelf bool) *events.Notification {
+func (b *mailbox) replied(t *thread, id, answered string, fromSelf bool, at time.Time) *events.Notification {
 	t.replies++
 	if t.root == nil {
 		return nil
 	}
-	now := time.Now()
-	return b.notification(events.TypeThreadReplied, t.grantID, now, &events.ThreadReplied{
+	return b.notification(events.TypeThreadReplied, t.grantID, at, &events.ThreadReplied{
 		Object:           "thread",
 		GrantID:          t.grantID,
 		MessageID:        id,
@@ -304,7 +303,7 @@ func (b *mailbox) replied(t *thread, id, answered string, fromSelf bool) *events
 		FromSelf:         &fromSelf,
 		SenderAppID:      events.Text(b.applicationID),
 		ThreadID:         t.id,
-		Timestamp:        events.At(now),
+		Timestamp:        events.At(at),
 	})
 }
 

@@ -57,11 +57,11 @@ func (b *mailbox) headerIDOf(id string) string {
 
 // newReply writes a reply in a thread: by the owner of the mailbox, or by the
 // first recipient of what began the thread.
-func (b *mailbox) newReply(t *thread, grant grant, answered string, request replyRequest) *filed {
+func (b *mailbox) newReply(t *thread, grant grant, answered string, request replyRequest, at time.Time) *filed {
 	owner, other := events.Participant{Name: grant.name, Email: grant.email}, t.first.To[0]
 	reply := &filed{
 		Message: Message{
-			ID: newMessageID(), ThreadID: t.id, GrantID: grant.id, SentAt: time.Now(),
+			ID: newMessageID(), ThreadID: t.id, GrantID: grant.id, SentAt: at,
 			From: other, To: []events.Participant{owner},
 			CC: []events.Participant{}, BCC: []events.Participant{}, ReplyTo: []events.Participant{},
 			Subject: "Re: " + t.first.Subject, Body: "<p>Thank you for your message.</p>",
@@ -112,8 +112,12 @@ func (m *filed) answer(fields string) readAnswer {
 	switch fields {
 	case fieldsHeaders:
 		a.Headers = append(a.Headers, Header{"From", address(m.From)}, Header{"To", address(m.To[0])})
+		if m.folder == folderInbox { // whatever came has passed a mail server
+			received := "from mail.example.org by mail.nylas.test; " + m.SentAt.Format(time.RFC1123Z)
+			a.Headers = append([]Header{{"Received", received}}, a.Headers...)
+		}
 		if m.automatic {
-			a.Headers = append(a.Headers, Header{"Auto-Submitted", "auto-replied"})
+			a.Headers = append(a.Headers, Header{"Auto-Submitted", "auto-replied"}, Header{"X-Auto-Response-Suppress", "All"})
 		}
 	case fieldsTracking:
 		if t := m.Tracking; t != (Tracking{}) {

@@ -23,7 +23,6 @@ type Server struct {
 	apiKey        string
 	applicationID string
 	grantID       string
-	actingSecret  string
 	violation     func(format string, args ...any)
 
 	grants       *grants
@@ -88,7 +87,6 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		tasks:         newTasks(),
 		apiKey:        "nyk_v0_" + randomText(48),
 		applicationID: newUUID(),
-		actingSecret:  randomText(32),
 		violation:     violation,
 		grants:        &grants{},
 		schedules:     &schedules{},
