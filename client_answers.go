@@ -1,6 +1,7 @@
 package nylas
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"net/http"
@@ -32,10 +33,12 @@ type answer struct {
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
-// decode reads an answer of 2xx. With nothing to read into it may be empty.
+// decode reads an answer of 2xx. With nothing to read into it may be empty, and that to a
+// deletion may be any text but a page, which a gateway can have made.
 func (x *roundTrips) decode(last *answer, into any) error {
 	if into == nil {
-		if len(last.body) == 0 {
+		text := bytes.TrimSpace(last.body)
+		if len(text) == 0 || x.call.method == http.MethodDelete && text[0] != '<' {
 			return nil
 		}
 		into = new(jsontext.Value)
@@ -168,11 +171,19 @@ func (x *roundTrips) response(last *answer) Response {
 	if last == nil || last.err != nil {
 		return r
 	}
+	r.SecondMailPossible = x.maybeTwice(last)
 	r.StatusCode = last.status
 	r.Header = last.header.Clone()
 	r.Replayed = last.replayed()
 	r.RequestID = last.requestID()
 	return r
+}
+
+// failure returns the error that the answer describes.
+func (a *answer) failure() *Error {
+	e := new(Error)
+	e.decode(a.status, a.header, a.body)
+	return e
 }
 
 func (a *answer) replayed() bool {

@@ -195,7 +195,7 @@ func TestWaitForTheRateLimitEndsWithTheContext(t *testing.T) {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 					require.ErrorIs(t, err, errStop)
 					assertSentinels(t, err)
-					require.EqualError(t, err, "nylas: "+m.op+": no answer: while waiting for the rate limit: "+
+					require.EqualError(t, err, "nylas: "+m.op+": no request was made: while waiting for the rate limit: "+
 						"context deadline exceeded: the program stops")
 					assert.Zero(t, asError(t, err).Attempts)
 				}

@@ -272,10 +272,12 @@ func (a *messageAnswer) message() *Message {
 // answers 429, and the SDK tries again after the time that Nylas asks to wait.
 //
 // Every send has an Idempotency-Key. The SDK makes one unless [WithIdempotencyKey]
-// gives one, and retries only with the same key and the same bytes, so a retry never
-// sends a second mail. If it is not known whether the message was sent, the error
-// matches [ErrOutcomeUnknown]. With [WithMark], [MessageService.FindSent] can then look
-// for the message.
+// gives one, and retries only with the same key and the same bytes. Such a retry sends no
+// second mail, with one exception: Nylas forgets the key of a request whose client
+// disconnected before the response, and may have sent its mail. If that can have happened
+// and a retry succeeds, [Response.SecondMailPossible] is set, and the SDK logs a warning.
+// If it is not known whether the message was sent, the error matches [ErrOutcomeUnknown]. With
+// [WithMark], [MessageService.FindSent] can then look for the message.
 //
 // Send refuses what Nylas documents as invalid before any I/O, with an error that
 // matches [ErrInvalidRequest]. It does not check the links of the body.
