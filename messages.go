@@ -49,7 +49,7 @@ type SendMessageRequest struct {
 	CustomHeaders []Header `json:"custom_headers,omitzero"`
 	// Metadata is stored with the message: at most 50 pairs, with keys of at most 40
 	// and values of at most 500 characters. Tracking notifications do not contain it;
-	// they contain TrackingOptions.Label.
+	// they contain TrackingOptions.Label. WithMark adds a pair.
 	Metadata map[string]string `json:"metadata,omitzero"`
 	// ReplyToMessageID is the id of the message that this one replies to. For IMAP it
 	// is the Message-ID header.

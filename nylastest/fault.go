@@ -60,7 +60,7 @@ type Fault struct {
 	// Times is how many requests it hits; 0 means 1.
 	Times int
 
-	// Before answers in the place of a gateway or limiter in front of Nylas:
+	// Before answers instead of a gateway or limiter in front of Nylas:
 	// nothing is authorised, executed or remembered. It excludes the others.
 	Before *Answer
 	// Hold is called when the execution begins, and the execution waits for it to
