@@ -123,7 +123,7 @@ func statusOf(ctx context.Context, url string, in incoming) (status int) {
 		return 0
 	}
 	req.Header = in.header
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := new(http.Client).Do(req)
 	if err != nil {
 		return 0
 	}

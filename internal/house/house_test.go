@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"internal/links":       {},
 	"internal/load":        {},
 	"internal/loose":       {},
+	"internal/mailheader":  {},
 	"internal/markup":      {"internal/rules"},
 	"internal/rules":       {},
 	"internal/payload":     {"internal/"},
