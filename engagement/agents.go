@@ -3,6 +3,7 @@ package engagement
 import (
 	"bytes"
 	"regexp"
+	"slices"
 )
 
 const (
@@ -29,6 +30,7 @@ type compiledAgent struct {
 func compileAgents(rules []AgentRule) *agentRules {
 	all := &agentRules{products: map[string][]int{}, exact: map[string][]int{}}
 	for i, rule := range rules {
+		rule.ConfirmedBy = slices.Clone(rule.ConfirmedBy) // the caller keeps its own
 		compiled := compiledAgent{AgentRule: rule, starts: byteLists(rule.Starts), contains: byteLists(rule.Contains), words: byteLists(rule.Words)}
 		for _, pattern := range rule.Regexp {
 			compiled.regexps = append(compiled.regexps, regexp.MustCompile(pattern)) // check compiled it before
