@@ -112,8 +112,12 @@ func (m *filed) answer(fields string) readAnswer {
 	switch fields {
 	case fieldsHeaders:
 		a.Headers = append(a.Headers, Header{"From", address(m.From)}, Header{"To", address(m.To[0])})
+		if m.folder == folderInbox { // whatever came has passed a mail server
+			received := "from mail.example.org by mail.nylas.test; " + m.SentAt.Format(time.RFC1123Z)
+			a.Headers = append([]Header{{"Received", received}}, a.Headers...)
+		}
 		if m.automatic {
-			a.Headers = append(a.Headers, Header{"Auto-Submitted", "auto-replied"})
+			a.Headers = append(a.Headers, Header{"Auto-Submitted", "auto-replied"}, Header{"X-Auto-Response-Suppress", "All"})
 		}
 	case fieldsTracking:
 		if t := m.Tracking; t != (Tracking{}) {
