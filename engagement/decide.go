@@ -73,7 +73,7 @@ func (c *Classifier) identify(e *Event) finding {
 	case network == ownValue:
 		f.own, f.name = true, OwnNetwork
 	case network >= 0:
-		f.network, f.name = &c.rules.Networks[network], c.rules.Networks[network].Name
+		f.network, f.name = &c.rules[network], c.rules[network].Name
 	case e.IP.IsValid() || e.Network != "":
 		f.name = OtherNetwork
 	}
@@ -101,7 +101,7 @@ func (m MechanismRule) judge(kind Kind) Judgement {
 
 // decide judges an event.
 func (c *Classifier) decide(e *Event, f *finding, around *surroundings) Verdict {
-	v := Verdict{Network: f.name, Rules: c.rules.Date}
+	v := Verdict{Network: f.name, Rules: c.date}
 	switch {
 	case e.Kind == Reply:
 		v.judgeReply(e)

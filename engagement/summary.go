@@ -178,7 +178,7 @@ func (c *Classifier) Message(sent Sent, events []Event) Summary {
 	around, settles := c.surround(&sent, events, findings)
 	s := Summary{
 		Sent: sent, Verdicts: make([]Verdict, len(events)), Attribution: sent.Attribution(),
-		SettledAt: settles, Rules: c.rules.Date,
+		SettledAt: settles, Rules: c.date,
 	}
 	links := newLinkCounts(&sent)
 	for i := range events {
