@@ -22,11 +22,14 @@ var mayImport = map[string][]string{
 	"events":           {"internal/"},
 	"receive":          {"events", "internal/"},
 	"preflight":        {"internal/"},
+	"engagement":       {"events", "receive", "internal/"},
 	".":                {"events", "receive", "preflight", "internal/"}, // of receive the store of secrets
 	"nylastest":        {"events", "receive", "internal/"},              // not the client: it must not agree with its mistakes
 	"inbox":            {"events", "receive", "internal/"},
 	"sinks/riversink":  {"events", "receive", "internal/"},
 	"sinks/pubsubsink": {"events", "receive", "internal/"},
+
+	"engagement/sqlstore": {"engagement"},
 
 	"internal/anon":        {},
 	"internal/endtoend":    {},
