@@ -189,7 +189,8 @@ func (s *Store) save(ctx context.Context, conn *sql.Conn, column string, row loc
 	return err
 }
 
-// labelHash stands for a label in an index.
+// labelHash stands for a label in an index. Of a million labels, two have the same once in
+// 37 million databases.
 func labelHash(label string) int64 {
 	hash := sha256.Sum256([]byte(label))
 	return int64(binary.BigEndian.Uint64(hash[:])) //nolint:gosec // any number will do

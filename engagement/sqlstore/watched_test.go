@@ -132,7 +132,7 @@ func TestQueriesAreServedByIndexes(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, d database) {
 		s, db, w := watch(t, d)
-		fill(t, db, d.engine, 5, 3000, 10)
+		fill(t, db, d.engine, 20, 6000, 10)
 		key := engagement.Key{GrantID: "g-2", MessageID: "m-77", Kind: engagement.Click}
 		queries := map[string]func() error{
 			"nylas_messages_key":    func() error { _, err := s.Load(t.Context(), key); return err },
