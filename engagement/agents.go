@@ -3,6 +3,7 @@ package engagement
 import (
 	"bytes"
 	"regexp"
+	"slices"
 )
 
 const (
@@ -29,6 +30,7 @@ type compiledAgent struct {
 func compileAgents(rules []AgentRule) *agentRules {
 	all := &agentRules{products: map[string][]int{}, exact: map[string][]int{}}
 	for i, rule := range rules {
+		rule.ConfirmedBy = slices.Clone(rule.ConfirmedBy) // the caller keeps its own
 		compiled := compiledAgent{AgentRule: rule, starts: byteLists(rule.Starts), contains: byteLists(rule.Contains), words: byteLists(rule.Words)}
 		for _, pattern := range rule.Regexp {
 			compiled.regexps = append(compiled.regexps, regexp.MustCompile(pattern)) // check compiled it before
@@ -111,8 +113,8 @@ type agentText struct {
 	length int
 	tokens [maxTokens]token
 	count  int
-	// contact reports that a web page or a mail address stands outside the description
-	// of a device.
+	// contact reports that a web page stands outside the description of a device, or a
+	// mail address anywhere.
 	contact bool
 	// compatible reports a comment that begins with "compatible" and describes nothing.
 	compatible bool
@@ -146,10 +148,10 @@ func (a *agentText) read(userAgent string) {
 	for start := 0; start < len(text); {
 		open := bytes.IndexByte(text[start:], '(')
 		if open < 0 {
-			a.split(start, len(text))
+			a.split(start, len(text), a.add)
 			return
 		}
-		a.split(start, start+open)
+		a.split(start, start+open, a.add)
 		start += open
 		end := start + commentEnd(text[start:])
 		comment := text[start:end]
@@ -157,7 +159,9 @@ func (a *agentText) read(userAgent string) {
 		device := hasAny(comment, deviceWords)
 		a.compatible = a.compatible || poses && !device && !hasAny(comment, robotExceptions) && bytes.HasPrefix(text, []byte("mozilla/"))
 		if !device || poses && !hasAny(comment, robotExceptions) {
-			a.split(start, end)
+			a.split(start, end, a.add)
+		} else {
+			a.split(start, end, a.addContact)
 		}
 		start = end
 	}
@@ -213,8 +217,8 @@ func hasAny(text []byte, words [][]byte) bool {
 	return false
 }
 
-// split adds the tokens between start and end.
-func (a *agentText) split(start, end int) {
+// split calls add for each token between start and end.
+func (a *agentText) split(start, end int, add func(token)) {
 	begin := -1
 	for i := start; i <= end; i++ {
 		if i < end && !separates(a.buffer[i]) {
@@ -224,7 +228,7 @@ func (a *agentText) split(start, end int) {
 			continue
 		}
 		if begin >= 0 {
-			a.add(token{begin, i})
+			add(token{begin, i})
 			begin = -1
 		}
 	}
@@ -241,6 +245,12 @@ func (a *agentText) add(t token) {
 		a.tokens[a.count] = t
 		a.count++
 	}
+}
+
+// addContact adds a token of the description of a device. Even there only robots name a
+// mail address.
+func (a *agentText) addContact(t token) {
+	a.contact = a.contact || isAddress(a.buffer[t.start:t.end])
 }
 
 // isContact reports whether a token is a web page or a mail address.

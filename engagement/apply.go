@@ -100,7 +100,9 @@ func (s *state) contradicts(w *window) bool {
 	var moved, others []uint64 // the contents of known events that are not at their ids; what stands at such ids, or at new ones
 	recognised, altered := 0, 0
 	collides := s.perLink
-	full := w.startsAtZero()
+	// A window of positions begins with 0 and has no holes. Among clicks on several links
+	// there can be holes for another reason.
+	whole := w.startsAtZero() && !w.incomplete && (len(w.elements) <= lastPosition || w.elements[0].link == w.elements[len(w.elements)-1].link)
 	for elements := range w.byLink() {
 		var q sequence
 		if i, ok := s.find(elements[0].link); ok {
@@ -113,7 +115,7 @@ func (s *state) contradicts(w *window) bool {
 				continue
 			}
 			for ; len(marks) > 0 && marks[0].id < e.id; marks = marks[1:] {
-				if full { // a window of positions begins with 0 and has no holes
+				if whole {
 					moved = append(moved, marks[0].contents)
 				}
 			}
@@ -166,15 +168,19 @@ func (s *state) elsewhere(e *element) bool {
 	})
 }
 
-// skips reports whether the window has too few elements to have dropped any, and yet the
-// ids of a link are not 0, 1, 2: Nylas does not count by link.
+// skips reports whether the ids of a link have a hole in the window, or a window that has
+// dropped nothing does not begin with 0: Nylas does not count by link.
 func (w *window) skips() bool {
-	if w.key.Kind != Click || len(w.elements) > lastPosition {
+	if w.key.Kind != Click || w.incomplete {
 		return false
 	}
+	full := len(w.elements) > lastPosition
 	for elements := range w.byLink() {
+		first := elements[0].id
 		for i := range elements {
-			if e := &elements[i]; !e.noID && e.id != int64(i) {
+			if e := &elements[i]; e.noID {
+				break
+			} else if e.id != first+int64(i) || !full && first != 0 {
 				return true
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -29,8 +30,9 @@ const (
 // whenever the rules are better. It is safe for concurrent use. Make one with
 // [NewClassifier].
 type Classifier struct {
-	rules      *Rules
+	date       string
 	agents     *agentRules
+	rules      []NetworkRule // the caller keeps its own
 	networks   table
 	byName     map[string]int
 	byASN      map[uint32]int
@@ -164,7 +166,7 @@ func NewClassifier(opts ...ClassifierOption) (*Classifier, error) {
 		return nil, err
 	}
 	c := &Classifier{
-		rules: config.rules, agents: compileAgents(config.rules.Agents),
+		date: config.rules.Date, rules: slices.Clone(config.rules.Networks), agents: compileAgents(config.rules.Agents),
 		byName: map[string]int{}, byASN: map[uint32]int{}, mechanisms: map[Mechanism]MechanismRule{},
 		asn: config.asn, clickDelay: config.clickDelay, settle: config.settle,
 	}
@@ -198,7 +200,7 @@ func NewClassifier(opts ...ClassifierOption) (*Classifier, error) {
 }
 
 // Rules returns the date of the rules, as in [Verdict.Rules].
-func (c *Classifier) Rules() string { return c.rules.Date }
+func (c *Classifier) Rules() string { return c.date }
 
 // Network names the network of an address: [OwnNetwork], a name from the rules such as
 // "apple-relay", or [OtherNetwork]. It returns "" if ip is the zero Addr. A store that
@@ -213,7 +215,7 @@ func (c *Classifier) Network(ip netip.Addr) string {
 	case noNetwork:
 		return OtherNetwork
 	default:
-		return c.rules.Networks[i].Name
+		return c.rules[i].Name
 	}
 }
 

@@ -60,18 +60,20 @@ func (c *Classifier) identify(e *Event) finding {
 	}
 	network := noNetwork
 	switch i, stored := c.byName[e.Network]; {
-	case whole(e.IP.Unmap()) || e.IP.IsValid() && e.Network == "":
-		network = c.networkOf(e.IP)
+	case whole(e.IP.Unmap()):
+		network = c.networkOf(e.IP) // by today's lists
 	case e.Network == OwnNetwork:
 		network = ownValue
 	case stored:
 		network = i
+	case e.IP.IsValid() && e.Network != OtherNetwork:
+		network = c.networkOf(e.IP)
 	}
 	switch {
 	case network == ownValue:
 		f.own, f.name = true, OwnNetwork
 	case network >= 0:
-		f.network, f.name = &c.rules.Networks[network], c.rules.Networks[network].Name
+		f.network, f.name = &c.rules[network], c.rules[network].Name
 	case e.IP.IsValid() || e.Network != "":
 		f.name = OtherNetwork
 	}
@@ -99,7 +101,7 @@ func (m MechanismRule) judge(kind Kind) Judgement {
 
 // decide judges an event.
 func (c *Classifier) decide(e *Event, f *finding, around *surroundings) Verdict {
-	v := Verdict{Network: f.name, Rules: c.rules.Date}
+	v := Verdict{Network: f.name, Rules: c.date}
 	switch {
 	case e.Kind == Reply:
 		v.judgeReply(e)

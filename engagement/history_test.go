@@ -1,12 +1,16 @@
 package engagement_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/events"
@@ -102,7 +106,9 @@ func (h *history) notify(t testing.TB, r *rand.Rand) {
 	t.Helper()
 	to := len(h.loads)
 	from := max(0, to-windowSize)
-	var recents []string
+	n := &events.Notification{Type: events.TypeMessageOpened, ID: "n-" + strconv.Itoa(len(h.notifications)), GrantID: "grant-1"}
+	opened := &events.MessageOpened{MessageID: "m-1"}
+	clicked := &events.MessageLinkClicked{MessageID: "m-1"}
 	for i, l := range h.loads[from:to] {
 		id := l.id
 		switch h.world {
@@ -111,26 +117,31 @@ func (h *history) notify(t testing.TB, r *rand.Rand) {
 		case positionsNewestFirst:
 			id = to - from - 1 - i
 		}
-		fields := []string{fmt.Sprintf(`"ip":%q,"timestamp":%d,"user_agent":%q`, l.ip, l.time, l.agent)}
-		name := "opened_id"
-		if h.kind == engagement.Click {
-			name = "click_id"
-			fields = append(fields, fmt.Sprintf(`"link_index":"%d"`, l.link))
-		}
-		if h.world != noIDs {
-			fields = append(fields, fmt.Sprintf([]string{`%q:%d`, `%q:"%d"`}[r.IntN(2)], name, id))
-		}
-		recents = append(recents, "{"+strings.Join(fields, ",")+"}")
+		at := events.At(time.Unix(l.time, 0))
+		opened.Recents = append(opened.Recents, events.Open{OpenedID: events.Int(id), IP: l.ip, Timestamp: at, UserAgent: l.agent})
+		clicked.Recents = append(clicked.Recents, events.Click{ClickID: events.Int(id), LinkIndex: events.Index(l.link), IP: l.ip, Timestamp: at, UserAgent: l.agent})
 	}
-	r.Shuffle(len(recents), func(i, j int) { recents[i], recents[j] = recents[j], recents[i] })
-	typ := "message.opened"
+	r.Shuffle(to-from, func(i, j int) {
+		opened.Recents[i], opened.Recents[j] = opened.Recents[j], opened.Recents[i]
+		clicked.Recents[i], clicked.Recents[j] = clicked.Recents[j], clicked.Recents[i]
+	})
+	n.Data = opened
 	if h.kind == engagement.Click {
-		typ = "message.link_clicked"
+		n.Type, n.Data = events.TypeMessageLinkClicked, clicked
 	}
-	body := fmt.Sprintf(`{"specversion":"1.0","type":%q,"source":"/com/nylas/tracking","id":"n-%d","time":%d,"data":{"grant_id":"grant-1","object":{"message_id":"m-1","label":"l","recents":[%s]}}}`,
-		typ, len(h.notifications), h.loads[to-1].time, strings.Join(recents, ","))
-	h.notifications = append(h.notifications, notification{parsed: parse(t, body), from: from, to: to})
+	// Some go over the wire. Without ids all must: only there can they be absent.
+	if h.world == noIDs || r.IntN(10) == 0 {
+		body, err := json.Marshal(n)
+		require.NoError(t, err)
+		if h.world == noIDs {
+			body = idOnTheWire.ReplaceAll(body, nil)
+		}
+		n = parse(t, string(body))
+	}
+	h.notifications = append(h.notifications, notification{parsed: n, from: from, to: to})
 }
+
+var idOnTheWire = regexp.MustCompile(`"(opened|click)_id":\d+,`)
 
 // deliver chooses what arrives, and in which order: some twice, some never.
 func (h *history) deliver(r *rand.Rand) []notification {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,8 +103,12 @@ func (l *Ledger) Apply(ctx context.Context, n *events.Notification) (Change, err
 	return l.apply(ctx, n, nil)
 }
 
-// apply calls before with the new events of each message before they are stored.
-func (l *Ledger) apply(ctx context.Context, n *events.Notification, before func([]Event) error) (Change, error) {
+// tell is called with the new events of a message before they are stored. It may change
+// them.
+type tell func(added []Event) error
+
+// apply calls prepare for each message that has new events, and what it returns with them.
+func (l *Ledger) apply(ctx context.Context, n *events.Notification, prepare func(context.Context, Key) (tell, error)) (Change, error) {
 	var change Change
 	if l.err != nil {
 		return change, l.err
@@ -115,14 +120,14 @@ func (l *Ledger) apply(ctx context.Context, n *events.Notification, before func(
 		if w.key.MessageID == "" && w.key.ThreadID == "" {
 			return change, ErrNoMessage
 		}
-		if err := l.applyWindow(ctx, w, before, &change); err != nil {
+		if err := l.applyWindow(ctx, w, prepare, &change); err != nil {
 			return change, fmt.Errorf("engagement: %s of a message: %w", w.key.Kind, err)
 		}
 	}
 	return change, nil
 }
 
-func (l *Ledger) applyWindow(ctx context.Context, w *window, before func([]Event) error, change *Change) error {
+func (l *Ledger) applyWindow(ctx context.Context, w *window, prepare func(context.Context, Key) (tell, error), change *Change) error {
 	now := time.Now()
 	record, err := l.store.Load(ctx, w.key)
 	if err != nil {
@@ -134,6 +139,12 @@ func (l *Ledger) applyWindow(ctx context.Context, w *window, before func([]Event
 	}
 	var added []Event
 	if a.changed {
+		before := func([]Event) error { return nil }
+		if prepare != nil {
+			if before, err = prepare(ctx, w.key); err != nil {
+				return err
+			}
+		}
 		err := l.store.Update(ctx, w.key, func(current Record) (Addition, error) {
 			if current.Withdrawn || !bytes.Equal(current.State, record.State) { // somebody else was here
 				record = current
@@ -142,12 +153,10 @@ func (l *Ledger) applyWindow(ctx context.Context, w *window, before func([]Event
 				}
 			}
 			added = w.events(a.fresh)
-			if before != nil && len(added) > 0 {
-				if err := before(added); err != nil {
-					return Addition{}, err
-				}
+			if len(added) > 0 {
+				err = before(added)
 			}
-			return Addition{State: s.encode(), Events: added}, nil
+			return Addition{State: s.encode(), Events: added}, err
 		})
 		if err != nil {
 			return err
@@ -193,7 +202,7 @@ func (s *state) gaps(key Key, lost time.Time) []Gap {
 	return all
 }
 
-// events returns the events of new elements, in the order of the window.
+// events returns the events of new elements, in the order of their times.
 func (w *window) events(all []fresh) []Event {
 	if len(all) == 0 {
 		return nil
@@ -220,6 +229,7 @@ func (w *window) events(all []fresh) []Event {
 		}
 		list = append(list, event)
 	}
+	slices.SortStableFunc(list, func(a, b Event) int { return a.Time.Compare(b.Time) })
 	return list
 }
 

@@ -178,7 +178,7 @@ func (c *Classifier) Message(sent Sent, events []Event) Summary {
 	around, settles := c.surround(&sent, events, findings)
 	s := Summary{
 		Sent: sent, Verdicts: make([]Verdict, len(events)), Attribution: sent.Attribution(),
-		SettledAt: settles, Rules: c.rules.Date,
+		SettledAt: settles, Rules: c.date,
 	}
 	links := newLinkCounts(&sent)
 	for i := range events {
@@ -288,14 +288,17 @@ func stateOf(kind Kind) State {
 }
 
 func (s *Summary) stateText() string {
-	sure := " The confidence is " + s.Confidence.String() + "."
+	sure := " probably a person's. The confidence is " + s.Confidence.String() + "."
+	if s.Confidence == Low {
+		sure = " perhaps a person's, but the signs are weak."
+	}
 	switch s.State {
 	case Replied:
-		return count(s.Replies.Human, "reply is", "replies are") + " probably a person's." + sure
+		return count(s.Replies.Human, "reply is", "replies are") + sure
 	case Clicked:
-		return count(s.Clicks.Human, "click is", "clicks are") + " probably a person's." + sure
+		return count(s.Clicks.Human, "click is", "clicks are") + sure
 	case LikelyOpened:
-		return count(s.Opens.Human, "open is", "opens are") + " probably a person's." + sure
+		return count(s.Opens.Human, "open is", "opens are") + sure
 	case Inconclusive:
 		return count(s.Opens.Indeterminate+s.Clicks.Indeterminate, "event", "events") + " may be a person's or a machine's."
 	case MachineOnly:

@@ -17,6 +17,8 @@ type window struct {
 	threadID string
 	label    string
 	elements []element
+	// incomplete reports that elements may be left out that could not be read.
+	incomplete bool
 	// url returns the target of a clicked link, by the index in the notification.
 	url func(i int) (string, bool)
 	// replyID and fromSelf belong to the only element of a reply.
@@ -46,7 +48,7 @@ func windows(n *events.Notification) []*window {
 	add := func(kind Kind, grantID, messageID, label string, elements int) *window {
 		w := &window{
 			key:   Key{GrantID: cmp.Or(n.GrantID, grantID), MessageID: messageID, Kind: kind},
-			label: label, elements: make([]element, elements),
+			label: label, elements: make([]element, elements), incomplete: len(n.Odd) > 0,
 		}
 		all = append(all, w)
 		return w

@@ -1,0 +1,95 @@
+package engagement
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/receive"
+)
+
+// NewHandler returns a Handler that applies each notification to a ledger, and calls fn
+// for each new event with its verdict, in the order of their times. Put it behind the
+// inbox, an engine, or a Receiver:
+//
+//	handler, err := engagement.NewHandler(ledger, classifier, func(ctx context.Context, e engagement.Event, v engagement.Verdict) error {
+//		return crm.Add(ctx, e.ID, e.MessageID, v.Actor)
+//	})
+//	err = box.Run(ctx, handler)
+//
+// fn is called before the events are stored, so that no crash loses one: if fn returns an
+// error, or the program ends, the event comes again. fn must be idempotent, by Event.ID.
+// It must not call methods of the store for the same message.
+//
+// A verdict is made with the other events of the message if the store is a [History]. It
+// may be provisional: see [Verdict.ProvisionalUntil].
+//
+// If classifier is nil, the built-in rules apply. Notifications that are not about tracking
+// are ignored. One that cannot be decoded is a permanent error.
+func NewHandler(ledger *Ledger, classifier *Classifier, fn func(ctx context.Context, e Event, v Verdict) error) (receive.Handler, error) {
+	if ledger == nil || fn == nil {
+		return nil, errors.New("engagement: NewHandler needs a ledger and a function")
+	}
+	if ledger.err != nil {
+		return nil, ledger.err
+	}
+	if classifier == nil {
+		var err error
+		if classifier, err = NewClassifier(); err != nil {
+			return nil, err
+		}
+	}
+	return receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
+		n, err := notification(d)
+		if err != nil {
+			return receive.Permanent(fmt.Errorf("engagement: %w", err))
+		}
+		_, err = ledger.apply(ctx, n, func(ctx context.Context, key Key) (tell, error) {
+			sent, earlier, err := ledger.history(ctx, key)
+			return func(added []Event) error { return classifier.tell(ctx, sent, earlier, added, fn) }, err
+		})
+		if errors.Is(err, ErrNoMessage) {
+			return receive.Permanent(err)
+		}
+		return err
+	}), nil
+}
+
+func notification(d *receive.Delivery) (*events.Notification, error) {
+	if d.Err != nil {
+		return nil, d.Err
+	}
+	return events.Parse(d.Body)
+}
+
+// history returns what the store knows of a message.
+func (l *Ledger) history(ctx context.Context, key Key) (sent Sent, earlier []Event, err error) {
+	h, ok := l.store.(History)
+	if !ok || key.MessageID == "" {
+		return Sent{MessageID: key.MessageID}, nil, nil
+	}
+	sent, _, err = h.Sent(ctx, key.GrantID, key.MessageID)
+	if err != nil {
+		return Sent{}, nil, err
+	}
+	earlier, err = h.Events(ctx, key.GrantID, key.MessageID)
+	return sent, earlier, err
+}
+
+// tell judges new events together with earlier ones, and calls fn for each new one.
+func (c *Classifier) tell(ctx context.Context, sent Sent, earlier, added []Event, fn func(context.Context, Event, Verdict) error) error {
+	for i := range added {
+		e := &added[i]
+		e.Network = c.Network(e.IP)
+		e.URL, e.URLInferred = sent.URL(*e)
+	}
+	all := append(earlier[:len(earlier):len(earlier)], added...)
+	verdicts := c.Message(sent, all).Verdicts[len(earlier):]
+	for i, e := range added {
+		if err := fn(ctx, e, verdicts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
