@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"events":           {"internal/"},
 	"receive":          {"events", "internal/"},
 	"preflight":        {"internal/"},
+	"engagement":       {"events", "receive", "internal/"},
 	".":                {"events", "receive", "preflight", "internal/"}, // of receive the store of secrets
 	"nylastest":        {"events", "receive", "internal/"},              // not the client: it must not agree with its mistakes
 	"inbox":            {"events", "receive", "internal/"},
