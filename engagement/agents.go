@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 const (
@@ -14,96 +15,130 @@ const (
 	maxTokens = 64
 )
 
-// agentRules is the agent rules in a form that is fast to search.
+// agentRules is the agent rules in a form that is fast to search: a pattern is only
+// compared where its first two bytes stand.
 type agentRules struct {
-	rules    []compiledAgent
-	products map[string][]int // by name in lower case: rules in order
-	exact    map[string][]int
+	rules                   []compiledAgent
+	exact, products         map[string][]int // rules in order
+	starts, contains, words patterns
+	other                   []int // rules with other patterns, in order
 }
 
 type compiledAgent struct {
 	AgentRule
-	starts, contains, words [][]byte
-	regexps                 []*regexp.Regexp
+	regexps []*regexp.Regexp
+}
+
+// patterns holds patterns by their first two bytes.
+type patterns map[[2]byte][]pattern
+
+type pattern struct {
+	text []byte
+	rule int
+}
+
+func (p patterns) add(texts []string, rule int) {
+	for _, s := range texts {
+		text := []byte(strings.ToLower(s))
+		p[[2]byte(text)] = append(p[[2]byte(text)], pattern{text, rule}) // check saw that there are two
+	}
 }
 
 func compileAgents(rules []AgentRule) *agentRules {
-	all := &agentRules{products: map[string][]int{}, exact: map[string][]int{}}
+	all := &agentRules{exact: map[string][]int{}, products: map[string][]int{}, starts: patterns{}, contains: patterns{}, words: patterns{}}
 	for i, rule := range rules {
 		rule.ConfirmedBy = slices.Clone(rule.ConfirmedBy) // the caller keeps its own
-		compiled := compiledAgent{AgentRule: rule, starts: byteLists(rule.Starts), contains: byteLists(rule.Contains), words: byteLists(rule.Words)}
-		for _, pattern := range rule.Regexp {
-			compiled.regexps = append(compiled.regexps, regexp.MustCompile(pattern)) // check compiled it before
+		compiled := compiledAgent{AgentRule: rule}
+		for _, expression := range rule.Regexp {
+			compiled.regexps = append(compiled.regexps, regexp.MustCompile(expression)) // check compiled it before
 		}
-		for _, product := range lower(rule.Products) {
+		for _, agent := range rule.Exact {
+			agent = strings.ToLower(agent)
+			all.exact[agent] = append(all.exact[agent], i)
+		}
+		for _, product := range rule.Products {
+			product = strings.ToLower(product)
 			all.products[product] = append(all.products[product], i)
 		}
-		for _, agent := range lower(rule.Exact) {
-			all.exact[agent] = append(all.exact[agent], i)
+		all.starts.add(rule.Starts, i)
+		all.contains.add(rule.Contains, i)
+		all.words.add(rule.Words, i)
+		if len(rule.Regexp) > 0 || rule.Contact || rule.Compatible {
+			all.other = append(all.other, i)
 		}
 		all.rules = append(all.rules, compiled)
 	}
 	return all
 }
 
-func byteLists(list []string) [][]byte {
-	out := make([][]byte, len(list))
-	for i, s := range lower(list) {
-		out[i] = []byte(s)
-	}
-	return out
-}
-
-// match returns the first rule that matches a user agent and may judge events of a kind.
+// match returns the first rule that matches a user agent and may judge events of a kind,
+// or nil.
 func (r *agentRules) match(userAgent string, kind Kind) *compiledAgent {
 	var agent agentText
 	agent.read(userAgent)
+	text := agent.text()
 	best := len(r.rules)
-	try := func(rules []int) {
-		for _, i := range rules {
-			if i < best && r.rules[i].Scope.covers(kind) {
-				best = i
+	better := func(rule int) bool { return rule < best && r.rules[rule].Scope.covers(kind) }
+	for _, rule := range r.exact[string(text)] {
+		if better(rule) {
+			best = rule
+		}
+	}
+	for _, t := range agent.tokens[:agent.count] {
+		for _, rule := range r.products[string(agent.name(t))] {
+			if better(rule) {
+				best = rule
+			}
+		}
+		word := agent.buffer[t.start:t.end]
+		for i := range len(word) - 1 {
+			for _, p := range r.words[[2]byte(word[i:])] {
+				if bytes.HasPrefix(word[i:], p.text) && endsWord(word[i+len(p.text):]) && better(p.rule) {
+					best = p.rule
+				}
 			}
 		}
 	}
-	try(r.exact[string(agent.text())])
-	for _, token := range agent.tokens[:agent.count] {
-		try(r.products[string(agent.name(token))])
-	}
-	for i := range best {
-		if rule := &r.rules[i]; rule.Scope.covers(kind) && rule.matches(&agent) {
-			return rule
+	for i := range len(text) - 1 {
+		pair := [2]byte(text[i:])
+		for _, p := range r.contains[pair] {
+			if bytes.HasPrefix(text[i:], p.text) && better(p.rule) {
+				best = p.rule
+			}
+		}
+		if i > 0 {
+			continue
+		}
+		for _, p := range r.starts[pair] {
+			if bytes.HasPrefix(text, p.text) && better(p.rule) {
+				best = p.rule
+			}
 		}
 	}
-	if best < len(r.rules) {
-		return &r.rules[best]
+	for _, rule := range r.other {
+		if better(rule) && r.rules[rule].matches(&agent) {
+			best = rule
+		}
 	}
-	return nil
+	if best == len(r.rules) {
+		return nil
+	}
+	return &r.rules[best]
 }
 
+// endsWord reports whether a word that stands before rest is a whole one.
+func endsWord(rest []byte) bool { return len(rest) == 0 || rest[0] < 'a' || rest[0] > 'z' }
+
 func (r *compiledAgent) matches(agent *agentText) bool {
-	text := agent.text()
-	for _, start := range r.starts {
-		if bytes.HasPrefix(text, start) {
+	if r.Contact && agent.namesContact() || r.Compatible && agent.compatible {
+		return true
+	}
+	for _, expression := range r.regexps {
+		if expression.Match(agent.text()) {
 			return true
 		}
 	}
-	for _, part := range r.contains {
-		if bytes.Contains(text, part) {
-			return true
-		}
-	}
-	for _, word := range r.words {
-		if agent.hasWord(word) {
-			return true
-		}
-	}
-	for _, pattern := range r.regexps {
-		if pattern.Match(text) {
-			return true
-		}
-	}
-	return r.Contact && agent.namesContact() || r.Compatible && agent.compatible
+	return false
 }
 
 // agentText is a user agent in lower case, and the tokens in it that are no part of the
@@ -291,22 +326,3 @@ var (
 	contactMarks = [][]byte{[]byte("+http://"), []byte("+https://"), []byte("+mailto:"), []byte("+www.")}
 	phones       = [][]byte{[]byte("android"), []byte("ios"), []byte("iphone"), []byte("ipad"), []byte("apple"), []byte("macos"), []byte("darwin")}
 )
-
-// hasWord reports whether a token outside the description of a device has a word, at its
-// end or before something that is no letter.
-func (a *agentText) hasWord(word []byte) bool {
-	for _, t := range a.tokens[:a.count] {
-		rest := a.buffer[t.start:t.end]
-		for {
-			i := bytes.Index(rest, word)
-			if i < 0 {
-				break
-			}
-			rest = rest[i+len(word):]
-			if len(rest) == 0 || rest[0] < 'a' || rest[0] > 'z' {
-				return true
-			}
-		}
-	}
-	return false
-}

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -249,8 +248,8 @@ func (r AgentRule) check(mechanisms map[Mechanism]bool, networks map[string]bool
 	if len(patterns)+len(r.Exact) == 0 && !r.Contact && !r.Compatible {
 		return errors.New("has no pattern")
 	}
-	if slices.Contains(patterns, "") {
-		return errors.New("has an empty pattern, which would match every agent: remove it")
+	if slices.ContainsFunc(patterns, func(p string) bool { return len(p) < 2 }) {
+		return errors.New("has a pattern of less than two bytes, which would match nearly every agent: remove it")
 	}
 	for _, pattern := range r.Regexp {
 		if _, err := regexp.Compile(pattern); err != nil {
@@ -281,12 +280,4 @@ func (r NetworkRule) check(mechanisms map[Mechanism]bool) error {
 		}
 	}
 	return nil
-}
-
-func lower(list []string) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = strings.ToLower(s)
-	}
-	return out
 }
