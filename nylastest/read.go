@@ -96,6 +96,20 @@ func (b *mailbox) in(grantID string) []filed {
 	return out
 }
 
+// find returns a message of a grant.
+func (b *mailbox) find(grantID, id string) (filed, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.filed {
+		if m.GrantID == grantID && m.ID == id {
+			c := *m
+			c.Message = m.clone()
+			return c, true
+		}
+	}
+	return filed{}, false
+}
+
 type readAnswer struct {
 	messageAnswer
 	Metadata        map[string]string `json:"metadata,omitzero"`
@@ -159,12 +173,11 @@ func (s *Server) serveGetMessage(c *call) *response {
 	if refusal != nil {
 		return refusal
 	}
-	messages := s.mailbox.in(grant.id)
-	i := slices.IndexFunc(messages, func(m filed) bool { return m.ID == c.PathValue("id") })
-	if i < 0 {
+	message, ok := s.mailbox.find(grant.id, c.PathValue("id"))
+	if !ok {
 		return notFound("message")
 	}
-	return dataResponse(selected(messages[i].answer(query.Get("fields")), query.Get("select")))
+	return dataResponse(selected(message.answer(query.Get("fields")), query.Get("select")))
 }
 
 // serveListMessages lists what a mailbox holds, the newest first.

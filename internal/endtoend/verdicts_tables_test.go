@@ -62,8 +62,8 @@ func results(judged []judgedMessage) string {
 		"\n### Scanners\n\n" +
 		"A scanner is found if all its clicks were said to be a machine's.\n\n" + scannerTable(judged) +
 		"\n### Messages\n\n" +
-		"What `Classifier.Message` said of each message, and how often a person other than the sender had really\n" +
-		"opened it, followed a link or answered.\n\n" + stateTable(judged)
+		"What `Classifier.Message` said of each message, and how often a person other than the sender\n" +
+		"had really opened it, followed a link or answered.\n\n" + stateTable(judged)
 }
 
 func table(columns []string, rows [][]string) string {

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	judgedMessages = 1500
+	judgedMessages = 1000
 	judgedSeed     = 10
 	verdictsPage   = "../../docs/verdicts.md"
 	resultsHeading = "## Results\n"

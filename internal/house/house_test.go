@@ -23,16 +23,15 @@ var mayImport = map[string][]string{
 	"receive":          {"events", "internal/"},
 	"engagement":       {"events", "receive", "internal/"}, // of receive the handler
 	"preflight":        {"internal/"},
-	"engagement":       {"events", "receive", "internal/"},
 	".":                {"events", "receive", "preflight", "internal/"}, // of receive the store of secrets
 	"nylastest":        {"events", "receive", "internal/"},              // not the client: it must not agree with its mistakes
 	"inbox":            {"events", "receive", "internal/"},
 	"sinks/riversink":  {"events", "receive", "internal/"},
 	"sinks/pubsubsink": {"events", "receive", "internal/"},
 
-	"internal/adapters":   {},
 	"engagement/sqlstore": {"engagement"},
 
+	"internal/adapters":    {},
 	"internal/anon":        {},
 	"internal/endtoend":    {},
 	"internal/guard":       {},
