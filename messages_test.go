@@ -151,11 +151,12 @@ func TestSentMessage(t *testing.T) {
 
 func TestStrangeBytesInTheAnswer(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, answers(200, "{\"data\":{\"id\":\"m-1\",\"id\":\"m-2\",\"snippet\":\"a\xffb\"}}"))
+	w := newWire(t, answers(200, "{\"data\":{\"id\":\"m-1\",\"id\":\"m-2\",\"snippet\":\"a\xffb\",\"subject\":\"a\\ud800b\"}}"))
 	msg, err := w.client(t).Messages.Send(t.Context(), testGrant, markedMessage())
 	require.NoError(t, err)
 	assert.Equal(t, "m-2", msg.ID)
 	assert.Equal(t, "a\ufffdb", msg.Snippet)
+	assert.Equal(t, "a\ufffdb", msg.Subject, "half of a pair of surrogates")
 }
 
 // TestSendRefuses has what is refused before any I/O, each with its reason.
