@@ -35,7 +35,8 @@ func (b sentBody) Read(p []byte) (int, error) {
 
 // attach makes the payload the body of req. The stream is nil for a payload in memory.
 func (x *roundTrips) attach(req *http.Request) (*bodyWatch, *payload.Reading) {
-	watch := &bodyWatch{isLate: func() bool { return x.attempts > 1 && x.pace.isOver() }}
+	first := x.attempts == 1 // it may take any time: there is no earlier request
+	watch := &bodyWatch{isLate: func() bool { return !first && x.pace.isOver() }}
 	if x.body == nil {
 		return watch, nil
 	}

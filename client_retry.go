@@ -261,8 +261,8 @@ func (x *roundTrips) isUnknown() bool { return x.lost > 0 || x.open }
 // maybeTwice reports whether a send that succeeded with a may have been carried out by
 // an earlier attempt too. Nylas marks an answer that it repeats, so one without the mark
 // is that of an execution of its own. Nylas forgets the key of a request whose client
-// disconnected, so of two attempts without an answer one can have been carried out beside
-// the one whose answer is repeated.
+// disconnected, so of two attempts without an answer one can have been carried out, and
+// the answer to the other one be repeated.
 // https://developer.nylas.com/docs/changelogs/2026-09-28-send-imap-and-scheduler-fixes/
 func (x *roundTrips) maybeTwice(a *answer) bool {
 	switch {

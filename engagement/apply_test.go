@@ -74,13 +74,13 @@ func TestGaps(t *testing.T) {
 		assert.Equal(t, []engagement.Gap{gap(10, 59, false)}, change.Missing)
 		assert.EqualValues(t, 50, change.Missing[0].Count())
 
-		time.Sleep(time.Hour - time.Second)
+		<-time.After(time.Hour - time.Second)
 		assert.Equal(t, []engagement.Gap{gap(10, 59, false)}, apply(t, l, opened(span(60, 109)...)).Missing, "told again after a duplicate")
 		change = apply(t, l, opened(span(30, 79)...))
 		assert.Len(t, change.New, 30)
 		assert.Equal(t, []engagement.Gap{gap(10, 29, false)}, change.Missing)
 
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		assert.Equal(t, []engagement.Gap{gap(10, 29, true)}, apply(t, l, opened(span(60, 109)...)).Missing, "an hour from when it was noticed")
 		change = apply(t, l, opened(span(15, 19)...))
 		assert.Len(t, change.New, 5, "a late event heals it")
@@ -92,7 +92,7 @@ func TestGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := engagement.NewLedger(engagement.NewMemoryStore(), engagement.WithHorizon(time.Minute))
 		require.False(t, apply(t, l, opened(span(3, 4)...)).Missing[0].Lost)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		assert.True(t, apply(t, l, opened(span(3, 4)...)).Missing[0].Lost)
 	})
 }

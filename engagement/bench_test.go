@@ -147,6 +147,7 @@ type memory struct {
 }
 
 func newMemory(b *testing.B, opts ...engagement.MemoryOption) *memory {
+	b.Helper()
 	m := &memory{b: b, notification: parse(b, window50("m", 0)), clock: time.Now(), before: heap()}
 	m.store = engagement.NewMemoryStore(opts...)
 	m.store.SetClock(func() time.Time { return m.clock })

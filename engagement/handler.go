@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/receive"
@@ -84,7 +85,7 @@ func (c *Classifier) tell(ctx context.Context, sent Sent, earlier, added []Event
 		e.Network = c.Network(e.IP)
 		e.URL, e.URLInferred = sent.URL(*e)
 	}
-	all := append(earlier[:len(earlier):len(earlier)], added...)
+	all := slices.Concat(earlier, added)
 	verdicts := c.Message(sent, all).Verdicts[len(earlier):]
 	for i, e := range added {
 		if err := fn(ctx, e, verdicts[i]); err != nil {

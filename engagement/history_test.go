@@ -65,8 +65,8 @@ const windowSize = 50
 // newHistory makes up what happens to a message: bursts of up to 120 loads, with a
 // notification after each burst at least. Loads may be equal but for their ids, though
 // never 50 of them in a second.
-func newHistory(t testing.TB, r *rand.Rand, w world) *history {
-	t.Helper()
+func newHistory(tb testing.TB, r *rand.Rand, w world) *history {
+	tb.Helper()
 	h := &history{world: w, kind: engagement.Open, links: 1}
 	if r.IntN(2) == 0 {
 		h.kind, h.links = engagement.Click, 1+r.IntN(4)
@@ -93,17 +93,17 @@ func newHistory(t testing.TB, r *rand.Rand, w world) *history {
 			}
 			h.loads = append(h.loads, l)
 			if r.IntN(14) == 0 {
-				h.notify(t, r)
+				h.notify(tb, r)
 			}
 		}
-		h.notify(t, r)
+		h.notify(tb, r)
 	}
 	return h
 }
 
 // notify makes the notification of what happened so far.
-func (h *history) notify(t testing.TB, r *rand.Rand) {
-	t.Helper()
+func (h *history) notify(tb testing.TB, r *rand.Rand) {
+	tb.Helper()
 	to := len(h.loads)
 	from := max(0, to-windowSize)
 	n := &events.Notification{Type: events.TypeMessageOpened, ID: "n-" + strconv.Itoa(len(h.notifications)), GrantID: "grant-1"}
@@ -132,11 +132,11 @@ func (h *history) notify(t testing.TB, r *rand.Rand) {
 	// Some go over the wire. Without ids all must: only there can they be absent.
 	if h.world == noIDs || r.IntN(10) == 0 {
 		body, err := json.Marshal(n)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		if h.world == noIDs {
 			body = idOnTheWire.ReplaceAll(body, nil)
 		}
-		n = parse(t, string(body))
+		n = parse(tb, string(body))
 	}
 	h.notifications = append(h.notifications, notification{parsed: n, from: from, to: to})
 }
@@ -208,11 +208,11 @@ func (h *history) want(arrived []notification) []string {
 	return want
 }
 
-func parse(t testing.TB, body string) *events.Notification {
-	t.Helper()
+func parse(tb testing.TB, body string) *events.Notification {
+	tb.Helper()
 	n, err := events.Parse([]byte(body))
 	if err != nil {
-		t.Fatalf("%v\n%s", err, body)
+		tb.Fatalf("%v\n%s", err, body)
 	}
 	return n
 }

@@ -156,7 +156,8 @@ func (s *MemoryStore) Update(ctx context.Context, key Key, fn func(Record) (Addi
 	}
 	r.hotAt = now.Unix()
 	if s.keepEvents && len(addition.Events) > 0 {
-		r.moreOf().events = append(r.more.events, addition.Events...)
+		more := r.moreOf()
+		more.events = append(more.events, addition.Events...)
 	}
 	s.put(hash, r)
 	s.settle(now)

@@ -85,7 +85,7 @@ func TestSettledMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := engagement.NewLedger(engagement.NewMemoryStore())
 		apply(t, l, opened(span(0, 9)...))
-		time.Sleep(61 * 24 * time.Hour)
+		<-time.After(61 * 24 * time.Hour)
 		apply(t, l, other)
 		assert.Empty(t, apply(t, l, opened(span(0, 9)...)).New)
 		assert.Len(t, apply(t, l, opened(span(0, 11)...)).New, 2)
@@ -94,7 +94,7 @@ func TestSettledMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the ids prove to be positions only now
 		l := engagement.NewLedger(engagement.NewMemoryStore())
 		apply(t, l, opened(span(0, 9)...))
-		time.Sleep(61 * 24 * time.Hour)
+		<-time.After(61 * 24 * time.Hour)
 		apply(t, l, other)
 		shifted := span(0, 9)
 		for i := range shifted {

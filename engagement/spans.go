@@ -80,14 +80,6 @@ type sequence struct {
 	marks []mark // in ascending order of id
 }
 
-func (q *sequence) mark(id int64) (*mark, bool) {
-	i, ok := slices.BinarySearchFunc(q.marks, id, func(m mark, id int64) int { return cmp.Compare(m.id, id) })
-	if !ok {
-		return nil, false
-	}
-	return &q.marks[i], true
-}
-
 func (q *sequence) addMark(m mark) {
 	i, _ := slices.BinarySearchFunc(q.marks, m.id, func(m mark, id int64) int { return cmp.Compare(m.id, id) })
 	q.marks = slices.Insert(q.marks, i, m)

@@ -112,7 +112,9 @@ func GatewayAnswer(status int) *Answer {
 }
 
 // Disconnect cuts the connection, after the request was read and before a byte of
-// the answer. It cannot be used Inside.
+// the answer. It cannot be used Inside. After a send, its key is kept: for a client that
+// disconnects while the send runs, use Hold and a time limit of the client, and see
+// [Readings].
 //
 // Note that [net/http.Transport] itself repeats a request that has an
 // Idempotency-Key when a connection that it used before is cut like this.

@@ -1,6 +1,7 @@
 package nylastest
 
 import (
+	"context"
 	"crypto/sha256"
 	"maps"
 	"net/http"
@@ -33,10 +34,35 @@ type idempotencyEntry struct {
 	outcome *response // nil while the first request runs
 }
 
+// sendOnce executes run, which sends from a grant or domain, unless its key is known.
+func (s *Server) sendOnce(c *call, owner string, run func(key string) *response) *response {
+	key := c.Header.Get("Idempotency-Key")
+	readings := s.config.readings
+	execute := func() *response {
+		return c.fault.execute(s.tasks.ctx, func() *response {
+			if readings.StopDisconnectedSend && c.Context().Err() != nil {
+				return disconnected()
+			}
+			return run(key)
+		})
+	}
+	if readings.KeepDisconnectedKey {
+		return s.idempotency.do(context.WithoutCancel(c.Context()), idempotencyKey{owner, key}, c.body, execute)
+	}
+	return s.idempotency.do(c.Context(), idempotencyKey{owner, key}, c.body, execute)
+}
+
+// disconnected is the answer of a send that was stopped because its client had gone. It is
+// not an outcome: nobody gets it, and it is not remembered.
+func disconnected() *response { return &response{status: statusDisconnected} }
+
+// statusDisconnected is of no answer of Nylas. Gateways log it for such a request.
+const statusDisconnected = 499
+
 // do executes run, or answers from memory. Payloads are the same if their bytes
 // are: Nylas' pages do not say how it compares them, and an SDK that repeats must
-// repeat the bytes.
-func (i *idempotency) do(key idempotencyKey, body []byte, run func() *response) *response {
+// repeat the bytes. If ctx ends while run runs, the key is forgotten.
+func (i *idempotency) do(ctx context.Context, key idempotencyKey, body []byte, run func() *response) *response {
 	if key.key == "" {
 		return run()
 	}
@@ -60,15 +86,25 @@ func (i *idempotency) do(key idempotencyKey, body []byte, run func() *response) 
 
 	switch {
 	case !known:
+		forget := context.AfterFunc(ctx, func() { i.forget(key, entry) })
 		defer func() {
+<<<<<<< HEAD
 			i.mu.Lock()
 			defer i.mu.Unlock()
 			entry.outcome = outcome
 			if outcome == nil || outcome.forget { // nil: run panicked
 				delete(i.entries, key)
+=======
+			forget()
+			if outcome == nil { // run panicked: there is no outcome to remember
+				i.forget(key, entry)
+>>>>>>> client
 			}
 		}()
 		outcome = run()
+		if outcome.status != statusDisconnected {
+			i.settle(entry, outcome)
+		}
 		return outcome
 	case entry.payload != payload:
 		return errorResponse(http.StatusConflict, typeKeyConflict, "The Idempotency-Key was already used with a different request.")
@@ -76,6 +112,21 @@ func (i *idempotency) do(key idempotencyKey, body []byte, run func() *response) 
 		return errorResponse(http.StatusConflict, typeKeyConcurrent, "A request with this Idempotency-Key is still in progress.")
 	default:
 		return outcome.replayed()
+	}
+}
+
+func (i *idempotency) settle(entry *idempotencyEntry, outcome *response) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	entry.outcome = outcome
+}
+
+// forget takes back a key whose request has no outcome yet.
+func (i *idempotency) forget(key idempotencyKey, entry *idempotencyEntry) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if entry.outcome == nil && i.entries[key] == entry {
+		delete(i.entries, key)
 	}
 }
 

@@ -2,6 +2,7 @@ package nylastest_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -122,25 +123,79 @@ func TestConcurrentRequests(t *testing.T) {
 	})
 }
 
-func TestClientThatHangsUpDoesNotStopTheSend(t *testing.T) {
+// TestClientThatHangsUp has what Nylas' pages leave open: what becomes of the send, and
+// of its key.
+func TestClientThatHangsUp(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		release := make(chan struct{})
-		require.NoError(t, w.server.Inject(nylastest.Fault{
-			Endpoint: nylastest.EndpointSend,
-			Hold:     func(context.Context) { <-release },
-		}))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
+	const running, repeated, byItself = "409", "200 true", "200 "
+	for _, tt := range []struct {
+		name         string
+		readings     nylastest.Readings
+		during       string // the answer to the same request while the send runs
+		after        string // and when it has ended
+		messages     int
+		whileWaiting bool // a request during the send is made
+	}{
+		{name: "cleared", after: byItself, messages: 2},
+		{name: "cleared, asked at once", whileWaiting: true, during: byItself, after: repeated, messages: 2},
+		{name: "kept", readings: nylastest.Readings{KeepDisconnectedKey: true},
+			whileWaiting: true, during: running, after: repeated, messages: 1},
+		{name: "stopped", readings: nylastest.Readings{StopDisconnectedSend: true}, after: byItself, messages: 1},
+		{name: "stopped and kept", readings: nylastest.Readings{KeepDisconnectedKey: true, StopDisconnectedSend: true},
+			whileWaiting: true, during: running, after: running, messages: 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nylastest.WithReadings(tt.readings))
+				release := make(chan struct{})
+				require.NoError(t, w.server.Inject(nylastest.Fault{
+					Endpoint: nylastest.EndpointSend,
+					Hold:     func(context.Context) { <-release },
+				}))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				request := w.request(http.MethodPost, w.sendPath(), mail(), "Idempotency-Key", "k")
+				_, err := w.server.HTTPClient().Do(request.WithContext(ctx))
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				synctest.Wait() // until the server has seen it
+
+				ask := func() string {
+					a := w.call(http.MethodPost, w.sendPath(), mail(), "Idempotency-Key", "k")
+					if a.status == http.StatusConflict {
+						a.refused(409, "api.concurrent_idempotent_request", "A request with this Idempotency-Key is still in progress.")
+						return running
+					}
+					return fmt.Sprint(a.status, " ", a.header.Get("Idempotent-Response"))
+				}
+				if tt.whileWaiting {
+					assert.Equal(t, tt.during, ask())
+				}
+				close(release)
+				synctest.Wait()
+				assert.Equal(t, tt.after, ask())
+				assert.Len(t, w.server.Messages(), tt.messages)
+				if tt.after == running {
+					pass(2 * time.Hour)
+					assert.Equal(t, running, ask())
+				}
+			})
+		})
+	}
+}
+
+// A send that has ended keeps its key, whatever becomes of its answer.
+func TestDisconnectAfterTheSend(t *testing.T) {
+	t.Parallel()
+	for _, readings := range []nylastest.Readings{{}, {KeepDisconnectedKey: true}, {StopDisconnectedSend: true}} {
+		w := newWorld(t, nylastest.WithReadings(readings))
+		require.NoError(t, w.server.Inject(nylastest.Fault{Endpoint: nylastest.EndpointSend, After: nylastest.Disconnect()}))
 		request := w.request(http.MethodPost, w.sendPath(), mail(), "Idempotency-Key", "k")
-		_, err := w.server.HTTPClient().Do(request.WithContext(ctx))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		close(release)
-		synctest.Wait()
+		request.GetBody = nil // net/http would repeat it
+		_, err := w.server.HTTPClient().Do(request)
+		require.Error(t, err)
 		a := w.call(http.MethodPost, w.sendPath(), mail(), "Idempotency-Key", "k")
-		assert.Equal(t, http.StatusOK, a.status)
 		assert.Equal(t, "true", a.header.Get("Idempotent-Response"))
 		assert.Len(t, w.server.Messages(), 1)
-	})
+	}
 }

@@ -152,6 +152,19 @@ type Readings struct {
 	// DraftUpdateReplaces empties what the update of a draft leaves out, other than
 	// its tracking options. By default it stays as it was.
 	DraftUpdateReplaces bool
+	// KeepDisconnectedKey keeps the Idempotency-Key of a send whose client disconnects
+	// while the send runs: the key is in progress until the send has ended, and then its
+	// answer is repeated. By default the key is cleared at the disconnect, so that the
+	// next request with it is carried out by itself. A send that has ended keeps its key
+	// in any case.
+	//
+	// https://developer.nylas.com/docs/changelogs/2026-09-28-send-imap-and-scheduler-fixes/
+	KeepDisconnectedKey bool
+	// StopDisconnectedSend sends nothing if the client has disconnected before the mail
+	// goes to the provider. By default the mail is sent. Together with
+	// KeepDisconnectedKey the key stays in progress for good, as it did at Nylas before
+	// September 2026.
+	StopDisconnectedSend bool
 }
 
 // maxHostname is the longest domain_name, by Nylas' OpenAPI description.

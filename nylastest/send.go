@@ -89,10 +89,7 @@ func (s *Server) serveSend(c *call) *response {
 	if !ok {
 		return errorResponse(http.StatusNotFound, typeNotFound, "grant not found")
 	}
-	key := c.Header.Get("Idempotency-Key")
-	return s.idempotency.do(idempotencyKey{grant.id, key}, c.body, func() *response {
-		return c.fault.execute(s.tasks.ctx, func() *response { return s.executeSend(c, grant, key) })
-	})
+	return s.sendOnce(c, grant.id, func(key string) *response { return s.executeSend(c, grant, key) })
 }
 
 // executeSend checks and does a send. It does not look at the context of the

@@ -41,10 +41,7 @@ func (s *Server) serveTransactional(c *call) *response {
 	if !s.config.sendingDomains[domain] {
 		return notFound("domain")
 	}
-	key := c.Header.Get("Idempotency-Key")
-	return s.idempotency.do(idempotencyKey{s.applicationID, key}, c.body, func() *response {
-		return c.fault.execute(s.tasks.ctx, func() *response { return s.executeTransactional(c, domain, key) })
-	})
+	return s.sendOnce(c, s.applicationID, func(key string) *response { return s.executeTransactional(c, domain, key) })
 }
 
 func (s *Server) executeTransactional(c *call, domain, key string) *response {

@@ -252,7 +252,7 @@ func TestLoopWaitsForARunningSend(t *testing.T) {
 		assert.True(t, response.Replayed)
 		assert.Greater(t, response.Attempts, 2)
 		assert.Len(t, l.nylas.Messages(), 1)
-	})
+	}, nylastest.WithReadings(nylastest.Readings{KeepDisconnectedKey: true}))
 }
 
 // A handler error gives 503, Nylas comes again, and what was taken care of once
