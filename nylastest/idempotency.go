@@ -88,21 +88,13 @@ func (i *idempotency) do(ctx context.Context, key idempotencyKey, body []byte, r
 	case !known:
 		forget := context.AfterFunc(ctx, func() { i.forget(key, entry) })
 		defer func() {
-<<<<<<< HEAD
-			i.mu.Lock()
-			defer i.mu.Unlock()
-			entry.outcome = outcome
-			if outcome == nil || outcome.forget { // nil: run panicked
-				delete(i.entries, key)
-=======
 			forget()
-			if outcome == nil { // run panicked: there is no outcome to remember
+			if outcome == nil || outcome.forget { // nil: run panicked
 				i.forget(key, entry)
->>>>>>> client
 			}
 		}()
 		outcome = run()
-		if outcome.status != statusDisconnected {
+		if outcome.status != statusDisconnected && !outcome.forget {
 			i.settle(entry, outcome)
 		}
 		return outcome
