@@ -42,17 +42,19 @@ func (a attack) body() []byte {
 	return part
 }
 
-// run attacks until ctx ends. It calls begun once every connection has sent its part.
+// run attacks until ctx ends. It calls begun once every connection has sent its part. After
+// that the connections begin their rounds one after the other: strangers do not keep in step.
 func (a attack) run(ctx context.Context, addr string, begun func()) {
 	var all, first sync.WaitGroup
 	request := append(a.head(), a.body()...)
-	for range a.connections {
+	for i := range a.connections {
 		first.Add(1)
 		all.Go(func() {
 			once := sync.OnceFunc(first.Done)
 			defer once()
-			for ctx.Err() == nil {
-				round, end := context.WithTimeout(ctx, attackRound)
+			length := attackRound * time.Duration(i+1) / time.Duration(a.connections)
+			for ; ctx.Err() == nil; length = attackRound {
+				round, end := context.WithTimeout(ctx, length)
 				if conn, err := new(net.Dialer).DialContext(round, "tcp", addr); err == nil {
 					_, _ = conn.Write(request)
 					once()
