@@ -54,6 +54,15 @@ func TestMachineReplySigns(t *testing.T) {
 	}
 }
 
+// Of several signs the reason is always the same one, in whatever order a map gives them.
+func TestMachineReplyOfSeveralSigns(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		_, reason := events.MachineReply(received(t, "Precedence: bulk\r\nX-Autoreply: yes\r\nReturn-Path: <>\r\nX-Failed-Recipients: a@b"))
+		assert.Equal(t, "Return-Path: <>", reason)
+	}
+}
+
 func TestMachineReplyWithoutSigns(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{

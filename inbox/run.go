@@ -117,6 +117,7 @@ type run struct {
 var (
 	errStopped = errors.New("inbox: Run has ended")
 	errExited  = errors.New("inbox: handler ended its goroutine")
+	errPanic   = errors.New("inbox: handler panicked")
 )
 
 // wake lets a worker look for what is due.
@@ -227,10 +228,9 @@ func (r *run) handle(e *entry) {
 	start := time.Now()
 	watch := r.watch(&known, start)
 	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
+		err, panicked := guard.Outcome(err, errPanic, errExited)
+		if panicked != nil {
 			err = r.panicked(&known, panicked)
-		} else if err == guard.ErrExited { //nolint:errorlint // as above
-			err = errExited
 		}
 		if watch != nil {
 			watch.Stop()
@@ -327,8 +327,8 @@ func (c *config) wait(failures int) time.Duration {
 // panicked logs a panic.
 func (r *run) panicked(d *receive.Delivery, p *guard.PanicError) error {
 	r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: handler panicked",
-		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.String("panic", p.Text), slog.String("stack", p.Stack))
-	return fmt.Errorf("inbox: handler panicked: %s", p.Text)
+		p.Attrs(slog.String("id", d.ID), slog.String("type", string(d.Type)))...)
+	return fmt.Errorf("%w: %s", errPanic, p.Text)
 }
 
 // bounded cuts a text to what is kept of it.

@@ -70,17 +70,11 @@ func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held s
 // failure names what the handler did, if its error is not its own. It is a function of its
 // own, so that the frames of handle stay small: its goroutine's stack would grow.
 func (r *Receiver) failure(ctx context.Context, named naming, err error) error {
-	panicked, ok := err.(*guard.PanicError) //nolint:errorlint // one that the handler wrapped is its error
-	switch {
-	case ok:
-		r.logger.LogAttrs(ctx, slog.LevelError, "receive: handler panicked", named.attrs(
-			slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))...)
-		return errPanic
-	case err == guard.ErrExited: //nolint:errorlint // as above
-		return errHandlerExited
-	default:
-		return err
+	err, panicked := guard.Outcome(err, errPanic, errHandlerExited)
+	if panicked != nil {
+		r.logger.LogAttrs(ctx, slog.LevelError, "receive: handler panicked", panicked.Attrs(named.attrs()...)...)
 	}
+	return err
 }
 
 // custodyContext is the context of a handler: it has the values of the request,

@@ -107,6 +107,7 @@ func undecodableDeliveries() map[string]deliveryTest {
 		"text that says gzip":  {body: []byte("text"), encoding: "gzip, identity", err: receive.ErrDeliveryEncoding},
 		"cut base64":           {body: cut(asText(compressed), 3), err: receive.ErrDeliveryEncoding},
 		"text that says UTF-8": {body: []byte(bodyMarker), encoding: "UTF-8", err: events.ErrNotJSON},
+		"text with a list":     {body: []byte(bodyMarker), encoding: "none, 7bit ,UTF-8", err: events.ErrNotJSON},
 
 		"nothing":       {body: []byte{}, err: events.ErrNotJSON},
 		"nothing, gzip": {body: gzipped(nil), encoding: "gzip", content: []byte{}, err: events.ErrNotJSON},

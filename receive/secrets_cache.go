@@ -172,9 +172,8 @@ func (k *cachedKeys) ask() *sourceCall {
 		return err
 	}, func(err error) {
 		defer cancel()
-		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the source returned is its error
-			k.logger.LogAttrs(ctx, slog.LevelError, "receive: source of secrets panicked",
-				slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))
+		if _, panicked := guard.Outcome(err, nil, nil); panicked != nil {
+			k.logger.LogAttrs(ctx, slog.LevelError, "receive: source of secrets panicked", panicked.Attrs()...)
 		}
 		k.mu.Lock()
 		k.running--

@@ -4,6 +4,7 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"runtime"
 	"runtime/debug"
@@ -39,6 +40,25 @@ func Call(f func() error, done func(err error)) {
 		done(err)
 	}()
 	err = f()
+}
+
+// Outcome makes the caller's own errors of what Call gives to done: panicked of a panic and
+// exited of an exit. Every other error is that of the function, and stays; so does one in which
+// the function wrapped such an error of another call. p is the panic, for the log, or nil.
+func Outcome(err, panicked, exited error) (own error, p *PanicError) {
+	//nolint:errorlint // what the function wrapped is its error
+	if p, ok := err.(*PanicError); ok {
+		return panicked, p
+	}
+	if err == ErrExited { //nolint:errorlint // as above
+		return exited, nil
+	}
+	return err, nil
+}
+
+// Attrs are the attributes of a log record about the panic, after those that it has already.
+func (p *PanicError) Attrs(more ...slog.Attr) []slog.Attr {
+	return append(more, slog.String("panic", p.Text), slog.String("stack", p.Stack))
 }
 
 // IsNil reports whether an interface is nil or holds a nil pointer or function,

@@ -2,6 +2,8 @@ package guard_test
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"runtime"
 	"testing"
 
@@ -50,4 +52,33 @@ func TestCall(t *testing.T) {
 	assert.True(t, ok)
 	assert.Equal(t, "it panicked: string", panicked.Error())
 	assert.Contains(t, panicked.Stack, "guard_test.go", "where it panicked")
+}
+
+func TestOutcome(t *testing.T) {
+	t.Parallel()
+	panicked, exited, failed := errors.New("panicked"), errors.New("exited"), errors.New("failed")
+	call := func(f func() error) (own error, p *guard.PanicError) {
+		done := make(chan error, 1)
+		go guard.Call(f, func(err error) { done <- err })
+		return guard.Outcome(<-done, panicked, exited)
+	}
+	own, p := call(func() error { panic("secret") })
+	assert.Equal(t, panicked, own)
+	require.NotNil(t, p)
+	assert.Equal(t, []slog.Attr{slog.Int("a", 1), slog.String("panic", "string"), slog.String("stack", p.Stack)}, p.Attrs(slog.Int("a", 1)))
+
+	wrapped := fmt.Errorf("wrapped: %w", errors.Join(p, guard.ErrExited))
+	for name, test := range map[string]struct {
+		f    func() error
+		want error
+	}{
+		"nil":                             {func() error { return nil }, nil},
+		"exited":                          {func() error { runtime.Goexit(); return nil }, exited},
+		"an error":                        {func() error { return failed }, failed},
+		"what another call gave, wrapped": {func() error { return wrapped }, wrapped},
+	} {
+		own, p := call(test.f)
+		assert.Equal(t, test.want, own, name)
+		assert.Nil(t, p, name)
+	}
 }

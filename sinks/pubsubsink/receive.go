@@ -135,12 +135,9 @@ func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 	defer cancel()
 	done := make(chan error, 1)
 	go guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
-			log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked",
-				slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))
-			err = errPanic
-		} else if err == guard.ErrExited { //nolint:errorlint // as above
-			err = errExited
+		err, panicked := guard.Outcome(err, errPanic, errExited)
+		if panicked != nil {
+			log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked", panicked.Attrs()...)
 		}
 		done <- err
 	})

@@ -174,12 +174,10 @@ func (w *worker) Work(ctx context.Context, job *river.Job[*deliveryArgs]) error 
 	go guard.Call(func() error {
 		return w.handler.HandleDelivery(ctx, job.Args.delivery())
 	}, func(err error) {
-		if panicked, ok := err.(*guard.PanicError); ok { //nolint:errorlint // one that the handler returned is its error
-			w.logger.LogAttrs(ctx, slog.LevelError, "riversink: handler panicked",
-				slog.String("id", job.Args.ID), slog.String("panic", panicked.Text), slog.String("stack", panicked.Stack))
-			err = fmt.Errorf("%w: %s", errPanic, panicked.Text)
-		} else if err == guard.ErrExited { //nolint:errorlint // as above
-			err = errExited
+		err, panicked := guard.Outcome(err, errPanic, errExited)
+		if panicked != nil {
+			w.logger.LogAttrs(ctx, slog.LevelError, "riversink: handler panicked", panicked.Attrs(slog.String("id", job.Args.ID))...)
+			err = fmt.Errorf("%w: %s", err, panicked.Text)
 		}
 		done <- err
 	})
