@@ -13,9 +13,13 @@ const (
 	// https://www.paminga.com/docs/concepts/bot-filtering/
 	burstWindow = 3 * time.Second
 	burstLinks  = 3
-	// atOnceLinks within burstWindow are more links than seconds. Time is known to the
-	// second, so burstLinks within one second are too.
-	atOnceLinks = 4
+	// atOnceLinks within burstWindow are more links than seconds, and so are burstLinks in
+	// less than two seconds. Time is known to the second: what took less than two seconds
+	// has times that differ by atOnceWindow at most.
+	//
+	// https://www.autoemails.com/help/agent/mark-bot-unsubscribe
+	atOnceLinks  = 4
+	atOnceWindow = time.Second
 	// activityWindow and activityCount: more than two opens and clicks in under a second.
 	//
 	// Adobe Marketo Engage, "Filtering Email Bot Activity"
@@ -72,7 +76,7 @@ func (c *Classifier) surround(sent *Sent, events []Event, findings []finding) ([
 	timed = slices.DeleteFunc(timed, func(k click) bool { return events[k.event].Kind != Click })
 	forBursts(timed, burstWindow, burstLinks, all, func(i, n int) { around[timed[i].event].links = n })
 	forBursts(timed, burstWindow, atOnceLinks, all, func(i, _ int) { around[timed[i].event].atOnce = true })
-	forBursts(timed, activityWindow-1, burstLinks, all, func(i, _ int) { around[timed[i].event].atOnce = true })
+	forBursts(timed, atOnceWindow, burstLinks, all, func(i, _ int) { around[timed[i].event].atOnce = true })
 	unexplained := func(k click) bool { return !findings[k.event].surelyMachine() }
 	forBursts(timed, allLinksWindow, nearlyAll(sent, events), unexplained, func(i, _ int) { around[timed[i].event].allLinks = true })
 	if sent.Recipients <= 1 { // of several recipients two may well follow one link

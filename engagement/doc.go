@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 // Package engagement says what happened to a message, and what that is worth.
 //
 // Each notification of Nylas repeats up to 50 earlier opens, clicks or replies. A [Ledger]
@@ -44,6 +45,43 @@
 // Who of several recipients made an event; that a message was not read; whether a load by
 // Apple's proxy was a reading; how long somebody read; where the reader behind a proxy is;
 // that a single click is certainly a person's.
+=======
+// Package engagement says what happened to a message, and what that is worth: each open,
+// click and reply exactly once, who was probably behind it, and what the message came to.
+//
+// A notification of Nylas repeats up to 50 earlier events, may come twice or never, and in
+// any order. A [Ledger] finds the new events in any stream of notifications, and says which
+// ones are missing:
+//
+//	ledger := engagement.NewLedger(engagement.NewMemoryStore())
+//	change, err := ledger.Apply(ctx, notification)
+//	for _, e := range change.New {
+//		fmt.Println(e.Kind, e.MessageID, e.Time)
+//	}
+//
+// Whether a person opened a message cannot be known, only judged: filters follow links, and
+// Apple and Gmail load images for their users. A [Classifier] answers three questions about
+// an event in a [Verdict]: which machinery made the request, whether a person was behind it,
+// and how sure that is. Each verdict has its reasons, in words:
+//
+//	classifier, err := engagement.NewClassifier()
+//	verdict := classifier.Event(e)
+//	fmt.Println(verdict, verdict.Reasons[0])
+//
+// [Classifier.Message] judges all events of a message together, which says more, and sums
+// up what the message came to. [Campaigns] does so for many messages.
+//
+// [NewHandler] puts it all behind a webhook or an inbox: it calls a function for each new
+// event with its verdict.
+//
+// A [Store] keeps what is known. [MemoryStore] forgets when the process ends; package
+// sqlstore, a module of its own, keeps everything in SQLite or PostgreSQL. Stored events can
+// be judged again whenever the rules are better.
+//
+// What nobody can say, and this package does not: who of several recipients it was, that a
+// message was not read, how long somebody read, or that a single click was certainly a
+// person's.
+>>>>>>> main
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 package engagement

@@ -83,6 +83,7 @@ func (l *activityLog) all() []activityEvent {
 	defer l.mu.Unlock()
 	events := slices.Clone(l.events)
 	slices.Reverse(events)
+	slices.SortStableFunc(events, func(a, b activityEvent) int { return b.visit.at.Compare(a.visit.at) })
 	return events
 }
 

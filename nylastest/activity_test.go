@@ -88,6 +88,21 @@ func TestActivityHasWhatIsNotified(t *testing.T) {
 	}
 }
 
+// The newest event comes first, also if it was made before the others.
+func TestActivityIsInTheOrderOfTime(t *testing.T) {
+	t.Parallel()
+	w, m := agentWorld(t)
+	kim := w.recipient(m)
+	for _, ago := range []time.Duration{2 * time.Hour, time.Hour, 3 * time.Hour} {
+		require.NoError(t, kim.WithTime(time.Now().Add(-ago)).Open(t.Context()))
+	}
+	list := w.list("/v3/activity/tracking")
+	require.Len(t, list, 3)
+	for i, ago := range []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour} {
+		assert.InDelta(t, time.Now().Add(-ago).Unix(), list[i].(object)["timestamp"], 60)
+	}
+}
+
 func TestActivityRefuses(t *testing.T) {
 	t.Parallel()
 	fake := &fakeT{}

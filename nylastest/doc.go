@@ -36,7 +36,8 @@
 // headers; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
 // wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
-// [WithRateLimits] refuses what is too fast for Nylas.
+// [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what
+// Agent Accounts send too fast.
 // Tracking changes nothing else in a body. The pixel stands at the end of the body
 // element, or at its beginning if an element without an end would hide it; Nylas does
 // not document where its own stands.
@@ -52,6 +53,22 @@
 // EICAR-STANDARD-ANTIVIRUS-TEST-FILE is rejected.
 // Templates and signatures live in an account, which an emulator does not have: a
 // send that needs a template is refused, a signature is recorded and not appended.
+//
+// # Who received it
+//
+// [Server.Recipient] acts as a test tells it. [Server.Receive] lets a message arrive at a
+// mailbox that acts by itself, such as that of somebody with Apple's Mail Privacy Protection
+// behind a scanner of links, and returns what really happened: which events a person caused,
+// and which a machine. Notifications say nothing of this, so a program that judges events
+// can be tested with it:
+//
+//	happened, err := server.Receive(ctx, message.ID, nylastest.AppleMail(), nylastest.SafeLinks())
+//
+// Pixels and links are served over HTTP to anybody, so a browser or a test in another language
+// can act too. A request from a loopback address may say for whom it is made, by
+// X-Forwarded-For, of which the last address counts, and when, by X-Nylastest-Time with a
+// time in RFC 3339. From elsewhere both headers have no effect.
+//
 // A reply can also be made from outside, with the API key and a POST to
 // /nylastest/grants/{grant}/messages/{message}/replies; its body may be empty, or
 // have the flags from_self and automatic. So can a bounce and a complaint, with a

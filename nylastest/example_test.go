@@ -66,6 +66,36 @@ func track(ctx context.Context) error {
 	return server.Wait(ctx) // until the receiver has been told of it all
 }
 
+// A person with Apple's privacy protection, behind a scanner, receives a message. What
+// happens in hours takes no time here.
+func ExampleServer_ReceiveAtOnce() {
+	server, err := nylastest.Start()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = server.Close() }()
+	if err := post(server, "/v3/grants/"+server.GrantID()+"/messages/send", map[string]any{
+		"to":               []any{map[string]any{"email": "kim@example.org"}},
+		"body":             `Reply or <a href="https://acme.dev/demo">book a demo</a>.`,
+		"tracking_options": map[string]any{"opens": true, "links": true},
+	}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	happened, err := server.ReceiveAtOnce(context.Background(), server.Messages()[0].ID, nylastest.AppleMail(), nylastest.SafeLinks())
+	if err != nil {
+		fmt.Println(err)
+	}
+	for _, h := range happened {
+		fmt.Println(h.Kind, "by", h.Cause, "through", h.Mechanism)
+	}
+	// Output:
+	// click by machine through security-scanner
+	// open by machine through apple-mpp
+	// click by person through browser
+}
+
 // webhook answers the challenge and takes notifications.
 func webhook(w http.ResponseWriter, r *http.Request) {
 	if challenge := r.URL.Query().Get("challenge"); challenge != "" {

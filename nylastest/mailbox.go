@@ -1,6 +1,7 @@
 package nylastest
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -49,6 +50,8 @@ type Message struct {
 	Domain string
 
 	inReplyTo string // the Message-ID header of the message that it answers, if known
+	// What a queued message will have when it goes out, empty for others.
+	reservedID, reservedThread string
 }
 
 // Tracking is the tracking_options of a send.
@@ -137,15 +140,15 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &sent{Message: m, perLink: make([]history, len(m.Links)), clickCounts: make([]int, len(m.Links))}
-	s.ID = newMessageID()
+	s.ID = cmp.Or(m.reservedID, newMessageID())
 	s.SentAt = time.Now()
 
 	var notification *events.Notification
 	t := b.threadOf[m.ReplyToMessageID]
 	if t == nil || t.grantID != m.GrantID {
-		t = &thread{id: newMessageID(), grantID: m.GrantID, first: s}
+		t = &thread{id: cmp.Or(m.reservedThread, newMessageID()), grantID: m.GrantID, first: s}
 	} else {
-		notification = b.replied(t, s.ID, m.ReplyToMessageID, true)
+		notification = b.replied(t, s.ID, m.ReplyToMessageID, true, s.SentAt)
 	}
 	if t.root == nil && m.Tracking.ThreadReplies {
 		t.root = s
@@ -158,6 +161,17 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	b.byID[s.ID] = s
 	b.byToken[token] = s
 	return s.clone(), notification
+}
+
+// reserve gives a message that will be put later its id and its thread.
+func (b *mailbox) reserve(m *Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m.reservedID, m.reservedThread = newMessageID(), newMessageID()
+	if t := b.threadOf[m.ReplyToMessageID]; t != nil && t.grantID == m.GrantID {
+		m.reservedThread = t.id
+	}
+	m.ID, m.ThreadID, m.SentAt = m.reservedID, m.reservedThread, time.Now()
 }
 
 func (b *mailbox) all() []Message {
@@ -260,26 +274,25 @@ func (b *mailbox) click(token string, index int, v visit) *events.Notification {
 
 // reply files a reply that did not come through the API, and returns its id and
 // that of the thread.
-func (b *mailbox) reply(grant grant, answered string, request replyRequest) (id, threadID string, n *events.Notification, ok bool) {
+func (b *mailbox) reply(grant grant, answered string, request replyRequest, at time.Time) (id, threadID string, n *events.Notification, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.threadOf[answered]
 	if t == nil || t.grantID != grant.id {
 		return "", "", nil, false
 	}
-	reply := b.newReply(t, grant, answered, request)
+	reply := b.newReply(t, grant, answered, request, at)
 	b.threadOf[reply.ID] = t
 	b.file(reply)
-	return reply.ID, t.id, b.replied(t, reply.ID, answered, request.FromSelf), true
+	return reply.ID, t.id, b.replied(t, reply.ID, answered, request.FromSelf, at), true
 }
 
-func (b *mailbox) replied(t *thread, id, answered string, fromSelf bool) *events.Notification {
+func (b *mailbox) replied(t *thread, id, answered string, fromSelf bool, at time.Time) *events.Notification {
 	t.replies++
 	if t.root == nil {
 		return nil
 	}
-	now := time.Now()
-	return b.notification(events.TypeThreadReplied, t.grantID, now, &events.ThreadReplied{
+	return b.notification(events.TypeThreadReplied, t.grantID, at, &events.ThreadReplied{
 		Object:           "thread",
 		GrantID:          t.grantID,
 		MessageID:        id,
@@ -290,7 +303,7 @@ func (b *mailbox) replied(t *thread, id, answered string, fromSelf bool) *events
 		FromSelf:         &fromSelf,
 		SenderAppID:      events.Text(b.applicationID),
 		ThreadID:         t.id,
-		Timestamp:        events.At(now),
+		Timestamp:        events.At(at),
 	})
 }
 

@@ -57,11 +57,11 @@ func (b *mailbox) headerIDOf(id string) string {
 
 // newReply writes a reply in a thread: by the owner of the mailbox, or by the
 // first recipient of what began the thread.
-func (b *mailbox) newReply(t *thread, grant grant, answered string, request replyRequest) *filed {
+func (b *mailbox) newReply(t *thread, grant grant, answered string, request replyRequest, at time.Time) *filed {
 	owner, other := events.Participant{Name: grant.name, Email: grant.email}, t.first.To[0]
 	reply := &filed{
 		Message: Message{
-			ID: newMessageID(), ThreadID: t.id, GrantID: grant.id, SentAt: time.Now(),
+			ID: newMessageID(), ThreadID: t.id, GrantID: grant.id, SentAt: at,
 			From: other, To: []events.Participant{owner},
 			CC: []events.Participant{}, BCC: []events.Participant{}, ReplyTo: []events.Participant{},
 			Subject: "Re: " + t.first.Subject, Body: "<p>Thank you for your message.</p>",
@@ -94,6 +94,20 @@ func (b *mailbox) in(grantID string) []filed {
 		}
 	}
 	return out
+}
+
+// find returns a message of a grant.
+func (b *mailbox) find(grantID, id string) (filed, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.filed {
+		if m.GrantID == grantID && m.ID == id {
+			c := *m
+			c.Message = m.clone()
+			return c, true
+		}
+	}
+	return filed{}, false
 }
 
 type readAnswer struct {
@@ -159,12 +173,11 @@ func (s *Server) serveGetMessage(c *call) *response {
 	if refusal != nil {
 		return refusal
 	}
-	messages := s.mailbox.in(grant.id)
-	i := slices.IndexFunc(messages, func(m filed) bool { return m.ID == c.PathValue("id") })
-	if i < 0 {
+	message, ok := s.mailbox.find(grant.id, c.PathValue("id"))
+	if !ok {
 		return notFound("message")
 	}
-	return dataResponse(selected(messages[i].answer(query.Get("fields")), query.Get("select")))
+	return dataResponse(selected(message.answer(query.Get("fields")), query.Get("select")))
 }
 
 // serveListMessages lists what a mailbox holds, the newest first.

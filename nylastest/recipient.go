@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 )
@@ -25,6 +26,7 @@ type Recipient struct {
 	message   Message
 	userAgent string
 	ip        string
+	at        time.Time // zero: now
 	asSender  bool
 	email     string // empty for the first one in To
 }
@@ -54,6 +56,14 @@ func (r *Recipient) WithUserAgent(userAgent string) *Recipient {
 func (r *Recipient) WithIP(ip string) *Recipient {
 	c := *r
 	c.ip = ip
+	return &c
+}
+
+// WithTime returns a recipient whose acts bear this time instead of the current one.
+// [Server.ReceiveAtOnce] does so with what takes hours.
+func (r *Recipient) WithTime(at time.Time) *Recipient {
+	c := *r
+	c.at = at
 	return &c
 }
 
@@ -151,7 +161,10 @@ func (r *Recipient) do(ctx context.Context, method, url string, body []byte, wan
 		if err != nil {
 			return nil, errors.New("the address of the recipient is not an IP address")
 		}
-		request.Header.Set(actingHeader, r.server.actingSecret+" "+addr.String())
+		request.Header.Set(forwardedHeader, addr.String())
+	}
+	if !r.at.IsZero() {
+		request.Header.Set(timeHeader, r.at.Format(time.RFC3339Nano))
 	}
 	if body != nil {
 		request.Header.Set("Authorization", "Bearer "+r.server.apiKey)
@@ -168,7 +181,7 @@ func (r *Recipient) do(ctx context.Context, method, url string, body []byte, wan
 	if err == nil && answer.StatusCode != want {
 		err = fmt.Errorf("status %d", answer.StatusCode)
 	}
-	return &response{answer.StatusCode, answer.Header, content}, err
+	return &response{status: answer.StatusCode, header: answer.Header, body: content}, err
 }
 
 // replyRequest is the body of the emulator's own endpoint, by which programs in
@@ -195,7 +208,11 @@ func (s *Server) serveReply(c *call) *response {
 			return refusal
 		}
 	}
-	id, threadID, notification, ok := s.mailbox.reply(grant, c.PathValue("message"), request)
+	v, refusal := visitOf(c.Request)
+	if refusal != nil {
+		return refusal
+	}
+	id, threadID, notification, ok := s.mailbox.reply(grant, c.PathValue("message"), request, v.at)
 	if !ok {
 		return errorResponse(http.StatusNotFound, typeNotFound, "message not found")
 	}

@@ -2,8 +2,11 @@ package nylastest_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -133,19 +136,57 @@ func TestAddressOfAVisitor(t *testing.T) {
 	require.NoError(t, kim.WithIP("2001:DB8::1").Open(t.Context()))
 	assert.Equal(t, "2001:db8::1", opened(t, w.one()).Recents[1].IP)
 
-	// Nobody else can claim an address.
-	for name, value := range map[string]string{
-		"X-Nylastest-Acting": "x 66.102.7.162", "X-Forwarded-For": "66.102.7.162", "X-Real-Ip": "66.102.7.162",
+	// Anybody on this machine can say for whom he asks, as proxies do.
+	for value, want := range map[string]string{
+		"66.102.7.162": "66.102.7.162", "198.51.100.1, 2001:DB8::2": "2001:db8::2", "unknown": "127.0.0.1", "": "127.0.0.1",
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, m.PixelURL, nil)
-		require.NoError(t, err)
-		request.Header.Set(name, value)
-		response, err := w.server.HTTPClient().Do(request)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		recents := opened(t, w.one()).Recents
-		assert.Equal(t, "127.0.0.1", recents[len(recents)-1].IP)
+		a := w.call(http.MethodGet, strings.TrimPrefix(m.PixelURL, w.server.URL()), nil, "X-Forwarded-For", value, "X-Real-Ip", "203.0.113.9")
+		require.Equal(t, http.StatusOK, a.status)
+		assert.Equal(t, want, lastIP(t, w.one()), value)
 	}
+
+	// Nobody else can.
+	request := httptest.NewRequest(http.MethodGet, m.PixelURL, nil)
+	request.RemoteAddr = "198.51.100.7:1234"
+	request.Header.Set("X-Forwarded-For", "66.102.7.162")
+	request.Header.Set("X-Nylastest-Time", "2026-03-02T15:04:05Z")
+	w.server.ServeHTTP(httptest.NewRecorder(), request)
+	got := w.one()
+	assert.Equal(t, "198.51.100.7", lastIP(t, got))
+	assert.WithinDuration(t, time.Now(), opened(t, got).MessageData.Timestamp.Time, time.Minute)
+}
+
+func lastIP(t *testing.T, r received) string {
+	t.Helper()
+	recents := opened(t, r).Recents
+	return recents[len(recents)-1].IP
+}
+
+func TestTimeOfAVisitor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.subscribe(appURL)
+	m := w.send()
+	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	kim := w.recipient(m).WithTime(at)
+	require.NoError(t, kim.Open(t.Context()))
+	got := w.one()
+	assert.Equal(t, at, got.Time.UTC())
+	assert.Equal(t, at, opened(t, got).Recents[0].Timestamp.UTC())
+	_, err := kim.Click(t.Context(), 0)
+	require.NoError(t, err)
+	assert.Equal(t, at, clicked(t, w.one()).Recents[0].Timestamp.UTC())
+	id, err := kim.Reply(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, at, replied(t, w.one()).Timestamp.UTC())
+	assert.EqualValues(t, at.Unix(), w.call(http.MethodGet, "/v3/grants/"+w.server.GrantID()+"/messages/"+id, nil).data()["date"])
+
+	for _, path := range []string{strings.TrimPrefix(m.PixelURL, w.server.URL()), strings.TrimPrefix(m.Links[0].TrackedURL, w.server.URL())} {
+		w.call(http.MethodGet, path, nil, "X-Nylastest-Time", "tomorrow").
+			refused(400, "api.invalid_request_error", "X-Nylastest-Time must be a time in RFC 3339, such as 2026-03-02T15:04:05Z")
+	}
+	w.call(http.MethodPost, "/nylastest/grants/"+w.server.GrantID()+"/messages/"+m.ID+"/replies", nil, "X-Nylastest-Time", "1").
+		refused(400, "api.invalid_request_error", "X-Nylastest-Time must be a time in RFC 3339, such as 2026-03-02T15:04:05Z")
 }
 
 func TestQuotedTrackingIsNotTheRecipients(t *testing.T) {

@@ -1,7 +1,6 @@
 package nylastest
 
 import (
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,10 +12,13 @@ import (
 // transparentGIF is an image of 1 by 1.
 const transparentGIF = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x01D\x00;"
 
-// actingHeader lets a recipient of this server say from which address it acts:
-// the secret of the server, a space and the address. Nobody else knows the
-// secret, so nobody else can pretend.
-const actingHeader = "X-Nylastest-Acting"
+// Whoever asks from this machine may say for whom and when. The first header is what
+// reverse proxies set, so that an address survives one in front of the server. The second
+// is the emulator's own, with a time in RFC 3339.
+const (
+	forwardedHeader = "X-Forwarded-For"
+	timeHeader      = "X-Nylastest-Time"
+)
 
 // servePixel counts an open. Only GET counts: a HEAD loads nothing.
 func (s *Server) servePixel(c *call) *response {
@@ -26,17 +28,20 @@ func (s *Server) servePixel(c *call) *response {
 		return cannot(c.Method, c.URL.Path)
 	}
 	if c.Method == http.MethodGet {
-		v := s.visit(c.Request)
+		v, refusal := visitOf(c.Request)
+		if refusal != nil {
+			return refusal
+		}
 		notification := s.mailbox.open(token, v)
 		if notification != nil { // the history has what is notified
 			s.activity.add(activityOpened, m, v)
 		}
 		s.courier.notify(notification)
 	}
-	return &response{http.StatusOK, http.Header{
+	return &response{status: http.StatusOK, body: []byte(transparentGIF), header: http.Header{
 		"Content-Type":  {"image/gif"},
 		"Cache-Control": {"no-store"},
-	}, []byte(transparentGIF)}
+	}}
 }
 
 // serveLink counts a click and forwards to the link as the sender wrote it.
@@ -48,28 +53,42 @@ func (s *Server) serveLink(c *call) *response {
 		return cannot(c.Method, c.URL.Path)
 	}
 	if c.Method == http.MethodGet {
-		v := s.visit(c.Request)
+		v, refusal := visitOf(c.Request)
+		if refusal != nil {
+			return refusal
+		}
 		v.link = index
 		s.activity.add(activityClicked, m, v)
 		s.courier.notify(s.mailbox.click(token, index, v))
 	}
-	return &response{http.StatusFound, http.Header{
+	return &response{status: http.StatusFound, header: http.Header{
 		"Location":      {m.Links[index].URL},
 		"Cache-Control": {"no-store"},
-	}, nil}
+	}}
 }
 
-// visit describes who made a request.
-func (s *Server) visit(r *http.Request) visit {
+// visitOf describes who made a request, and when.
+func visitOf(r *http.Request) (visit, *response) {
 	ip, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		ip = r.RemoteAddr
 	}
-	if secret, acting, ok := strings.Cut(r.Header.Get(actingHeader), " "); ok &&
-		subtle.ConstantTimeCompare([]byte(secret), []byte(s.actingSecret)) == 1 {
-		if addr, err := netip.ParseAddr(acting); err == nil {
-			ip = addr.String()
-		}
+	v := visit{ip: ip, userAgent: r.UserAgent(), at: time.Now()}
+	if peer, err := netip.ParseAddr(ip); err != nil || !peer.Unmap().IsLoopback() {
+		return v, nil
 	}
-	return visit{ip: ip, userAgent: r.UserAgent(), at: time.Now()}
+	// The last address is the one that the proxy on this machine has seen.
+	forwarded := r.Header.Values(forwardedHeader)
+	chain := strings.Split(strings.Join(forwarded, ","), ",")
+	if addr, err := netip.ParseAddr(strings.TrimSpace(chain[len(chain)-1])); err == nil {
+		v.ip = addr.String()
+	}
+	if claimed := r.Header.Get(timeHeader); claimed != "" {
+		at, err := time.Parse(time.RFC3339Nano, claimed)
+		if err != nil {
+			return v, badRequest(timeHeader + " must be a time in RFC 3339, such as 2026-03-02T15:04:05Z")
+		}
+		v.at = at
+	}
+	return v, nil
 }

@@ -1,6 +1,7 @@
-// Command quickstart sends a tracked message and shows what comes back: an open, a click and
-// a reply. It needs no account: it starts a Nylas on this machine, plays the recipient too,
-// and ends.
+// Command quickstart sends a tracked message and shows what comes back, and what it is worth: a
+// scanner follows a link before somebody reads, clicks and answers. It needs no account: it
+// starts a Nylas on this machine, plays the recipient too, and ends. The hours in between take
+// no time.
 //
 //	go run ./examples/quickstart
 //
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
 	"github.com/nylastrack/nylas-go/receive"
@@ -44,8 +46,9 @@ func run(ctx context.Context, stdout io.Writer) (err error) {
 	fmt.Fprintf(stdout, "%-20s %s\n", "Emulator", server.URL())
 
 	// The receiver listens before the webhook is created: Nylas asks it for a challenge.
+	store := engagement.NewMemoryStore(engagement.WithEvents())
 	secrets := new(receive.MemorySecrets)
-	receiver, err := receive.New(dispatcher(stdout), secrets)
+	receiver, err := receive.New(keeper(engagement.NewLedger(store)), secrets)
 	if err != nil {
 		return err
 	}
@@ -72,10 +75,11 @@ func run(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	// The message of Nylas' cookbook, whose link to example.com Nylas would refuse.
+	const link = "https://acme.dev/demo"
 	message, err := client.Messages.Send(ctx, server.GrantID(), &nylas.SendMessageRequest{
 		To:      []nylas.Participant{{Name: "Kim Townsend", Email: "kim@example.org"}},
 		Subject: "Quick follow-up on your trial",
-		Body:    `Thanks for trying us out. Reply or <a href="https://acme.dev/demo">book a demo</a> when ready.`,
+		Body:    `Thanks for trying us out. Reply or <a href="` + link + `">book a demo</a> when ready.`,
 		TrackingOptions: &nylas.TrackingOptions{
 			Opens: true, Links: true, ThreadReplies: true, Label: "trial-q2",
 		},
@@ -83,52 +87,87 @@ func run(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%-20s message %s\n", "Sent", message.ID)
+	fmt.Fprintf(stdout, "%-20s message %s with label \"trial-q2\"\n", "Sent", message.ID)
+	sent := engagement.Sent{
+		GrantID: server.GrantID(), MessageID: message.ID, At: time.Now(), Links: []string{link}, Recipients: 1,
+	}
 	if err := read(ctx, server, message.ID); err != nil {
+		return err
+	}
+	if err := show(ctx, stdout, store, sent); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%-20s %s\n", "Next", "go run ./examples/tracker, the whole job as a program to copy")
 	return nil
 }
 
-// read does what a recipient does, one thing after the other.
+// keeper finds the new events in each notification, which repeats earlier ones, and keeps them.
+func keeper(ledger *engagement.Ledger) receive.Handler {
+	return receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
+		n, err := events.Parse(d.Body)
+		if err != nil {
+			return receive.Permanent(err)
+		}
+		_, err = ledger.Apply(ctx, n)
+		return err
+	})
+}
+
+// read lets the message arrive at somebody who reads it in Outlook, behind Microsoft's scanner
+// of links. Then they answer.
 func read(ctx context.Context, server *nylastest.Server, messageID string) error {
+	happened, err := server.ReceiveAtOnce(ctx, messageID, nylastest.SafeLinks(), nylastest.Outlook())
+	if err != nil {
+		return err
+	}
 	recipient, err := server.Recipient(messageID)
 	if err != nil {
 		return err
 	}
-	recipient = recipient.WithIP("203.0.113.7").WithUserAgent("Mozilla/5.0 (iPhone)")
-	for _, act := range []func() error{
-		func() error { return recipient.Open(ctx) },
-		func() error { _, err := recipient.Click(ctx, 0); return err },
-		func() error { _, err := recipient.Reply(ctx); return err },
-	} {
-		if err := errors.Join(act(), server.Wait(ctx)); err != nil { // until the receiver has answered
-			return err
-		}
+	last := happened[len(happened)-1].At
+	if _, err := recipient.WithTime(last.Add(time.Minute)).Reply(ctx); err != nil {
+		return err
 	}
+	return server.Wait(ctx) // until the receiver has answered
+}
+
+// show prints each event with its verdict, and what the message came to.
+func show(ctx context.Context, stdout io.Writer, store *engagement.MemoryStore, sent engagement.Sent) error {
+	classifier, err := engagement.NewClassifier()
+	if err != nil {
+		return err
+	}
+	known, err := store.Events(ctx, sent.GrantID, sent.MessageID)
+	if err != nil {
+		return err
+	}
+	summary := classifier.Message(sent, known)
+	for i, e := range known {
+		verdict := summary.Verdicts[i]
+		fmt.Fprintf(stdout, "%-20s %s %s\n", triggers[e.Kind], e.Time.Format(time.TimeOnly), who(verdict))
+		fmt.Fprintf(stdout, "%-20s %s\n", "", verdict.Reasons[0])
+	}
+	fmt.Fprintf(stdout, "%-20s %s: %s\n", "In short", summary.State, summary.Reasons[0])
 	return nil
 }
 
-// dispatcher prints each event in one line.
-func dispatcher(stdout io.Writer) *receive.Dispatcher {
-	show := func(n *events.Notification, label string, when events.Timestamp, detail string) error {
-		_, err := fmt.Fprintf(stdout, "%-20s at %s, label %q, %s\n", n.Type, when.Format(time.TimeOnly), label, detail)
-		return err
-	}
-	return &receive.Dispatcher{
-		MessageOpened: func(_ context.Context, n *events.Notification, opened *events.MessageOpened) error {
-			latest, _ := opened.Latest()
-			return show(n, opened.Label, latest.Timestamp,
-				fmt.Sprintf("from %s by %q", latest.IP, latest.UserAgent))
-		},
-		MessageLinkClicked: func(_ context.Context, n *events.Notification, clicked *events.MessageLinkClicked) error {
-			latest, _ := clicked.Latest()
-			link, _ := clicked.Link(latest)
-			return show(n, clicked.Label, latest.Timestamp, link.URL)
-		},
-		ThreadReplied: func(_ context.Context, n *events.Notification, replied *events.ThreadReplied) error {
-			return show(n, replied.Label, replied.Timestamp, "reply "+replied.MessageID)
-		},
+var triggers = map[engagement.Kind]events.Type{
+	engagement.Open:  events.TypeMessageOpened,
+	engagement.Click: events.TypeMessageLinkClicked,
+	engagement.Reply: events.TypeThreadReplied,
+}
+
+// who says in words who was behind an event.
+func who(v engagement.Verdict) string {
+	likely := map[engagement.Confidence]string{engagement.Low: "perhaps ", engagement.Medium: "probably "}[v.Confidence]
+	switch v.Actor {
+	case engagement.Human:
+		return likely + "a person"
+	case engagement.Machine:
+		return likely + "a machine"
+	case engagement.Self:
+		return "you"
+	default:
+		return "nobody can tell"
 	}
 }

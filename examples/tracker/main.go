@@ -1,6 +1,6 @@
 // Command tracker is the whole job in one program: it sends a message with a label and an
 // attachment, subscribes a webhook, keeps every notification on disk until it is handled,
-// and shows the events as JSON.
+// and shows as JSON what became of the message and who was probably behind each event.
 //
 //	go run ./examples/tracker
 //
@@ -35,6 +35,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/inbox"
 	"github.com/nylastrack/nylas-go/nylastest"
@@ -85,7 +86,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return track(ctx, set, stdout, func(context.Context, *nylas.Message) error { return nil })
 	}
 
-	// No account: a Nylas on this machine, and a recipient who opens, clicks and replies.
+	// No account: a Nylas on this machine, and a recipient behind a scanner who reads and replies.
 	server, err := nylastest.Start()
 	if err != nil {
 		return err
@@ -101,17 +102,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		addr: set.addr, file: filepath.Join(folder, "nylas.db"),
 	}
 	return track(ctx, set, stdout, func(ctx context.Context, message *nylas.Message) error {
+		happened, err := server.ReceiveAtOnce(ctx, message.ID, nylastest.SafeLinks(), nylastest.Gmail())
+		if err != nil {
+			return err
+		}
 		recipient, err := server.Recipient(message.ID)
 		if err != nil {
 			return err
 		}
-		err = recipient.Open(ctx)
-		if err == nil {
-			_, err = recipient.Click(ctx, 0)
-		}
-		if err == nil {
-			_, err = recipient.Reply(ctx)
-		}
+		last := happened[len(happened)-1].At
+		_, err = recipient.WithTime(last.Add(time.Minute)).Reply(ctx)
 		return err
 	})
 }
@@ -134,7 +134,14 @@ func track(ctx context.Context, set settings, stdout io.Writer, sent func(contex
 	if err != nil {
 		return err
 	}
-	tracked := new(history)
+	tracked, err := newHistory()
+	if err != nil {
+		return err
+	}
+	handler, err := tracked.handler(logger)
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
 	mux.Handle(webhookPath, receiver)
 	mux.Handle("GET /{$}", tracked)
@@ -147,7 +154,7 @@ func track(ctx context.Context, set settings, stdout io.Writer, sent func(contex
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return receive.Serve(ctx, listener, mux) })
-	group.Go(func() error { return box.Run(ctx, dispatcher(tracked, logger)) })
+	group.Go(func() error { return box.Run(ctx, handler) })
 	group.Go(func() error {
 		webhook, err := client.Subscribe(ctx, &nylas.SubscribeRequest{
 			URL: cmp.Or(set.webhookURL, local+webhookPath), Types: events.TrackingTypes(), Secrets: box.Secrets(),
@@ -163,7 +170,7 @@ func track(ctx context.Context, set settings, stdout io.Writer, sent func(contex
 		if set.to == "" {
 			return nil
 		}
-		message, err := send(ctx, client, set)
+		message, err := send(ctx, client, set, tracked.store)
 		if err != nil {
 			return err
 		}
@@ -174,8 +181,10 @@ func track(ctx context.Context, set settings, stdout io.Writer, sent func(contex
 	return group.Wait()
 }
 
-// send sends a message with a label, which comes back with each of its events.
-func send(ctx context.Context, client *nylas.Client, set settings) (*nylas.Message, error) {
+// send sends a message with a label, which comes back with each of its events. What it keeps of
+// the message makes the verdicts better.
+func send(ctx context.Context, client *nylas.Client, set settings, store *engagement.MemoryStore) (*nylas.Message, error) {
+	const link = "https://acme.dev/demo"
 	label, err := nylas.EncodeLabel(map[string]string{"campaign": "trial-q2", "contact": "42"})
 	if err != nil {
 		return nil, err
@@ -183,7 +192,7 @@ func send(ctx context.Context, client *nylas.Client, set settings) (*nylas.Messa
 	message, err := client.Messages.Send(ctx, set.grantID, &nylas.SendMessageRequest{
 		To:      []nylas.Participant{{Email: set.to}},
 		Subject: "Quick follow-up on your trial",
-		Body:    `<p>Thanks for trying us out. Reply or <a href="https://acme.dev/demo">book a demo</a> when ready.</p>`,
+		Body:    `<p>Thanks for trying us out. Reply or <a href="` + link + `">book a demo</a> when ready.</p>`,
 		Attachments: []nylas.Attachment{
 			{Filename: "prices.txt", ContentType: "text/plain", Content: nylas.BytesContent([]byte("One seat: 10 a month.\n"))},
 		},
@@ -192,7 +201,12 @@ func send(ctx context.Context, client *nylas.Client, set settings) (*nylas.Messa
 	if errors.Is(err, nylas.ErrOutcomeUnknown) {
 		return nil, fmt.Errorf("look into the mailbox before sending again: %w", err)
 	}
-	return message, err
+	if err != nil {
+		return nil, err
+	}
+	return message, store.SetSent(ctx, engagement.Sent{
+		GrantID: message.GrantID, MessageID: message.ID, At: time.Now(), Links: []string{link}, Recipients: 1,
+	})
 }
 
 // watch logs what an operator looks at: how much waits, for how long, and what is dead.

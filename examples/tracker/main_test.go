@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/examples/internal/tunnel"
 	"github.com/nylastrack/nylas-go/inbox"
 	"github.com/nylastrack/nylas-go/nylastest"
@@ -80,15 +81,27 @@ func (p *program) await(kinds ...string) map[string]string {
 	return found
 }
 
-// events are what the page shows.
-func (p *program) events() (shown []event) {
+// messages are what the page shows, once it has so many events.
+func (p *program) messages(events int) (shown []message) {
 	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.local+"/", nil)
-	require.NoError(p.t, err)
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	require.NoError(p.t, err)
-	require.NoError(p.t, json.NewDecoder(resp.Body).Decode(&shown))
-	require.NoError(p.t, resp.Body.Close())
+	require.Eventually(p.t, func() bool {
+		req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.local+"/", nil)
+		if !assert.NoError(p.t, err) {
+			return false
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if !assert.NoError(p.t, err) {
+			return false
+		}
+		defer resp.Body.Close()
+		shown = nil
+		assert.NoError(p.t, json.NewDecoder(resp.Body).Decode(&shown))
+		known := 0
+		for _, m := range shown {
+			known += len(m.Events)
+		}
+		return known >= events
+	}, patience, 20*time.Millisecond)
 	return shown
 }
 
@@ -102,22 +115,33 @@ func (p *program) end() {
 	require.NoError(p.t, <-p.done)
 }
 
-// Without settings the whole job is done on this machine.
+// Without settings the whole job is done on this machine: a scanner follows the link, and then
+// a person reads, follows it and answers.
 func TestWithoutAnAccount(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
 	said := p.await("msg=sent", "kind=open", "kind=click", "kind=reply")
-	message := regexp.MustCompile(`message=(\S+)`).FindStringSubmatch(said["msg=sent"])[1]
-	shown := map[string]event{}
-	for _, e := range p.events() {
-		assert.Equal(t, message, e.MessageID)
-		assert.Equal(t, map[string]string{"campaign": "trial-q2", "contact": "42"}, e.Label)
-		assert.False(t, e.Time.IsZero())
-		shown[e.Kind] = e
+	shown := p.messages(4)
+	require.Len(t, shown, 1)
+	m := shown[0]
+	assert.Equal(t, regexp.MustCompile(`message=(\S+)`).FindStringSubmatch(said["msg=sent"])[1], m.MessageID)
+	assert.Equal(t, map[string]string{"campaign": "trial-q2", "contact": "42"}, m.Label)
+	assert.Equal(t, engagement.Replied, m.State)
+	assert.NotEmpty(t, m.Why)
+	require.Len(t, m.Events, 4)
+	for i, want := range []event{
+		{Kind: engagement.Click, Actor: engagement.Machine, Confidence: engagement.High, Mechanism: engagement.SecurityScanner, URL: "https://acme.dev/demo"},
+		{Kind: engagement.Open, Actor: engagement.Human, Confidence: engagement.Medium, Mechanism: engagement.GmailProxy},
+		{Kind: engagement.Click, Actor: engagement.Human, Confidence: engagement.Medium, Mechanism: engagement.Browser, URL: "https://acme.dev/demo"},
+		{Kind: engagement.Reply, Actor: engagement.Human, Confidence: engagement.High, Mechanism: engagement.ReplyMail},
+	} {
+		got := m.Events[i]
+		assert.False(t, got.Time.IsZero())
+		assert.NotEmpty(t, got.Why)
+		assert.Equal(t, want.Kind == engagement.Reply, got.ReplyID != "")
+		got.Time, got.Why, got.ReplyID = time.Time{}, "", ""
+		assert.Equal(t, want, got)
 	}
-	require.Len(t, shown, 3)
-	assert.Equal(t, "https://acme.dev/demo", shown["click"].URL)
-	assert.NotEmpty(t, shown["reply"].ReplyID)
 	p.end()
 }
 
@@ -140,6 +164,7 @@ func TestWithAnAccount(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, recipient.Open(t.Context()))
 	p.await("kind=open")
+	assert.Equal(t, engagement.LikelyOpened, p.messages(1)[0].State)
 	require.NoError(t, server.Wait(t.Context()))
 	p.end()
 
