@@ -30,6 +30,21 @@
 // sqlstore, a module of its own, keeps everything in SQLite or PostgreSQL. Stored events can
 // be judged again whenever the rules are better.
 //
+// # Rules and networks
+//
+// A Classifier judges by [Rules], which are data. [BuiltinRules] has those of this package,
+// each with its source, and their date is in each verdict. [WithExtraRules] adds your own.
+//
+// Some networks are too large to come along. Load them and give them to the Classifier:
+//
+//   - Apple's relays, with [ReadPrefixes] and [WithPrefixes]. Without the list a hint
+//     applies, which is wider.
+//   - Those of Microsoft's cloud, Proofpoint, Mimecast, Cisco and Zscaler, which the rules
+//     name by their autonomous systems, with [WithASN].
+//   - Your own, with [WithOwnNetworks]. Nothing else tells the sender's opens from others'.
+//
+// # Limits
+//
 // What nobody can say, and this package does not: who of several recipients it was, that a
 // message was not read, how long somebody read, or that a single click was certainly a
 // person's.
