@@ -53,6 +53,7 @@ func BenchmarkSQL(b *testing.B) {
 	for _, c := range cases {
 		b.Run(c.name, func(b *testing.B) {
 			eachBenchEngine(b, func(b *testing.B, d database) {
+				b.Helper()
 				ctx, db := b.Context(), d.open(b)
 				s, err := sqlstore.New(db, d.engine)
 				require.NoError(b, err)
@@ -85,6 +86,7 @@ func BenchmarkSQL(b *testing.B) {
 // long that takes by the time for 1,000 messages.
 func BenchmarkPages(b *testing.B) {
 	eachBenchEngine(b, func(b *testing.B, d database) {
+		b.Helper()
 		small, large := d.open(b), migrated(b, d.engine).open(b)
 		fill(b, small, d.engine, 10, 1000, 10)
 		fill(b, large, d.engine, 100, 100_000, 10)

@@ -30,7 +30,7 @@ func TestAddressesAreMinimized(t *testing.T) {
 	t.Parallel()
 	key := []byte("a key of more than 16 bytes")
 	eachEngine(t, func(t *testing.T, d database) {
-		from := []string{"203.0.113.77", "203.0.113.78", "::ffff:203.0.113.77", "2001:db8:1:2:3:4:5:6", "fe80::1%eth0", ""}
+		from := []string{"203.0.113.177", "203.0.113.178", "::ffff:203.0.113.177", "2001:db8:1:8002:3:4:5:6", "fe80::1%eth0", ""}
 		stored := func(name string, opts ...sqlstore.Option) (all []string) {
 			s := d.store(t, opts...)
 			var events []engagement.Event
@@ -51,7 +51,7 @@ func TestAddressesAreMinimized(t *testing.T) {
 			}
 			return all
 		}
-		assert.Equal(t, []string{"203.0.113.77", "203.0.113.78", "203.0.113.77", "2001:db8:1:2:3:4:5:6", "fe80::1", ""}, stored("kept"))
+		assert.Equal(t, []string{"203.0.113.177", "203.0.113.178", "203.0.113.177", "2001:db8:1:8002:3:4:5:6", "fe80::1", ""}, stored("kept"))
 		assert.Equal(t, []string{"", "", "", "", "", ""}, stored("dropped", sqlstore.WithoutAddresses()))
 		assert.Equal(t, []string{"203.0.113.0", "203.0.113.0", "203.0.113.0", "2001:db8:1::", "fe80::", ""},
 			stored("cut", sqlstore.WithTruncatedAddresses()))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -110,6 +111,33 @@ func TestAnEventIsStoredOnce(t *testing.T) {
 	})
 }
 
+// filled sets each field of an event to something that is not its zero value.
+func filled(t *testing.T) (e engagement.Event) {
+	t.Helper()
+	for field, value := range reflect.ValueOf(&e).Elem().Fields() {
+		switch value.Kind() {
+		case reflect.String:
+			value.SetString("of " + field.Name)
+		case reflect.Bool:
+			value.SetBool(true)
+		case reflect.Int:
+			value.SetInt(7)
+		case reflect.Uint8:
+			value.SetUint(1)
+		default:
+			switch v := value.Addr().Interface().(type) {
+			case *time.Time:
+				*v = noon
+			case *netip.Addr:
+				*v = netip.MustParseAddr("203.0.113.7")
+			default:
+				require.Fail(t, "a field of a new type: say here what it may be", field.Name)
+			}
+		}
+	}
+	return e
+}
+
 func TestEventsKeepTheirFields(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, d database) {
@@ -127,6 +155,12 @@ func TestEventsKeepTheirFields(t *testing.T) {
 		add(t, s, opens("m-1"), bare)
 		add(t, s, opens("m-1"), click, reply)
 		assert.ElementsMatch(t, []engagement.Event{click, reply, bare}, history(t, s, "m-1"))
+
+		all := filled(t)
+		add(t, s, engagement.Key{GrantID: all.GrantID, MessageID: all.MessageID, Kind: engagement.Click}, all)
+		events, err := s.Events(t.Context(), all.GrantID, all.MessageID)
+		require.NoError(t, err)
+		assert.Equal(t, []engagement.Event{all}, events, "also those that Event gets later")
 	})
 }
 

@@ -96,9 +96,6 @@ func (s *Store) begin(ctx context.Context) (conn *sql.Conn, err error) {
 }
 
 func (s *Store) commit(ctx context.Context, conn *sql.Conn) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	commit := func() error {
