@@ -191,6 +191,9 @@ type Message struct {
 	// Headers is set only if the request asked for it with Fields. A name can occur
 	// more than once.
 	Headers []Header `json:"headers,omitzero"`
+	// RawMIME is the message as it was received, in base64url. It is set only if the
+	// request asked for it with FieldsRawMIME.
+	RawMIME string `json:"raw_mime,omitzero"`
 	// TrackingOptions is not always returned: nil does not mean that the message is
 	// not tracked.
 	TrackingOptions *TrackingOptions `json:"tracking_options,omitzero"`

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
 )
 
@@ -141,11 +142,11 @@ func ExampleSendMessageRequest_queue() {
 }
 
 // A reply comes, and the program looks who wrote it.
-func ExampleMessage_AutoSubmitted() {
+func ExampleMessage_MachineReply() {
 	if err := lookAtReply(context.Background()); err != nil {
 		fmt.Println(err)
 	}
-	// Output: a machine wrote "Automatic reply: Your trial" for kim@example.org: auto-replied
+	// Output: a machine wrote "Automatic reply: Your trial" for kim@example.org: Auto-Submitted: auto-replied
 }
 
 func lookAtReply(ctx context.Context) error {
@@ -177,13 +178,13 @@ func lookAtReply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch origin := reply.AutoSubmitted(); origin {
-	case nylas.AutoSubmittedUnknown:
-		fmt.Println("nobody knows who wrote it")
-	case nylas.AutoSubmittedNo:
-		fmt.Println("probably a person wrote it")
+	switch machine, reason := reply.MachineReply(); machine {
+	case events.MachineYes:
+		fmt.Printf("a machine wrote %q for %s: %s\n", reply.Subject, reply.From[0].Email, reason)
+	case events.MachineNo:
+		fmt.Println("probably a person wrote it:", reason)
 	default:
-		fmt.Printf("a machine wrote %q for %s: %s\n", reply.Subject, reply.From[0].Email, origin)
+		fmt.Println("nobody knows who wrote it:", reason) // get it with nylas.FieldsRawMIME
 	}
 	return nil
 }

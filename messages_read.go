@@ -1,13 +1,19 @@
 package nylas
 
 import (
+	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"iter"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/mailheader"
 )
 
 // FieldsIncludeTrackingOptions returns the TrackingOptions that the message was sent
@@ -15,6 +21,11 @@ import (
 // send does not. A call has one value for its fields, so headers and tracking options
 // need two calls.
 const FieldsIncludeTrackingOptions MessageFields = "include_tracking_options"
+
+// FieldsRawMIME returns only the message's ID, GrantID, Object and RawMIME: the whole message
+// with its attachments, base64 included. [MessageService.Get] and [MessageService.List] accept
+// it, a send does not.
+const FieldsRawMIME MessageFields = "raw_mime"
 
 // getMessageQuery is the query of [MessageService.Get].
 type getMessageQuery struct {
@@ -36,8 +47,8 @@ func (o getMessageOption) applyRequest(*requestConfig) error {
 }
 
 // WithFields makes [MessageService.Get] return more than the standard fields.
-// [Message.AutoSubmitted] needs [FieldsIncludeHeaders]. Other calls refuse the
-// option.
+// [Message.MachineReply] needs [FieldsIncludeHeaders] or [FieldsRawMIME]. Other calls refuse
+// the option.
 func WithFields(fields MessageFields) RequestOption {
 	return getMessageOption{"WithFields", func(q *getMessageQuery) { q.Fields = fields }}
 }
@@ -74,8 +85,8 @@ type ListMessagesRequest struct {
 	PageSize int `url:"limit,omitempty"`
 	// PageToken is where to begin. Empty means at the newest message.
 	PageToken string `url:"page_token,omitempty"`
-	// Fields asks for more than the standard fields. [Message.AutoSubmitted] needs
-	// FieldsIncludeHeaders.
+	// Fields asks for more than the standard fields. [Message.MachineReply] needs
+	// FieldsIncludeHeaders or FieldsRawMIME.
 	Fields MessageFields `url:"fields,omitempty"`
 	// Select lists the fields to return, such as "id" and "from". Nil returns all.
 	Select []string `url:"select,comma,omitempty"`
@@ -200,7 +211,7 @@ type AutoSubmitted string
 
 // The values of AutoSubmitted.
 const (
-	// AutoSubmittedUnknown means that the headers were not read.
+	// AutoSubmittedUnknown means that the headers as received are not there.
 	AutoSubmittedUnknown AutoSubmitted = ""
 	// AutoSubmittedNo means that the header is missing or says "no". Not every program
 	// that writes mail sets the header.
@@ -212,61 +223,50 @@ const (
 	AutoSubmittedReplied AutoSubmitted = "auto-replied"
 )
 
-// AutoSubmitted returns the value of the message's Auto-Submitted header. Nylas sends
-// thread.replied for automatic replies too, and this method finds those that say so.
-// An automatic reply should neither stop a sequence nor count as interest.
+// AutoSubmitted returns the value of the message's Auto-Submitted header. Most programs that
+// answer mail leave it out; [Message.MachineReply] looks for their other signs too.
 //
 // It needs all headers of the message: get it with [MessageService.Get] or
-// [MessageService.List] and [FieldsIncludeHeaders]. Without headers, or with only those
-// of [FieldsIncludeBasicHeaders], it returns AutoSubmittedUnknown.
+// [MessageService.List] and [FieldsIncludeHeaders]. It returns AutoSubmittedUnknown if the
+// message has neither that header nor a Received header, which every received message has. So
+// it is without headers, with only those of [FieldsIncludeBasicHeaders], and in mailboxes of
+// EWS and IMAP, for which Nylas does not return the headers as received.
 func (m *Message) AutoSubmitted() AutoSubmitted {
 	result := AutoSubmittedUnknown
 	for _, header := range m.Headers {
-		name := strings.TrimSpace(header.Name)
-		if isBasicHeader(name) {
-			continue
-		}
-		if result == AutoSubmittedUnknown {
+		switch name := strings.TrimSpace(header.Name); {
+		case strings.EqualFold(name, "Received"):
 			result = AutoSubmittedNo
-		}
-		if !strings.EqualFold(name, "Auto-Submitted") {
-			continue
-		}
-		if keyword := headerKeyword(header.Value); keyword != "" && keyword != string(AutoSubmittedNo) {
-			return AutoSubmitted(keyword)
+		case strings.EqualFold(name, "Auto-Submitted"):
+			result = AutoSubmittedNo
+			if keyword := mailheader.Keyword(header.Value); keyword != "" && keyword != string(AutoSubmittedNo) {
+				return AutoSubmitted(keyword)
+			}
 		}
 	}
 	return result
 }
 
-// isBasicHeader reports whether FieldsIncludeBasicHeaders returns the header.
-func isBasicHeader(name string) bool {
-	return slices.ContainsFunc([]string{"Message-ID", "In-Reply-To", "References"}, func(basic string) bool {
-		return strings.EqualFold(name, basic)
-	})
-}
-
-// headerKeyword returns the first word of a header's value in lower case, without
-// comments in parentheses and without parameters.
-func headerKeyword(value string) string {
-	var text strings.Builder
-	depth := 0
-	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '(':
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-			text.WriteByte(' ') // a comment stands for a space
-		case depth > 0 && c == '\\':
-			i++ // what follows is part of the comment
-		case depth == 0:
-			text.WriteByte(c)
-		}
+// MachineReply says whether a program wrote the message, by all signs that
+// [events.MachineReply] knows, and why. Nylas sends thread.replied for automatic replies and
+// bounces too; they should neither stop a sequence nor count as interest.
+//
+// It needs the headers of the message as received. Get it with [FieldsIncludeHeaders], or, in a
+// mailbox of EWS or IMAP (Yahoo, iCloud and others), with [FieldsRawMIME]: for these Nylas
+// returns only headers of its own. Without them the answer is [events.MachineUnknown]; so it is
+// for a message that this mailbox sent.
+//
+// https://developer.nylas.com/docs/reference/api/messages/get-messages-id/
+func (m *Message) MachineReply() (machine events.Machine, reason string) {
+	all := make(map[string][]string)
+	for _, header := range m.Headers {
+		all[header.Name] = append(all[header.Name], header.Value)
 	}
-	words := strings.FieldsFunc(text.String(), func(r rune) bool { return r == ';' || r == ' ' || r == '\t' || r == '\r' || r == '\n' })
-	if len(words) == 0 {
-		return ""
+	// What is no header ends the reading of them; those before it count.
+	raw := base64.NewDecoder(base64.RawURLEncoding, strings.NewReader(strings.TrimRight(m.RawMIME, "=")))
+	received, _ := textproto.NewReader(bufio.NewReader(raw)).ReadMIMEHeader()
+	for name, values := range received {
+		all[name] = append(all[name], values...)
 	}
-	return strings.ToLower(words[0])
+	return events.MachineReply(all)
 }

@@ -1,9 +1,11 @@
 package nylas_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,7 +218,8 @@ func TestAutoSubmitted(t *testing.T) {
 		{nil, nylas.AutoSubmittedUnknown},
 		{[]nylas.Header{}, nylas.AutoSubmittedUnknown},
 		{[]nylas.Header{{Name: "Message-ID"}, {Name: "in-reply-to"}, {Name: "REFERENCES"}}, nylas.AutoSubmittedUnknown},
-		{[]nylas.Header{{Name: "Message-ID"}, {Name: "From"}}, nylas.AutoSubmittedNo},
+		{[]nylas.Header{{Name: "Message-ID"}, {Name: "From"}, {Name: "MIME-Version"}}, nylas.AutoSubmittedUnknown}, // as for EWS and IMAP
+		{[]nylas.Header{{Name: "Message-ID"}, {Name: "received"}}, nylas.AutoSubmittedNo},
 		{[]nylas.Header{{Name: "Auto-Submitted", Value: "no"}}, nylas.AutoSubmittedNo},
 		{[]nylas.Header{{Name: "Auto-Submitted", Value: ""}}, nylas.AutoSubmittedNo},
 		{[]nylas.Header{{Name: "From"}, {Name: "Auto-Submitted", Value: "auto-generated"}}, nylas.AutoSubmittedGenerated},
@@ -232,6 +235,63 @@ func TestAutoSubmitted(t *testing.T) {
 	} {
 		assert.Equal(t, tt.want, (&nylas.Message{Headers: tt.headers}).AutoSubmitted(), fmt.Sprint(i, tt.headers))
 	}
+}
+
+// MachineReply looks at the headers, and at the message as it was received where there are none.
+func TestMachineReply(t *testing.T) {
+	t.Parallel()
+	encoded := func(mime string) string { return base64.URLEncoding.EncodeToString([]byte(mime)) }
+	const report = "Received: from a by b\r\nSubject: =?utf-8?q?Unzustellbar?=\r\n" +
+		"Content-Type: multipart/report;\r\n report-type=delivery-status; boundary=x\r\n\r\nReturn-Path: <>\r\n"
+	for name, test := range map[string]struct {
+		message nylas.Message
+		machine events.Machine
+		reason  string
+	}{
+		"nothing": {nylas.Message{}, events.MachineUnknown, "no Received header: these are not the headers as received"},
+		"headers of Nylas only": {
+			nylas.Message{Headers: []nylas.Header{{Name: "Message-ID", Value: "<a@b>"}, {Name: "From", Value: "kim@example.org"}}},
+			events.MachineUnknown, "no Received header: these are not the headers as received",
+		},
+		"a person": {
+			nylas.Message{Headers: []nylas.Header{{Name: "Received", Value: "from a by b"}}},
+			events.MachineNo, "no header says that a program wrote it",
+		},
+		"a header given twice": {
+			nylas.Message{Headers: []nylas.Header{{Name: "Precedence", Value: "bulk"}, {Name: "Precedence", Value: "list"}}},
+			events.MachineYes, "Precedence: bulk",
+		},
+		"a report, as MIME": {nylas.Message{RawMIME: encoded(report)}, events.MachineYes, "Content-Type: multipart/report"},
+		"a report without padding": {
+			nylas.Message{RawMIME: strings.TrimRight(encoded(report), "=")}, events.MachineYes, "Content-Type: multipart/report",
+		},
+		"a person, as MIME": {
+			nylas.Message{RawMIME: encoded("Received: from a by b\r\n\r\nAuto-Submitted: auto-replied\r\n")},
+			events.MachineNo, "no header says that a program wrote it",
+		},
+		"only headers": {nylas.Message{RawMIME: encoded("Received: a\r\nX-Autoreply: yes\r\n")}, events.MachineYes, "X-Autoreply"},
+		"no MIME":      {nylas.Message{RawMIME: "!"}, events.MachineUnknown, "no Received header: these are not the headers as received"},
+		"an odd line": {
+			nylas.Message{RawMIME: encoded("Received: a\r\nX-Failed-Recipients: kim@example.org\r\nodd\r\n\r\n")},
+			events.MachineYes, "X-Failed-Recipients",
+		},
+	} {
+		machine, reason := test.message.MachineReply()
+		assert.Equal(t, test.machine, machine, name)
+		assert.Equal(t, test.reason, reason, name)
+	}
+}
+
+// The message as it was received comes alone.
+func TestGetMessageRawMIME(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answers(200, `{"data":{"grant_id":"g-1","object":"message","id":"m-1","raw_mime":"UmVjZWl2ZWQ6IGENCg0K"}}`))
+	message, err := w.client(t).Messages.Get(t.Context(), testGrant, "m-1", nylas.WithFields(nylas.FieldsRawMIME))
+	require.NoError(t, err)
+	assert.Equal(t, "UmVjZWl2ZWQ6IGENCg0K", message.RawMIME)
+	machine, _ := message.MachineReply()
+	assert.Equal(t, events.MachineNo, machine)
+	assert.True(t, strings.HasSuffix(w.requests()[0].target, "?fields=raw_mime"))
 }
 
 // Who selects fields may have left the id out.

@@ -42,9 +42,14 @@ type Classifier struct {
 	settle     time.Duration
 }
 
-// ClassifierOption changes a [Classifier]. The options are the functions that return
-// one.
-type ClassifierOption func(*classifierConfig) error
+// ClassifierOption changes how a [Classifier] works. An option that is nil is ignored.
+type ClassifierOption interface {
+	apply(*classifierConfig) error
+}
+
+type classifierOption func(*classifierConfig) error
+
+func (o classifierOption) apply(c *classifierConfig) error { return o(c) }
 
 type classifierConfig struct {
 	rules      *Rules
@@ -57,44 +62,44 @@ type classifierConfig struct {
 
 // WithRules replaces the built-in rules.
 func WithRules(rules *Rules) ClassifierOption {
-	return func(c *classifierConfig) error {
+	return classifierOption(func(c *classifierConfig) error {
 		if rules == nil {
 			return errors.New("engagement: WithRules: the rules are nil")
 		}
 		c.rules = rules
 		return nil
-	}
+	})
 }
 
 // WithExtraRules adds rules to those that the options before it left. Its agent rules
 // come first. Where a mechanism, an agent rule or a network has the name of an old one,
 // it replaces that one.
 func WithExtraRules(rules *Rules) ClassifierOption {
-	return func(c *classifierConfig) error {
+	return classifierOption(func(c *classifierConfig) error {
 		if rules == nil {
 			return errors.New("engagement: WithExtraRules: the rules are nil")
 		}
 		c.rules = c.rules.with(rules)
 		return nil
-	}
+	})
 }
 
 // WithOwnNetworks names the networks of the sender: their office, their VPN, their
 // servers. Opens and clicks from there are [Self].
 func WithOwnNetworks(prefixes ...netip.Prefix) ClassifierOption {
-	return func(c *classifierConfig) error {
+	return classifierOption(func(c *classifierConfig) error {
 		c.own = append(c.own, prefixes...)
 		return checkPrefixes("WithOwnNetworks", prefixes)
-	}
+	})
 }
 
 // WithPrefixes replaces the addresses of a network of the rules, "apple-relay" for
 // instance, by a list that the program loaded with [ReadPrefixes].
 func WithPrefixes(network string, prefixes ...netip.Prefix) ClassifierOption {
-	return func(c *classifierConfig) error {
+	return classifierOption(func(c *classifierConfig) error {
 		c.prefixes[network] = prefixes
 		return checkPrefixes("WithPrefixes", prefixes)
-	}
+	})
 }
 
 func checkPrefixes(option string, prefixes []netip.Prefix) error {
@@ -111,38 +116,38 @@ func checkPrefixes(option string, prefixes []netip.Prefix) error {
 // Without it those are not recognised. The function must answer from memory and be safe
 // for concurrent use.
 func WithASN(lookup func(netip.Addr) (asn uint32, ok bool)) ClassifierOption {
-	return func(c *classifierConfig) error {
+	return classifierOption(func(c *classifierConfig) error {
 		if lookup == nil {
 			return errors.New("engagement: WithASN: the function is nil")
 		}
 		c.asn = lookup
 		return nil
-	}
+	})
 }
 
 // WithClickDelay says how soon after the send a click is doubtful. It defaults to 10
 // seconds, counted from [Sent.At], which is before the delivery: raise it if mail takes
 // long. 0 turns the check off.
 func WithClickDelay(d time.Duration) ClassifierOption {
-	return func(c *classifierConfig) error {
+	return classifierOption(func(c *classifierConfig) error {
 		if d < 0 {
 			return errors.New("engagement: WithClickDelay: the duration is negative")
 		}
 		c.clickDelay = d
 		return nil
-	}
+	})
 }
 
 // WithSettleTime says how long after its last event a message is settled. It defaults to
 // 2 minutes.
 func WithSettleTime(d time.Duration) ClassifierOption {
-	return func(c *classifierConfig) error {
+	return classifierOption(func(c *classifierConfig) error {
 		if d <= 0 {
 			return errors.New("engagement: WithSettleTime: the duration must be above 0")
 		}
 		c.settle = d
 		return nil
-	}
+	})
 }
 
 // NewClassifier returns a classifier with the built-in rules, unless options change
@@ -156,9 +161,9 @@ func NewClassifier(opts ...ClassifierOption) (*Classifier, error) {
 	}
 	for _, opt := range opts {
 		if opt == nil {
-			return nil, errors.New("engagement: NewClassifier: an option is nil")
+			continue
 		}
-		if err := opt(&config); err != nil {
+		if err := opt.apply(&config); err != nil {
 			return nil, err
 		}
 	}

@@ -46,6 +46,7 @@ func TestBurstsOfClicks(t *testing.T) {
 		"one link three times":           {20, clicks([2]int{4, 0}, [2]int{4, 1}, [2]int{4, 2}), engagement.Human, engagement.Medium, ""},
 		"one link thrice in a second":    {20, clicks([2]int{4, 0}, [2]int{4, 0}, [2]int{4, 0}), engagement.Human, engagement.Low, engagement.CodeActivityBurst},
 		"three links in one second":      {20, clicks([2]int{0, 0}, [2]int{4, 0}, [2]int{9, 0}), engagement.Machine, engagement.Medium, engagement.CodeLinksAtOnce},
+		"three links in two seconds":     {20, clicks([2]int{0, 0}, [2]int{4, 0}, [2]int{9, 1}), engagement.Human, engagement.Low, engagement.CodeLinkBurst},
 		"four links in three seconds":    {20, clicks([2]int{0, 0}, [2]int{4, 1}, [2]int{9, 1}, [2]int{2, 3}), engagement.Machine, engagement.Medium, engagement.CodeLinksAtOnce},
 		"four of five links in a minute": {5, clicks([2]int{0, 0}, [2]int{1, 20}, [2]int{2, 40}, [2]int{3, 60}), engagement.Human, engagement.Low, engagement.CodeAllLinks},
 		"three of five in a minute":      {5, clicks([2]int{0, 0}, [2]int{1, 20}, [2]int{2, 40}), engagement.Human, engagement.Medium, ""},
@@ -73,7 +74,7 @@ func TestBurstsOfClicks(t *testing.T) {
 func TestABurstRightAfterTheSendIsAMachines(t *testing.T) {
 	t.Parallel()
 	c := newClassifier(t)
-	events := []engagement.Event{click(chrome, home, 0, 4*time.Second), click(chrome, home, 1, 5*time.Second), click(safari, office, 2, 5*time.Second), click(chrome, home, 2, 6*time.Second)}
+	events := []engagement.Event{click(chrome, home, 0, 4*time.Second), click(chrome, home, 1, 5*time.Second), click(safari, office, 7, 5*time.Second), click(chrome, home, 2, 6*time.Second)}
 	s := c.Message(sentTo(20), events)
 	for _, i := range []int{0, 1, 3} {
 		assert.Equal(t, engagement.Machine, s.Verdicts[i].Actor)

@@ -161,25 +161,6 @@ func (v *Verdict) set(actor Actor, confidence Confidence) {
 	v.Actor, v.Confidence = actor, confidence
 }
 
-func (v *Verdict) judgeReply(e *Event) {
-	v.Mechanism = ReplyMail
-	switch {
-	case e.FromSelf:
-		v.set(Self, Certain)
-		v.because(CodeReplyFromSelf, "The sender of the message wrote the reply.")
-	case e.Automatic == Yes:
-		v.Mechanism = AutoReply
-		v.set(Machine, High)
-		v.because(CodeAutoReply, "The headers of the reply say that a program wrote it, such as an absence notice.")
-	default:
-		v.set(Human, High)
-		v.because(CodeReply, "Somebody answered the message.")
-		if e.Automatic == Unknown {
-			v.because(CodeHeadersUnknown, "The headers of the reply are not known, so it may be an automatic one.")
-		}
-	}
-}
-
 // weighNetwork changes a verdict by what the network of the request is.
 func (c *Classifier) weighNetwork(v *Verdict, f *finding, around *surroundings) {
 	network := f.network

@@ -44,7 +44,8 @@ type Event struct {
 	// FromSelf reports that the sender of the tracked message wrote the reply.
 	FromSelf bool
 	// Automatic says of a reply whether a program wrote it, such as an absence notice.
-	// The notification does not tell; the headers of the reply do.
+	// The notification does not tell; the headers of the reply do: see
+	// [AutomaticReply].
 	Automatic Answer
 	// Network is what [Classifier.Network] said of IP when the event was stored. A
 	// store that shortens or drops addresses keeps it, so that events can be judged

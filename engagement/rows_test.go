@@ -190,6 +190,30 @@ func TestRepliesHaveTheirVerdict(t *testing.T) {
 	assert.True(t, v.Has(engagement.CodeReplyFromSelf))
 }
 
+// The headers of the reply tell whether a program wrote it, if they are those that came.
+func TestTheHeadersOfAReply(t *testing.T) {
+	t.Parallel()
+	c := newClassifier(t)
+	for name, test := range map[string]struct {
+		header map[string][]string
+		want   engagement.Answer
+		actor  engagement.Actor
+	}{
+		"an absence notice":          {map[string][]string{"Received": {"from mx.test"}, "auto-submitted": {"auto-replied"}}, engagement.Yes, engagement.Machine},
+		"one of an old server":       {map[string][]string{"X-Autoreply": {"yes"}}, engagement.Yes, engagement.Machine},
+		"a bounce":                   {map[string][]string{"Content-Type": {"multipart/report; report-type=delivery-status"}}, engagement.Yes, engagement.Machine},
+		"a person's":                 {map[string][]string{"Received": {"from mx.test"}, "Subject": {"Re: hello"}}, engagement.No, engagement.Human},
+		"headers that Nylas made up": {map[string][]string{"Subject": {"Re: hello"}}, engagement.Unknown, engagement.Human},
+		"none":                       {nil, engagement.Unknown, engagement.Human},
+	} {
+		automatic := engagement.AutomaticReply(test.header)
+		assert.Equal(t, test.want, automatic, name)
+		v := c.Event(engagement.Event{Kind: engagement.Reply, Automatic: automatic})
+		assert.Equal(t, test.actor, v.Actor, name)
+		assert.Equal(t, test.want == engagement.Unknown, v.Has(engagement.CodeHeadersUnknown), name)
+	}
+}
+
 // Without the time of the send the classifier says so, and guesses nothing.
 func TestWhatOnlyTimeDecidesIsIndeterminateWithoutIt(t *testing.T) {
 	t.Parallel()

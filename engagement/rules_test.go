@@ -154,7 +154,6 @@ func TestBadRulesAreRefused(t *testing.T) {
 	}
 
 	for want, option := range map[string]engagement.ClassifierOption{
-		"an option is nil":          nil,
 		"WithRules":                 engagement.WithRules(nil),
 		"WithExtraRules":            engagement.WithExtraRules(nil),
 		"WithASN":                   engagement.WithASN(nil),
@@ -164,9 +163,11 @@ func TestBadRulesAreRefused(t *testing.T) {
 		"WithPrefixes: prefix 0":    engagement.WithPrefixes("google", netip.Prefix{}),
 		"no rule names":             engagement.WithPrefixes("gogle", netip.MustParsePrefix("192.0.2.0/24")),
 	} {
-		_, err := engagement.NewClassifier(option)
+		_, err := engagement.NewClassifier(nil, option)
 		require.ErrorContains(t, err, want)
 	}
+	_, err := engagement.NewClassifier(nil)
+	require.NoError(t, err, "an option that is nil is ignored")
 }
 
 func TestNetworks(t *testing.T) {

@@ -8,7 +8,8 @@ import (
 
 // MessageBounceDetected is the data of a message.bounce_detected notification. Nylas
 // sends one when the provider (Google, Microsoft Graph, iCloud or Yahoo) reports a hard
-// bounce of a message that was sent through Nylas.
+// bounce of a message that was sent through Nylas. Agent Accounts have [MessageBounced] in its
+// place.
 //
 // https://developer.nylas.com/docs/reference/notifications/messages/message-bounce_detected/
 type MessageBounceDetected struct {
@@ -147,17 +148,20 @@ type (
 	MessageTransactionalRejected struct{ RejectionOutcome }
 )
 
-// What became of mail from agent accounts.
+// What became of mail from Agent Accounts. These notifications come only for grants of the
+// provider "nylas". Subscribing to them for other grants, of Google or Microsoft for example,
+// brings nothing: there a bounce is [MessageBounceDetected], and nothing reports a delivery, a
+// complaint or a rejection.
 //
 // https://developer.nylas.com/docs/reference/notifications/agent-accounts/
 type (
-	// MessageBounced is the data of message.bounced.
+	// MessageBounced is the data of message.bounced, for provider "nylas" only.
 	MessageBounced struct{ BounceOutcome }
-	// MessageComplaint is the data of message.complaint.
+	// MessageComplaint is the data of message.complaint, for provider "nylas" only.
 	MessageComplaint struct{ ComplaintOutcome }
-	// MessageDelivered is the data of message.delivered.
+	// MessageDelivered is the data of message.delivered, for provider "nylas" only.
 	MessageDelivered struct{ DeliveryOutcome }
-	// MessageRejected is the data of message.rejected.
+	// MessageRejected is the data of message.rejected, for provider "nylas" only.
 	MessageRejected struct{ RejectionOutcome }
 )
 

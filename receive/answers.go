@@ -15,23 +15,28 @@ const (
 	retryAfterSeconds = 10
 )
 
-func respondUnavailable(w http.ResponseWriter) {
+// The functions here return the status that they answer.
+
+func respondUnavailable(w http.ResponseWriter) (status int) {
 	w.Header().Set("Retry-After", strconv.Itoa(retryAfterSeconds))
-	respond(w, http.StatusServiceUnavailable)
+	return respond(w, http.StatusServiceUnavailable)
 }
 
 // respondTaken answers that a delivery is safe. There is no text, and so nothing
 // to say about it: net/http writes the length.
-func respondTaken(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }
+func respondTaken(w http.ResponseWriter) (status int) {
+	w.WriteHeader(http.StatusOK)
+	return http.StatusOK
+}
 
 // respond writes a status that is not 200; what was wrong is for the log, not for the sender.
-func respond(w http.ResponseWriter, status int) {
-	writeText(w, status, http.StatusText(status)+"\n")
+func respond(w http.ResponseWriter, status int) int {
+	return writeText(w, status, http.StatusText(status)+"\n")
 }
 
 // writeText sets the length itself: Nylas does not accept a chunked answer to
 // its challenge.
-func writeText(w http.ResponseWriter, status int, text string) {
+func writeText(w http.ResponseWriter, status int, text string) int {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Type", "text/plain; charset=utf-8")
@@ -39,10 +44,11 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	w.WriteHeader(status)
 	// An error means that the sender is gone; the next attempt tells it more.
 	_, _ = io.WriteString(w, text)
+	return status
 }
 
 // refuse answers a request that does not reach the handler.
-func (r *Receiver) refuse(w http.ResponseWriter, req *http.Request, status int, reason string, err error) {
+func (r *Receiver) refuse(w http.ResponseWriter, req *http.Request, status int, reason string, err error) int {
 	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", reason)}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", readError(err)))
@@ -53,10 +59,9 @@ func (r *Receiver) refuse(w http.ResponseWriter, req *http.Request, status int, 
 	}
 	r.logger.LogAttrs(req.Context(), level, "receive: request refused", attrs...)
 	if status == http.StatusServiceUnavailable {
-		respondUnavailable(w)
-		return
+		return respondUnavailable(w)
 	}
-	respond(w, status)
+	return respond(w, status)
 }
 
 // readError names an error of a connection without the addresses in its text.

@@ -19,7 +19,7 @@ var (
 )
 
 // handOver gives a delivery to the handler and answers for the outcome.
-func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Delivery, held share, start time.Time) {
+func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Delivery, held share, start time.Time) (status int) {
 	end := start.Add(deliveryLimit)
 	if limit := d.ReceivedAt.Add(r.limits.custody); limit.Before(end) {
 		end = limit
@@ -40,13 +40,13 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	}
 	switch err := first.err; {
 	case err == nil:
-		respondTaken(w)
+		return respondTaken(w)
 	case IsPermanent(err):
 		r.loud.LogAttrs(ctx, slog.LevelError, "receive: delivery given up", named.attrs(slog.Any("error", err))...)
-		respondTaken(w)
+		return respondTaken(w)
 	default:
 		r.logger.LogAttrs(ctx, slog.LevelWarn, "receive: delivery not taken", named.attrs(slog.Any("error", err))...)
-		respondUnavailable(w)
+		return respondUnavailable(w)
 	}
 }
 

@@ -2,10 +2,13 @@ package receive_test
 
 import (
 	"context"
+	"expvar"
 	"fmt"
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
@@ -90,4 +93,29 @@ func ExampleDispatcher() {
 	// opened: trial received in time: true
 	// other: calendar.updated
 	// kept for later: {"id":"n-3"
+}
+
+// Counters of the answers by status. A metrics library has its own in place of the map.
+func ExampleWithHooks() {
+	answers := new(expvar.Map)
+	receiver, err := receive.New(receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
+		return nil
+	}), receive.Secret("webhook secret"), receive.WithHooks(receive.Hooks{
+		Answered: func(req *http.Request, status int, _ time.Duration) {
+			answers.Add(req.Method+" "+strconv.Itoa(status), 1)
+		},
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := httptest.NewServer(receiver)
+	post(server.URL, "webhook secret", `{"id":"n-1","type":"message.opened","data":{}}`)
+	post(server.URL, "another secret", `{"id":"n-2","type":"message.opened","data":{}}`)
+	server.Close() // waits for the hooks too
+	fmt.Println(answers)
+
+	// Output:
+	// answered 200
+	// answered 401
+	// {"POST 200": 1, "POST 401": 1}
 }

@@ -82,7 +82,11 @@ func gunzip(body []byte, limit int64, grow func(by int64) error) ([]byte, error)
 		return nil, fmt.Errorf("%w: %w", ErrDeliveryEncoding, err)
 	}
 	reader.Multistream(false)
-	inflated, err := readGrowing(reader, announcedBytes(body), limit, false, grow)
+	first := min(announcedBytes(body), limit)
+	if err := grow(first); err != nil {
+		return nil, err
+	}
+	inflated, err := readGrowing(make([]byte, 0, first), reader, limit, false, grow)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return nil, fmt.Errorf("%w: over %d bytes when inflated", ErrDeliveryTooLarge, limit)

@@ -1,11 +1,7 @@
 package receive
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -28,12 +24,12 @@ const (
 const (
 	// minBodyBytes is what Nylas may send: a lower limit would lose notifications.
 	minBodyBytes = 1 << 20
-	// unverifiedShare is the part of the bytes in flight that is for bodies that are
-	// being read: strangers must not use up what genuine deliveries need.
-	unverifiedShare = 2
-	// firstReadBytes is what a request gets before it has sent anything: most
-	// notifications fit, and thousands of idle connections do no harm.
-	firstReadBytes = 16 << 10
+	// Bodies that are being read are not verified yet, so strangers can send them. They get
+	// a part of the bytes in flight: a half the large ones, an eighth the small ones.
+	largeShare, smallShare = 2, 8
+	// smallBodyBytes is what a small body declares at most. A notification of tracking has up
+	// to 17 kB; of 64 kB a stranger needs 128 for the share of the small ones.
+	smallBodyBytes = 64 << 10
 
 	// Nylas waits 10 s for an answer. Of these, 2 are left for the network on both
 	// sides, and 2 for the header, which nobody here sees arrive.
@@ -56,7 +52,7 @@ func defaultLimits() limits {
 
 // check looks at what the options mean together.
 func (l limits) check() error {
-	if largest := max(l.body, l.inflated); l.inFlight/unverifiedShare < largest {
+	if largest := max(l.body, l.inflated); l.inFlight/largeShare < largest {
 		return fmt.Errorf("WithMaxBytesInFlight: want at least twice the largest body, which is %d bytes: "+
 			"with less there are deliveries that can never be accepted", largest)
 	}
@@ -101,9 +97,15 @@ func checkBodyLimit(option string, limit int64) error {
 }
 
 // WithMaxBytesInFlight bounds the memory of all bodies that are being read, decompressed and
-// handled at a time, by default 64 MiB. Half of it is for bodies that are not verified yet. A
-// delivery that would exceed it is answered 503, and Nylas retries it. It must be at least
-// twice the largest body, on the wire and decompressed.
+// handled at a time, by default 64 MiB. A delivery that would exceed it is answered 503, and
+// Nylas retries it. It must be at least twice the largest body, on the wire and decompressed.
+//
+// Bodies that are still arriving are not verified, so anybody can send them. They may take at
+// most half of the memory, and those that declare up to 64 kB an eighth of their own. Only what
+// has arrived counts, and nothing of the first 2 KiB. When one of these shares is full, the
+// body that has been arriving the longest gives way with a 503: that of Nylas takes
+// milliseconds. There is no limit for an address, because behind a proxy all clients have the
+// same one.
 func WithMaxBytesInFlight(limit int64) Option {
 	return option(func(c *config) error {
 		c.limits.inFlight = limit
@@ -137,151 +139,4 @@ func checkTimeLimit(option string, limit, most time.Duration) error {
 		return fmt.Errorf("%s: want more than 0 and at most %v: Nylas waits 10 s for an answer", option, most)
 	}
 	return nil
-}
-
-// budget is the bytes in flight.
-type budget struct {
-	limit      int64
-	inFlight   atomic.Int64 // those that are unverified included
-	unverified atomic.Int64
-}
-
-var errOverload = errors.New("receive: too many deliveries at a time")
-
-// share is what one delivery takes of them.
-type share struct {
-	budget  *budget
-	bytes   int64
-	genuine bool
-}
-
-// grow takes bytes before they are allocated. After an error they are part of the
-// share too.
-func (s *share) grow(by int64) error {
-	s.bytes += by
-	full := s.budget.inFlight.Add(by) > s.budget.limit
-	if !s.genuine {
-		full = s.budget.unverified.Add(by) > s.budget.limit/unverifiedShare || full
-	}
-	if full {
-		return errOverload
-	}
-	return nil
-}
-
-// verified makes the share that of a genuine delivery, which holds so many bytes.
-func (s *share) verified(bytes int64) {
-	if !s.genuine {
-		s.budget.unverified.Add(-s.bytes)
-		s.genuine = true
-	}
-	s.budget.inFlight.Add(bytes - s.bytes)
-	s.bytes = bytes
-}
-
-func (s *share) free() {
-	if s.budget == nil {
-		return
-	}
-	if !s.genuine {
-		s.budget.unverified.Add(-s.bytes)
-	}
-	s.budget.inFlight.Add(-s.bytes)
-}
-
-// limitReading sets the deadline for the body, so that it holds under any
-// http.Server. It comes first, and stays for a body that is refused: net/http
-// reads on in a body that the handler left, before it sends the answer.
-func (r *Receiver) limitReading(w http.ResponseWriter, start time.Time) error {
-	err := http.NewResponseController(w).SetReadDeadline(start.Add(r.limits.read))
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
-	}
-	return err
-}
-
-// readBody reads the body of a request, and takes its deadline away once it is
-// whole: while the handler works, net/http watches the connection, and takes the
-// end of a deadline for the sender's. It clears one by itself only where there
-// was a body to read.
-func (r *Receiver) readBody(w http.ResponseWriter, req *http.Request, held *share) ([]byte, error) {
-	if req.Body == nil { // a request that a program made
-		req.Body = http.NoBody
-	}
-	// A length of 0 beside a body that is there is not declared: so it is with adapters
-	// that make a request of something else, such as those for AWS Lambda and FastCGI.
-	most, exactly := req.ContentLength, true
-	if most <= 0 {
-		most, exactly = r.limits.body, false
-	}
-	body, err := readGrowing(req.Body, firstReadBytes, most, exactly, held.grow)
-	if err != nil {
-		return nil, err
-	}
-	// The deadline was set, so one that cannot be taken away does not matter.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body, nil
-}
-
-var errTooLarge = errors.New("receive: body is over the limit")
-
-// readGrowing reads to the end of at most so many bytes, or exactly so many. It
-// takes memory as bytes arrive, first for some, whatever was announced, and asks
-// grow before. More bytes are errTooLarge, fewer than exactly so many io.EOF.
-func readGrowing(source io.Reader, first, most int64, exactly bool, grow func(by int64) error) (content []byte, err error) {
-	taken, size := int64(0), min(first, most)
-	for {
-		if err := grow(size - taken); err != nil {
-			return nil, err
-		}
-		content = append(make([]byte, 0, size), content...) // slices.Grow may take more
-		err := fill(&content, int(size), source)
-		switch full := int64(len(content)) == most; {
-		case full && exactly, !exactly && errors.Is(err, io.EOF):
-			return content, nil
-		case err != nil:
-			return nil, err
-		case full:
-			return content, atEnd(source)
-		}
-		taken, size = size, min(2*size, most)
-	}
-}
-
-// atEnd reads on where nothing may follow.
-func atEnd(source io.Reader) error {
-	next := make([]byte, 0, 1)
-	switch err := fill(&next, 1, source); {
-	case len(next) > 0:
-		return errTooLarge
-	case errors.Is(err, io.EOF):
-		return nil
-	default:
-		return err
-	}
-}
-
-// fill reads until content has size bytes or its source ends.
-func fill(content *[]byte, size int, source io.Reader) error {
-	for len(*content) < size {
-		n, err := source.Read((*content)[len(*content):size])
-		*content = (*content)[:len(*content)+n]
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readStatus is the answer to a body that could not be read.
-func readStatus(err error) int {
-	_, tooLarge := errors.AsType[*http.MaxBytesError](err) // of a http.MaxBytesHandler in front
-	switch {
-	case tooLarge || errors.Is(err, errTooLarge):
-		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, errOverload):
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusRequestTimeout
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
@@ -33,20 +34,36 @@ import (
 // broken connection. It never retries after 401, 405 or 413.
 //
 // Nylas waits 10 s for an answer. A Receiver reads for at most 3 s, waits for its Handler for
-// at most 5 s, and takes at most 6 s for both, whatever http.Server it runs in. The Handler's
-// context does not end when the client hangs up.
+// at most 5 s, and takes at most 6 s for both. The Handler's context does not end when the
+// client hangs up.
+//
+// The limit for reading needs a ResponseWriter that can set a deadline. That of an http.Server
+// can. That of a middleware, for logging for example, can only if it has the method Unwrap that
+// [http.ResponseController] describes. Without it a Receiver logs a warning once, and a slow
+// body keeps its connection until the ReadTimeout of the http.Server. Adapters for AWS Lambda
+// and FastCGI have no deadlines either; there the front end limits the time.
 //
 // [Serve] runs it with the time limits that it needs from an http.Server, and stops it
 // gracefully. The limits of the Receiver itself are options; see [WithMaxBodyBytes].
 //
-// https://developer.nylas.com/docs/v3/notifications/
+// Anybody can send to the URL. Without the secret nothing reaches the Handler, and a Receiver
+// bounds what it spends on strangers; see [WithMaxBytesInFlight]. If your contract with Nylas
+// has static IP addresses, you can keep strangers out: admit in your firewall or load balancer
+// only the addresses that a Client's Webhooks.IPAddresses returns, and read them again now and
+// then. Without such a contract the addresses change, and a list of them loses notifications.
+//
+// https://developer.nylas.com/docs/v3/notifications/,
+// https://developer.nylas.com/docs/dev-guide/platform/static-ips/
 type Receiver struct {
 	handler Handler
 	keys    keyring
 	logger  *slog.Logger
 	loud    *slog.Logger // for what is lost: slog.Default unless an option says otherwise
+	hooks   Hooks
 	limits  limits
-	budget  budget
+	budget  *budget
+
+	warnUnlimited sync.Once
 }
 
 // A Option sets up a [Receiver].
@@ -56,6 +73,7 @@ type Option interface {
 
 type config struct {
 	logger *slog.Logger
+	hooks  Hooks
 	limits limits
 }
 
@@ -96,8 +114,8 @@ func newReceiver(handler Handler, source SecretSource, opts []Option) (*Receiver
 		loud = slog.Default() // nothing may be lost in silence
 	}
 	r := &Receiver{
-		handler: handler, logger: config.logger, loud: loud, limits: config.limits,
-		budget: budget{limit: config.limits.inFlight},
+		handler: handler, logger: config.logger, loud: loud, hooks: config.hooks,
+		limits: config.limits, budget: newBudget(config.limits.inFlight),
 	}
 	fixed, isFixed := source.(fixedSecrets)
 	switch {
@@ -117,67 +135,87 @@ func newReceiver(handler Handler, source SecretSource, opts []Option) (*Receiver
 
 // ServeHTTP answers one request of Nylas.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	start, arrival := time.Now(), r.keys.arrival()
-	if err := r.limitReading(w, start); err != nil {
-		r.refuse(w, req, http.StatusRequestTimeout, "connection cannot be read", err)
-		return
+	start := time.Now()
+	status := r.answer(w, req, start)
+	if r.hooks.Answered != nil {
+		r.tell(req, status, time.Since(start))
+	}
+}
+
+// answer answers a request and returns the status.
+func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, start time.Time) (status int) {
+	known := r.keys.arrival()
+	limited, err := r.limitReading(w, req, start)
+	if err != nil {
+		return r.refuse(w, req, http.StatusRequestTimeout, "connection cannot be read", err)
 	}
 	switch req.Method {
 	case http.MethodPost:
-		if d, held := r.accept(w, req, arrival); d != nil {
-			r.handOver(w, req, d, held, start)
+		d, held, refused := r.accept(w, req, known, limited)
+		if d == nil {
+			return refused
 		}
+		return r.handOver(w, req, d, held, start)
 	case http.MethodGet, http.MethodHead:
-		respondToChallenge(w, req)
+		return respondToChallenge(w, req)
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		respond(w, http.StatusMethodNotAllowed)
+		return respond(w, http.StatusMethodNotAllowed)
 	}
 }
 
 // accept reads, verifies and inflates a delivery, and returns it with its share
-// of the bytes in flight. It refuses what is none, and returns nil then.
-func (r *Receiver) accept(w http.ResponseWriter, req *http.Request, arrival int64) (d *Delivery, held share) {
+// of the bytes in flight. It refuses what is none, and returns nil and the status then.
+func (r *Receiver) accept(w http.ResponseWriter, req *http.Request, known int64, limited bool) (d *Delivery, held share, refused int) {
+	held.budget = r.budget
 	if req.ContentLength > r.limits.body {
-		r.refuse(w, req, http.StatusRequestEntityTooLarge, "body is too big", nil)
-		return nil, held
+		return nil, held, r.refuse(w, req, http.StatusRequestEntityTooLarge, "body is too big", nil)
 	}
 	sum, err := signatureHeader(req.Header)
 	if err != nil {
-		r.refuse(w, req, http.StatusUnauthorized, "signature has the wrong form", err)
-		return nil, held
+		return nil, held, r.refuse(w, req, http.StatusUnauthorized, "signature has the wrong form", err)
 	}
-	held = share{budget: &r.budget}
-	defer func() {
-		if d == nil {
-			held.free()
-		}
-	}()
-	body, err := r.readBody(w, req, &held)
+	body, refused := r.readVerified(w, req, sum, known, limited)
+	if refused != 0 {
+		return nil, held, refused
+	}
+	held.hold(int64(cap(body)))
+	d, err = newDelivery(body, contentEncoding(req), r.limits.inflated, held.grow)
 	if err != nil {
-		r.refuse(w, req, readStatus(err), "body could not be read", err)
-		return nil, held
+		held.free()
+		return nil, held, r.refuse(w, req, http.StatusServiceUnavailable, "body could not be inflated", err)
 	}
-	encoding := strings.Join(req.Header["Content-Encoding"], ", ")
-	if err := r.keys.judge(arrival, body, sum); err != nil {
+	held.hold(int64(cap(d.Body)))
+	return d, held, 0
+}
+
+// readVerified returns the body of a request if it is signed. If not, it refuses the request
+// and returns the status.
+func (r *Receiver) readVerified(w http.ResponseWriter, req *http.Request, sum signature, known int64, limited bool) (body []byte, refused int) {
+	arriving := newArrival(r.budget, req)
+	if limited {
+		arriving.stop = w
+	}
+	defer arriving.end()
+	body, err := r.readBody(w, req, &arriving)
+	if err != nil {
+		return nil, r.refuse(w, req, readStatus(err), "body could not be read", err)
+	}
+	if err := r.keys.judge(known, body, sum); err != nil {
 		status, reason := http.StatusServiceUnavailable, err.Error()
 		if errors.Is(err, errForged) {
 			status = http.StatusUnauthorized
 		}
-		if strings.EqualFold(encoding, "gzip") && !looksCompressed(body) {
+		if strings.EqualFold(contentEncoding(req), "gzip") && !looksCompressed(body) {
 			reason += "; the body is not compressed as its header says, so something on the way may have inflated it"
 		}
-		r.refuse(w, req, status, reason, nil)
-		return nil, held
+		return nil, r.refuse(w, req, status, reason, nil)
 	}
-	held.verified(int64(cap(body)))
-	d, err = newDelivery(body, encoding, r.limits.inflated, held.grow)
-	if err != nil {
-		r.refuse(w, req, http.StatusServiceUnavailable, "body could not be inflated", err)
-		return nil, held
-	}
-	held.verified(int64(cap(d.Body)))
-	return d, held
+	return body, 0
+}
+
+func contentEncoding(req *http.Request) string {
+	return strings.Join(req.Header["Content-Encoding"], ", ")
 }
 
 // WithLogger sets a logger. The Receiver writes what it refused, what its Handler did

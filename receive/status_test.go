@@ -129,7 +129,7 @@ func untilEnd(ctx context.Context, _ *receive.Delivery) error {
 	return ctx.Err()
 }
 
-func (row statusRow) receiver(tb testing.TB, handled *atomic.Int64, logged *receiverLog) *receive.Receiver {
+func (row statusRow) receiver(tb testing.TB, handled *atomic.Int64, logged *receiverLog, opts ...receive.Option) *receive.Receiver {
 	tb.Helper()
 	handler := row.handler
 	if handler == nil {
@@ -139,7 +139,7 @@ func (row statusRow) receiver(tb testing.TB, handled *atomic.Int64, logged *rece
 	if row.source != nil {
 		secrets = row.source
 	}
-	receiver, err := receive.New(counted(handled, handler), secrets, logged.option())
+	receiver, err := receive.New(counted(handled, handler), secrets, append(opts, logged.option())...)
 	require.NoError(tb, err)
 	return receiver
 }

@@ -52,7 +52,7 @@ func TestLoopWhoReplied(t *testing.T) {
 		assert.Equal(t, []reply{
 			{"kim@example.org", "Automatic reply: Quick follow-up on your trial", nylas.AutoSubmittedReplied},
 			{"kim@example.org", "Re: Quick follow-up on your trial", nylas.AutoSubmittedNo},
-			{"sender@nylas.test", "Re: Quick follow-up on your trial", nylas.AutoSubmittedNo},
+			{"sender@nylas.test", "Re: Quick follow-up on your trial", nylas.AutoSubmittedUnknown}, // nobody received it
 		}, replies)
 	})
 }

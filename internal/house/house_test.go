@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"sinks/riversink":  {"events", "receive", "internal/"},
 	"sinks/pubsubsink": {"events", "receive", "internal/"},
 
+	"internal/adapters":    {},
 	"internal/anon":        {},
 	"internal/endtoend":    {},
 	"internal/guard":       {},
@@ -38,6 +39,7 @@ var mayImport = map[string][]string{
 	"internal/links":       {},
 	"internal/load":        {},
 	"internal/loose":       {},
+	"internal/mailheader":  {},
 	"internal/markup":      {"internal/rules"},
 	"internal/rules":       {},
 	"internal/payload":     {"internal/"},
