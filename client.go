@@ -35,6 +35,9 @@ type Client struct {
 	timeout   time.Duration   // of each attempt, 0 for that of the call
 	limiter   *limiter        // nil for none
 	policy    *TrackingPolicy // nil for none
+	markKey   string          // of WithMark, "" for none
+	clocks    func() clocks
+	ofNetHTTP bool // the transport is that of net/http, without a wrapper
 }
 
 // Region is where Nylas runs an application and stores its grants.
@@ -75,6 +78,7 @@ type clientConfig struct {
 	timeout      time.Duration
 	limiter      *limiter
 	policy       *TrackingPolicy
+	markKey      string
 }
 
 type clientOption func(*clientConfig) error
@@ -122,6 +126,11 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 			return nil, errors.New("nylas: new client: WithRoundTripper: the function returned nil")
 		}
 	}
+	transport := httpClient.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	_, ofNetHTTP := transport.(*http.Transport)
 	c := &Client{
 		http:      &httpClient,
 		baseURL:   base,
@@ -132,6 +141,9 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 		timeout:   config.timeout,
 		limiter:   config.limiter,
 		policy:    config.policy,
+		markKey:   config.markKey,
+		clocks:    readClocks,
+		ofNetHTTP: ofNetHTTP,
 	}
 	c.Messages = &MessageService{c}
 	c.Drafts = &DraftService{c}
@@ -215,7 +227,9 @@ func WithUserAgent(name string) ClientOption {
 
 // WithLogger sets a logger. The Client logs each attempt at level debug, with the
 // method, the path template, the status, the duration, the number of the attempt and the
-// request id. [Client.Subscribe] warns of webhooks that it does not use, with their ids.
+// request id. It warns of sends that may have brought a second mail; see
+// [Response.SecondMailPossible]. [Client.Subscribe] warns of webhooks that it does not
+// use, with their ids.
 // No record contains a body, a key, a secret, an address or an id from a path.
 func WithLogger(logger *slog.Logger) ClientOption {
 	return clientOption(func(c *clientConfig) error {

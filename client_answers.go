@@ -1,6 +1,7 @@
 package nylas
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"net/http"
@@ -32,16 +33,21 @@ type answer struct {
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
-// decode reads an answer of 2xx. With nothing to read into it may be empty.
+// decode reads an answer of 2xx. With nothing to read into it may be empty, and that to a
+// deletion may be any text but a page, which a gateway can have made.
 func (x *roundTrips) decode(last *answer, into any) error {
 	if into == nil {
-		if len(last.body) == 0 {
+		text := bytes.TrimSpace(last.body)
+		if len(text) == 0 || x.call.method == http.MethodDelete && text[0] != '<' {
 			return nil
 		}
 		into = new(jsontext.Value)
 	}
 	err := jsonv2.Unmarshal(last.body, into, loose.Options)
 	_, notJSON := errors.AsType[*jsontext.SyntacticError](err)
+	if noted, ok := into.(interface{ answered(status int) }); ok {
+		noted.answered(last.status)
+	}
 	answer, isNamed := into.(named)
 	mustName := isNamed && !x.call.partial
 	if isNamed && err != nil && !notJSON {
@@ -115,7 +121,7 @@ func salvage(body []byte, into any) {
 func (x *roundTrips) newError(last *answer) *Error {
 	secrets := x.secrets()
 	e := &Error{
-		Op: x.op.name, Attempts: x.attempts, IdempotencyKey: x.key,
+		Op: x.op.name, Attempts: x.attempts, IdempotencyKey: x.key, Mark: x.op.mark,
 		secrets: func() []string { return secrets },
 	}
 	if last == nil {
@@ -161,15 +167,23 @@ func (x *roundTrips) secrets() []string {
 }
 
 func (x *roundTrips) response(last *answer) Response {
-	r := Response{Attempts: x.attempts, IdempotencyKey: x.key, Tracking: x.call.tracking}
+	r := Response{Attempts: x.attempts, IdempotencyKey: x.key, Mark: x.op.mark, Tracking: x.call.tracking}
 	if last == nil || last.err != nil {
 		return r
 	}
+	r.SecondMailPossible = x.maybeTwice(last)
 	r.StatusCode = last.status
 	r.Header = last.header.Clone()
 	r.Replayed = last.replayed()
 	r.RequestID = last.requestID()
 	return r
+}
+
+// failure returns the error that the answer describes.
+func (a *answer) failure() *Error {
+	e := new(Error)
+	e.decode(a.status, a.header, a.body)
+	return e
 }
 
 func (a *answer) replayed() bool {

@@ -40,13 +40,20 @@ var (
 	ErrInvalidRequest = errors.New("nylas: invalid request")
 	// ErrUnauthorized means that the API key is wrong, or belongs to another region.
 	ErrUnauthorized = errors.New("nylas: unauthorized: " + adviceKey)
-	// ErrForbidden means that the grant lacks a scope.
+	// ErrForbidden means that Nylas or the mail provider does not allow the request.
+	// Error.Message says why: the grant lacks a scope, the user must authenticate again,
+	// Microsoft has put the tenant into quarantine, or Nylas has blocked an Agent Account
+	// for abuse. A proxy on the way can answer 403 too; Error.Type is empty then.
+	//
+	// https://developer.nylas.com/docs/changelogs/2026-11-12-scheduler-send-notetaker-and-agent-account-fixes/
 	ErrForbidden = errors.New("nylas: forbidden")
 	// ErrNotFound means that the grant, message, draft, schedule, webhook or channel
 	// does not exist.
 	ErrNotFound = errors.New("nylas: not found")
 	// ErrIdempotencyConflict means that another request already used the
-	// Idempotency-Key.
+	// Idempotency-Key: one with another content. That request may have been carried out,
+	// so the error matches ErrOutcomeUnknown too. Look for the message before you send
+	// it with a new key.
 	ErrIdempotencyConflict = errors.New("nylas: the Idempotency-Key was used for another request")
 	// ErrRateLimited means that there were too many requests, for Nylas or for the mail
 	// provider. If it was the provider, the error also matches ErrProviderRateLimited.
@@ -64,10 +71,29 @@ var (
 	//
 	// https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 	ErrProviderRateLimited = errors.New("nylas: rate limited by the mail provider")
-	// ErrOutcomeUnknown means that Nylas may have carried out the request: there was no
-	// response to an attempt, or it was 500, 502 or 504, or it was 2xx without saying
-	// what was done. It is safe to repeat a send with Error.IdempotencyKey within an
-	// hour. A new key may send a second mail.
+	// ErrSendingPaused means that Nylas has paused sending from an Agent Account, because
+	// too much of its mail bounced or was reported as spam. It is no rate limit, whatever
+	// the status: waiting does not help. Stop sending from the account, and ask Nylas'
+	// support to end the pause.
+	//
+	// https://developer.nylas.com/docs/v3/agent-accounts/send-limits/
+	ErrSendingPaused = errors.New("nylas: sending is paused: " + advicePaused)
+	// ErrOutcomeUnknown means that Nylas may have carried out the request:
+	//
+	//   - there was no response to an attempt
+	//   - the response was 408, 500, 502 or 504
+	//   - a gateway or proxy answered instead of Nylas, such as 403 with a page
+	//   - an earlier request with the Idempotency-Key runs, or had another content
+	//   - the response was 2xx without saying what was done
+	//
+	// Within 55 minutes of the first attempt, repeat a send with Error.IdempotencyKey and
+	// the same content: that usually finds the outcome. A new key may send a second mail.
+	// The same key can do that too: Nylas forgets the key of a request whose client
+	// disconnected, and does not say whether that request sent the mail. After an hour
+	// Nylas forgets every key. If a second mail does harm, look for the message
+	// first: with Messages.FindSent, for which it needs WithMark.
+	//
+	// https://developer.nylas.com/docs/changelogs/2026-09-28-send-imap-and-scheduler-fixes/
 	ErrOutcomeUnknown = errors.New("nylas: outcome unknown: the request may have been carried out")
 )
 
@@ -83,6 +109,7 @@ const (
 	adviceDomain   = "it must be an active custom hostname of the organization, with Opens or Links on"
 	adviceKey      = "check the API key and the region"
 	adviceProvider = "the limit is that of the mail provider"
+	advicePaused   = "stop sending from the Agent Account, and ask Nylas' support to end the pause"
 )
 
 // Error is the error that every call returns. With [errors.Is] it matches the errors of
@@ -116,19 +143,25 @@ type Error struct {
 	Attempts int
 	// IdempotencyKey is the key of the call, if it had one.
 	IdempotencyKey string
+	// Mark is what the message can be found by with [MessageService.FindSent], if the
+	// call had WithMark.
+	Mark string
 	// Replayed reports whether Nylas repeated its response to an earlier request with
 	// the same key.
 	Replayed bool
-	// NeedsNewKey reports whether another try needs a new IdempotencyKey. Nothing was
-	// sent, but for an hour Nylas answers requests with the same key with this error or
-	// with a conflict. Without WithIdempotencyKey each call has a new key.
+	// NeedsNewKey reports whether another try needs a new IdempotencyKey. This call sent
+	// nothing, but for an hour Nylas answers requests with the same key with this error or
+	// with a conflict. Without WithIdempotencyKey each call has a new key. With it, an
+	// earlier call with the same key may have sent the message: if the error of one
+	// matched ErrOutcomeUnknown, look for the message before you send with a new key.
 	NeedsNewKey bool
 	// OutcomeUnknown reports whether Nylas may have carried out the request; see
 	// ErrOutcomeUnknown.
 	OutcomeUnknown bool
 
-	refused []error // what an error that the SDK found itself matches
-	cause   error
+	givenKey bool    // the key is one of WithIdempotencyKey
+	refused  []error // what an error that the SDK found itself matches
+	cause    error
 	// secrets returns what no text may show. It is a function so that a dump of the
 	// struct does not show it either.
 	secrets func() []string
@@ -148,7 +181,7 @@ func (e *Error) Error() string {
 	if e.StatusCode != 0 {
 		b.WriteString(strings.TrimSpace(strconv.Itoa(e.StatusCode)+" "+e.redact(e.Type)) + ": ")
 	}
-	b.WriteString(cmp.Or(message, http.StatusText(e.StatusCode), "no answer"))
+	b.WriteString(cmp.Or(message, http.StatusText(e.StatusCode), e.noAnswer()))
 	if e.RequestID != "" {
 		b.WriteString(" (request " + e.redact(e.RequestID) + ")")
 	}
@@ -158,16 +191,38 @@ func (e *Error) Error() string {
 	if e.cause != nil {
 		b.WriteString(": " + e.redact(e.cause.Error()))
 	}
-	if e.NeedsNewKey {
-		b.WriteString("; nothing was sent, and a new try needs a new Idempotency-Key")
-	}
-	if e.OutcomeUnknown {
-		b.WriteString("; outcome unknown: the request may have been carried out")
-		if e.IdempotencyKey != "" {
-			b.WriteString(", and repeating it with a new Idempotency-Key may send a second mail")
-		}
-	}
+	b.WriteString(e.outcome())
 	return b.String()
+}
+
+// noAnswer is what an error without an answer begins with.
+func (e *Error) noAnswer() string {
+	if e.Attempts == 0 && e.cause != nil {
+		return "no request was made"
+	}
+	return "no answer"
+}
+
+// outcome says what the error tells of the outcome. That nothing was sent it says only if
+// that is known.
+func (e *Error) outcome() string {
+	const newKey = "and a new try needs a new Idempotency-Key"
+	switch {
+	case e.OutcomeUnknown && e.Is(ErrIdempotencyConflict):
+		return "; outcome unknown: an earlier request with this Idempotency-Key may have been carried out, " +
+			"and sending with a new one may send a second mail"
+	case e.OutcomeUnknown && e.IdempotencyKey != "":
+		return "; outcome unknown: the request may have been carried out, " +
+			"and repeating it with a new Idempotency-Key may send a second mail"
+	case e.OutcomeUnknown:
+		return "; outcome unknown: the request may have been carried out"
+	case e.NeedsNewKey && e.givenKey:
+		return "; this call sent nothing, " + newKey + " unless an earlier call with this one sent the message"
+	case e.NeedsNewKey:
+		return "; nothing was sent, " + newKey
+	default:
+		return ""
+	}
 }
 
 // redact prepares foreign text for that of the error.
@@ -271,6 +326,10 @@ func (e *Error) kinds() (kinds []error, advice string) {
 	case says("tracking_options.domain_name"):
 		is(ErrTrackingDomain, adviceDomain)
 	}
+	paused := says("sending") && says("paused")
+	if paused {
+		is(ErrSendingPaused, advicePaused)
+	}
 	switch {
 	case e.StatusCode == http.StatusUnauthorized, e.Type == typeBadToken:
 		is(ErrUnauthorized, adviceKey)
@@ -280,6 +339,8 @@ func (e *Error) kinds() (kinds []error, advice string) {
 		is(ErrNotFound, "")
 	case e.Type == typeConflict:
 		is(ErrIdempotencyConflict, "")
+	case e.StatusCode == http.StatusTooManyRequests && paused:
+		// It does not pass by waiting.
 	case e.StatusCode == http.StatusTooManyRequests && e.ProviderError != nil:
 		// The types of the two contradict each other from page to page.
 		is(ErrRateLimited, "")
@@ -306,9 +367,7 @@ const maxMessageText = 400
 // characters, links, addresses and the given secrets, and not too long.
 func redact(text string, secrets ...string) string {
 	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "[…]")
-		}
+		text = removeSecret(text, secret)
 	}
 	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 	for i, word := range words {
@@ -328,4 +387,38 @@ func redact(text string, secrets ...string) string {
 		text = text[:cut] + "…"
 	}
 	return text
+}
+
+// removeSecret replaces a secret in text. What can be a part of a word, because it is
+// short or has letters only, is replaced where it is a whole word: the key "request" is
+// no part of "invalid_request_error".
+func removeSecret(text, secret string) string {
+	const removed = "[…]"
+	if secret == "" {
+		return text
+	}
+	isPlain := len(secret) < shortIDBytes ||
+		!strings.ContainsFunc(secret, func(r rune) bool { return !unicode.IsLetter(r) && r != '_' && r != '-' })
+	if !isPlain {
+		return strings.ReplaceAll(text, secret, removed)
+	}
+	var b strings.Builder
+	last := rune(0) // before text
+	for text != "" {
+		if rest, found := strings.CutPrefix(text, secret); found && !isWordChar(last) {
+			if next, _ := utf8.DecodeRuneInString(rest); rest == "" || !isWordChar(next) {
+				b.WriteString(removed)
+				text, last = rest, ']'
+				continue
+			}
+		}
+		r, size := utf8.DecodeRuneInString(text)
+		b.WriteString(text[:size])
+		text, last = text[size:], r
+	}
+	return b.String()
+}
+
+func isWordChar(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '-'
 }

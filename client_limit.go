@@ -12,9 +12,9 @@ import (
 )
 
 // RateLimits says how many requests a Client makes per second at most; see
-// [WithRateLimit]. A field that is 0 means the limit that Nylas publishes. Use a
-// fraction for the limit of a mail provider: Microsoft accepts 30 messages a minute, so
-// Sends is 0.5.
+// [WithRateLimit]. A field that is 0 means the limit that Nylas publishes, or no limit
+// if it publishes none. Use a fraction for the limit of a mail provider: Microsoft accepts
+// 30 messages a minute, so Sends is 0.5.
 //
 // https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 type RateLimits struct {
@@ -25,6 +25,15 @@ type RateLimits struct {
 	// They count as Sends too, because Nylas does not say whether they do. The default
 	// is 10.
 	MultipartSends float64
+	// OrganizationSends limits all sends of the Client together, whatever they are sent
+	// from. Agent Accounts need it besides Sends: Nylas limits the sends of all Agent
+	// Accounts of an organization together, queues what is beyond that, and answers 429
+	// when the queue is full; see [Message.Queued]. The number depends on the plan, so the
+	// default is no limit. Sends from connected mailboxes count too: a program that has
+	// both uses a Client of its own for Agent Accounts.
+	//
+	// https://developer.nylas.com/docs/v3/agent-accounts/send-limits/
+	OrganizationSends float64
 	// GrantCalls limits all other calls of one grant. The default is 200.
 	GrantCalls float64
 	// ApplicationCalls limits all calls without a grant and a domain together, such as
@@ -57,7 +66,7 @@ const (
 // https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
 func WithRateLimit(limits RateLimits) ClientOption {
 	return clientOption(func(c *clientConfig) error {
-		for _, n := range []*float64{&limits.Sends, &limits.MultipartSends, &limits.GrantCalls, &limits.ApplicationCalls} {
+		for _, n := range []*float64{&limits.Sends, &limits.MultipartSends, &limits.OrganizationSends, &limits.GrantCalls, &limits.ApplicationCalls} {
 			if *n < 0 || math.IsNaN(*n) || math.IsInf(*n, 0) {
 				return errors.New("WithRateLimit: want finite numbers that are not negative")
 			}
@@ -79,29 +88,39 @@ const (
 // limiter holds up requests. A nil limiter does not.
 type limiter struct {
 	sends, multipartSends, grantCalls, applicationCalls *lanes.Lanes
+	organizationSends                                   *lanes.Lanes // nil for no limit
 }
 
 func newLimiter(limits RateLimits) *limiter {
-	return &limiter{
+	l := &limiter{
 		sends:            lanes.New(cmp.Or(limits.Sends, defaultSends)),
 		multipartSends:   lanes.New(cmp.Or(limits.MultipartSends, defaultMultipartSends)),
 		grantCalls:       lanes.New(cmp.Or(limits.GrantCalls, defaultGrantCalls)),
 		applicationCalls: lanes.New(cmp.Or(limits.ApplicationCalls, defaultApplicationCalls)),
 	}
+	if limits.OrganizationSends > 0 {
+		l.organizationSends = lanes.NewShared(limits.OrganizationSends)
+	}
+	return l
 }
 
 // pass waits until a request of x may go.
 func (l *limiter) pass(ctx context.Context, x *roundTrips) error {
-	switch {
-	case x.call.lane == laneApplication:
+	switch x.call.lane {
+	case laneApplication:
 		return lanes.Pass(ctx, "", l.applicationCalls)
-	case x.call.lane == laneGrant:
+	case laneGrant:
 		return lanes.Pass(ctx, x.call.ids[0], l.grantCalls)
-	case x.body.IsMultipart():
-		return lanes.Pass(ctx, x.call.ids[0], l.multipartSends, l.sends)
-	default:
-		return lanes.Pass(ctx, x.call.ids[0], l.sends)
 	}
+	var all []*lanes.Lanes
+	if x.body.IsMultipart() {
+		all = append(all, l.multipartSends)
+	}
+	all = append(all, l.sends)
+	if l.organizationSends != nil {
+		all = append(all, l.organizationSends)
+	}
+	return lanes.Pass(ctx, x.call.ids[0], all...)
 }
 
 // admit waits until an attempt may begin, at most until the end of the time for

@@ -96,6 +96,47 @@ func TestRateLimitsAreApart(t *testing.T) {
 	})
 }
 
+// TestRateLimitOfAnOrganization: all kinds of sends from all grants share it, and a grant
+// that waits for a limit of its own holds up no other.
+func TestRateLimitOfAnOrganization(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWireAlways(answers(403, "{}"))
+		client := w.client(t, nylas.WithRateLimit(nylas.RateLimits{OrganizationSends: 2}))
+		var calls sync.WaitGroup
+		for _, m := range methods() {
+			if m.repeats == repeatsWithKey || m.op == "send draft" {
+				calls.Go(func() { assert.ErrorIs(t, m.call(t.Context(), client), nylas.ErrForbidden) })
+			}
+		}
+		for _, grant := range []string{"grant-1", "grant-2"} {
+			calls.Go(func() {
+				_, err := client.Messages.Send(t.Context(), grant, markedMessage())
+				assert.ErrorIs(t, err, nylas.ErrForbidden)
+			})
+		}
+		calls.Wait()
+		require.Len(t, w.requests(), 5)
+		assertEven(t, 2, w.waits())
+		start := time.Now()
+		_, err := client.Messages.Get(t.Context(), testGrant, testID)
+		require.ErrorIs(t, err, nylas.ErrForbidden)
+		assert.Zero(t, time.Since(start), "reading is no send")
+
+		w = newWireAlways(answers(403, "{}"))
+		client = w.client(t, nylas.WithRateLimit(nylas.RateLimits{Sends: 0.01, OrganizationSends: 2}))
+		for _, grant := range []string{"grant-1", "grant-1", "grant-1", "grant-2", "grant-3"} {
+			calls.Go(func() {
+				_, err := client.Messages.Send(t.Context(), grant, markedMessage())
+				assert.ErrorIs(t, err, nylas.ErrForbidden)
+			})
+			synctest.Wait()
+		}
+		calls.Wait()
+		assert.Equal(t, []time.Duration{time.Second / 2, time.Second / 2, 99 * time.Second, 100 * time.Second}, w.waits())
+	})
+}
+
 func TestRateLimitIsOfOneClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -154,7 +195,7 @@ func TestWaitForTheRateLimitEndsWithTheContext(t *testing.T) {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 					require.ErrorIs(t, err, errStop)
 					assertSentinels(t, err)
-					require.EqualError(t, err, "nylas: "+m.op+": no answer: while waiting for the rate limit: "+
+					require.EqualError(t, err, "nylas: "+m.op+": no request was made: while waiting for the rate limit: "+
 						"context deadline exceeded: the program stops")
 					assert.Zero(t, asError(t, err).Attempts)
 				}
@@ -241,7 +282,7 @@ func TestTheFirstWaitDoesNotShortenTheTimeForRepeating(t *testing.T) {
 func TestRateLimitsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, n := range []float64{-1, math.NaN(), math.Inf(1), math.Inf(-1)} {
-		for _, limits := range []nylas.RateLimits{{Sends: n}, {MultipartSends: n}, {GrantCalls: n}, {ApplicationCalls: n}} {
+		for _, limits := range []nylas.RateLimits{{Sends: n}, {MultipartSends: n}, {OrganizationSends: n}, {GrantCalls: n}, {ApplicationCalls: n}} {
 			client, err := nylas.NewClient(testAPIKey, nylas.WithRateLimit(limits))
 			assert.Nil(t, client)
 			require.EqualError(t, err, "nylas: new client: WithRateLimit: want finite numbers that are not negative")

@@ -34,11 +34,14 @@ const maxIdempotencyKeyBytes = 256
 // WithIdempotencyKey sets the Idempotency-Key of a send: 1 to 256 visible ASCII
 // characters. Without it the SDK makes a random key.
 //
-// For an hour, Nylas carries out only one request with the same key and grant. It
-// answers every other one with its first response, even if that is an error. Store the
-// key with the message before you send it: if the program stops, it can then send again
-// with the same key, without sending two mails. Do not derive the key from the content
-// alone, or the same mail cannot be sent twice on purpose.
+// For an hour, Nylas carries out only one request with the same key and grant, unless
+// the client of one disconnects before Nylas answers; see [ErrOutcomeUnknown]. It answers
+// every other one with its first response, even if that is an error. Store the key and
+// the content before you send: if the program stops, it can then send the same content
+// again with the same key. Do not change the content under a key, for example by a new
+// version of a template: Nylas refuses that with [ErrIdempotencyConflict], and an earlier
+// request may have sent the message. Do not derive the key from the content alone, or the
+// same mail cannot be sent twice on purpose.
 //
 // Calls that accept no Idempotency-Key refuse this option.
 //
@@ -62,9 +65,20 @@ type Response struct {
 	Attempts   int         // how many requests the SDK made
 	// IdempotencyKey is the key of the call, if it had one.
 	IdempotencyKey string
+	// Mark is what the message can be found by with [MessageService.FindSent], if the
+	// call had WithMark.
+	Mark string
 	// Replayed reports whether Nylas repeated its response to an earlier request with
 	// the same key.
 	Replayed bool
+	// SecondMailPossible reports whether a send that succeeded may have sent the message
+	// twice: an earlier attempt may have been carried out, and this response is not the
+	// one to that attempt. Nylas forgets the key of a request whose client disconnected,
+	// and does not say whether that request sent the mail. Look for the message if a
+	// second mail does harm.
+	//
+	// https://developer.nylas.com/docs/changelogs/2026-09-28-send-imap-and-scheduler-fixes/
+	SecondMailPossible bool
 	// Tracking has the decisions of [WithTrackingPolicy], one for each kind of tracking
 	// that the request turned on. It is nil without a policy.
 	Tracking []TrackingDecision
@@ -102,11 +116,16 @@ type timeoutOption struct{ limit time.Duration }
 // that is given to a call takes precedence.
 //
 // The SDK retries an attempt that exceeds the limit like any other attempt without a
-// response. The error of the call then matches [os.ErrDeadlineExceeded]. A short limit
-// does not stop a send, it only stops waiting for the result. To limit a call with all
-// its attempts and waits, use a context.
+// response. The error of the call then matches [os.ErrDeadlineExceeded]. To limit a call
+// with all its attempts and waits, use a context.
+//
+// A short limit does not stop a send, and can lead to a second mail. At the limit the SDK
+// disconnects, and Nylas then forgets the Idempotency-Key. It does not say whether the
+// send goes on. If it does, the retry sends again, and [Response.SecondMailPossible] is
+// set. Do not go below the default for sends.
 //
 // https://developer.nylas.com/docs/v3/email/send-email/
+// https://developer.nylas.com/docs/changelogs/2026-09-28-send-imap-and-scheduler-fixes/
 func WithTimeout(limit time.Duration) Option { return timeoutOption{limit} }
 
 func (o timeoutOption) applyClient(c *clientConfig) error   { return o.apply(&c.timeout) }

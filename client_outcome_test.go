@@ -37,6 +37,7 @@ func TestOutcomeOfASend(t *testing.T) {
 	unavailable := answersFile(t, 503, "http/error.unavailable.503.json")
 	partial := answersFile(t, 402, "http/error.partial.402.json", headerReplayed...)
 	replayedRunning := answersFile(t, 409, runningAnswer, headerReplayed...)
+	conflict := answersFile(t, 409, conflictAnswer)
 	ok := answersFile(t, 200, messageAnswer)
 	replayedOK := answersFile(t, 200, messageAnswer, headerReplayed...)
 	noDial := fails(&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")})
@@ -45,6 +46,9 @@ func TestOutcomeOfASend(t *testing.T) {
 	broken := fails(&net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset by peer")})
 	trialIs := []error{nylas.ErrTrackingNotAllowed, nylas.ErrInvalidRequest}
 	unknown := []error{nylas.ErrOutcomeUnknown}
+	forbidden := answersFile(t, 403, "http/error.forbidden.403.json")
+	odd, switching := answers(0, ""), answers(101, "")
+	page := func(status int) httpmock.Responder { return answers(status, "<html>no</html>") } // of a proxy
 
 	for _, tt := range []struct {
 		name    string
@@ -81,6 +85,32 @@ func TestOutcomeOfASend(t *testing.T) {
 		{name: "429, then 400", script: inTurn(limit, trial), is: trialIs, newKey: true},
 		{name: "replayed in another case", script: inTurn(answers(503, "", "idempotent-response", "True")), newKey: true},
 		{name: "success that is not JSON", script: inTurn(answers(200, "<html>")), is: unknown},
+		{name: "403", script: inTurn(forbidden), is: []error{nylas.ErrForbidden}, newKey: true},
+		{name: "403 of a proxy", script: inTurn(page(403)), is: append(unknown, nylas.ErrForbidden)},
+		{name: "403 of a proxy, as JSON", script: inTurn(answers(403, `{"error":"blocked"}`)), is: append(unknown, nylas.ErrForbidden)},
+		{name: "403 without a body", script: inTurn(answers(403, "")), is: append(unknown, nylas.ErrForbidden)},
+		{name: "400 of a proxy", script: inTurn(page(400)), is: append(unknown, nylas.ErrInvalidRequest)},
+		{name: "408 of a proxy", script: inTurn(page(408)), is: unknown},
+		{name: "408", script: inTurn(answers(408, `{"request_id":"r","error":{"type":"timeout"}}`)), is: unknown},
+		{name: "499 of a proxy", script: inTurn(answers(499, "")), is: unknown},
+		{name: "550 of a proxy", script: inTurn(page(550)), is: unknown},
+		{name: "503 of a proxy", script: inTurn(page(503), unavailable, unavailable, unavailable), is: unknown},
+		{name: "503 of a proxy as text", script: inTurn(answers(503, "upstream connect error or disconnect/reset before headers"), noDial, noDial, noDial), is: unknown},
+		{name: "504 of a proxy, then replayed 400", script: inTurn(page(504), replayedTrial), is: trialIs, newKey: true},
+		{name: "refused by a proxy", script: inTurn(page(407))},
+		{name: "too large for a proxy", script: inTurn(page(413))},
+		{name: "path unknown to a proxy", script: inTurn(page(404)), is: []error{nylas.ErrNotFound}},
+		{name: "login page", script: inTurn(page(302))},
+		{name: "403 that is marked as replayed", script: inTurn(answers(403, "", headerReplayed...)), is: []error{nylas.ErrForbidden}, newKey: true},
+		{name: "conflict", script: inTurn(conflict), is: append(unknown, nylas.ErrIdempotencyConflict)},
+		{name: "429, then conflict", script: inTurn(limit, conflict), is: append(unknown, nylas.ErrIdempotencyConflict)},
+		{name: "another 409", script: inTurn(answers(409, `{"error":{"type":"api.something_else"}}`))},
+		{name: "no status", script: inTurn(odd, odd, odd, odd), is: unknown},
+		{name: "no status, then no connection", script: inTurn(odd, noDial, noDial, noDial), is: unknown},
+		{name: "no status, then success", script: inTurn(odd, replayedOK), success: true},
+		{name: "another protocol", script: inTurn(switching, noDial, noDial, noDial), is: unknown},
+		{name: "lost twice, then replayed 400", script: inTurn(loses, loses, replayedTrial), is: append(unknown, trialIs...)},
+		{name: "lost twice, then success", script: inTurn(loses, loses, ok), success: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +128,13 @@ func TestOutcomeOfASend(t *testing.T) {
 				assertSentinels(t, err, tt.is...)
 				assert.Equal(t, tt.newKey, e.NeedsNewKey)
 				assert.Equal(t, tt.newKey, strings.HasSuffix(err.Error(), textNewKey), err.Error())
-				assert.Equal(t, errors.Is(err, nylas.ErrOutcomeUnknown), strings.HasSuffix(err.Error(), textUnknownSend), err.Error())
+				text := textUnknownSend
+				if errors.Is(err, nylas.ErrIdempotencyConflict) {
+					text = textConflict
+				}
+				assert.Equal(t, errors.Is(err, nylas.ErrOutcomeUnknown), strings.HasSuffix(err.Error(), text), err.Error())
+				assert.Equal(t, tt.newKey, strings.Contains(err.Error(), "nothing"), err.Error())
+				assert.False(t, resp.SecondMailPossible, "no mail is known")
 				assert.Equal(t, resp.Replayed, e.Replayed)
 			})
 		})
@@ -181,6 +217,31 @@ func TestRefusedConnectionIsNotUnknown(t *testing.T) {
 			var op *net.OpError
 			require.ErrorAs(t, err, &op)
 			assert.Equal(t, "dial", op.Op)
+		})
+	}
+}
+
+// TestWrongProxyIsNotUnknown: nothing was sent, because nobody knows where to.
+func TestWrongProxyIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	errProxy := errors.New(`invalid proxy address "::": parse "::": missing protocol scheme`) // as for HTTPS_PROXY
+	for _, m := range methods() {
+		t.Run(m.op, func(t *testing.T) {
+			t.Parallel()
+			transport := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errProxy }}
+			plain := nylas.WithHTTPClient(&http.Client{Transport: transport})
+			wrapped := nylas.WithRoundTripper(func(next http.RoundTripper) http.RoundTripper {
+				return roundTripFunc(func(r *http.Request) (*http.Response, error) { return next.RoundTrip(r) })
+			})
+			transport2 := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errStop }}
+			another := nylas.WithHTTPClient(&http.Client{Transport: transport2})
+			for _, opts := range [][]nylas.ClientOption{{plain}, {plain, wrapped}, {another}} {
+				client, err := nylas.NewClient(testAPIKey, append(opts, quick(2))...)
+				require.NoError(t, err)
+				err = m.call(t.Context(), client)
+				assert.Equal(t, 2, asError(t, err).Attempts)
+				assertSentinels(t, err)
+			}
 		})
 	}
 }

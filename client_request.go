@@ -70,7 +70,8 @@ type operation struct {
 	client *Client
 	name   string // for errors: "send message"
 	config requestConfig
-	wrong  error // of the first option that is wrong
+	wrong  error  // of the first option that is wrong
+	mark   string // of WithMark, "" for none
 }
 
 // begin applies the options. It empties the Response of WithResponse, so that a call
@@ -99,6 +100,7 @@ func (op *operation) do(ctx context.Context, call call, answer any) error {
 	}
 	last, err := x.run(ctx)
 	if err == nil {
+		x.warn(ctx, last)
 		err = x.decode(last, answer)
 	}
 	if op.config.response != nil {
@@ -122,7 +124,11 @@ type roundTrips struct {
 	exchanges *[]Exchange // receives the captured attempts; nil if nobody asked for them
 
 	attempts int
-	unknown  bool // an attempt may have been carried out, and nothing settled it
+	// What is not settled: how many attempts may have been carried out without an answer
+	// of Nylas, and whether Nylas itself left it open.
+	lost int
+	open bool
+	pace *pace // of the attempts
 }
 
 func (op *operation) prepare(call call) (*roundTrips, error) {
@@ -258,27 +264,20 @@ func (x *roundTrips) attempt(ctx context.Context) *answer {
 
 func (x *roundTrips) roundTrip(ctx context.Context, captured *capture) *answer {
 	var trace connTrace
-	body := x.body.Open()
-	stream, streamed := body.(*payload.Reading)
-	defer stream.End()
-	// net/http does not return before a Read that it began does.
-	defer context.AfterFunc(ctx, stream.End)()
-	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, body)
+	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, http.NoBody)
 	if err != nil {
 		return &answer{err: errors.New("the request cannot be built")}
 	}
-	if streamed {
-		req.ContentLength = x.body.Size()
-	}
+	body, stream := x.attach(req)
+	defer stream.End()
+	// net/http does not return before a Read that it began does.
+	defer context.AfterFunc(ctx, stream.End)()
 	maps.Copy(req.Header, x.header)
 	if contentType := x.body.ContentType(); contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
 	if x.key != "" {
 		req.Header.Set("Idempotency-Key", x.key)
-		// With a key and a body that it can get again, net/http would repeat the
-		// request by itself, and nobody would know of the attempt that was lost.
-		req.GetBody = nil
 	}
 	req.Header.Set("Authorization", "Bearer "+x.client.apiKey())
 	req.Header.Set("Accept", "application/json")
@@ -290,10 +289,17 @@ func (x *roundTrips) roundTrip(ctx context.Context, captured *capture) *answer {
 		if failure := stream.Failure(); failure != nil {
 			return &answer{err: failure, broken: true}
 		}
-		return &answer{err: anon.WithoutURL(err), reached: trace.reached(err) && stream.WasRead()}
+		if body.late.Load() {
+			return &answer{err: errWindowOver, broken: true}
+		}
+		reached := trace.reached(err, x.client.ofNetHTTP, body.read.Load()) && stream.WasRead()
+		return &answer{err: anon.WithoutURL(err), reached: reached}
 	}
 	captured.receives(resp)
 	defer func() { _ = resp.Body.Close() }() // nothing more is read from it
+	if resp.StatusCode < http.StatusOK {     // net/http lets 000 and 101 through
+		return &answer{err: fmt.Errorf("the status %03d is not one of an answer", resp.StatusCode), reached: true}
+	}
 	a := &answer{status: resp.StatusCode, header: resp.Header}
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
 	switch {
@@ -318,18 +324,38 @@ func (t *connTrace) watch(ctx context.Context) context.Context {
 	})
 }
 
-// reached reports whether a request that failed with err may have been
-// received. A round tripper that does not tell how far it got is believed only
-// if it failed to connect.
-func (t *connTrace) reached(err error) bool {
-	if t.started.Load() {
+// reached reports whether a request that failed with err may have been received. That of
+// net/http tells how far it got, but for what it hands to another round tripper. Any other
+// is believed only if it failed to connect, or did not get to it because the address of
+// the proxy is wrong.
+func (t *connTrace) reached(err error, ofNetHTTP, wasRead bool) bool {
+	switch {
+	case t.started.Load():
 		return t.wrote.Load()
+	case ofNetHTTP && !wasRead:
+		return false
 	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
+	if _, ok := errors.AsType[*net.DNSError](err); ok || strings.Contains(err.Error(), badProxy) {
 		return false
 	}
 	op, ok := errors.AsType[*net.OpError](err)
 	return !ok || op.Op != "dial" && op.Op != "proxyconnect"
+}
+
+// badProxy is in the text by which net/http refuses a variable such as HTTPS_PROXY. The
+// error has no type.
+const badProxy = "invalid proxy address"
+
+// warn logs a send that may have brought two mails.
+func (x *roundTrips) warn(ctx context.Context, last *answer) {
+	if !x.maybeTwice(last) {
+		return
+	}
+	x.client.logger.LogAttrs(ctx, slog.LevelWarn, "nylas: a second mail is possible",
+		slog.String("method", x.call.method),
+		slog.String("path", x.call.path),
+		slog.Int("attempts", x.attempts),
+		slog.String("request_id", redact(last.requestID(), x.secrets()...)))
 }
 
 func (x *roundTrips) log(ctx context.Context, a *answer, took time.Duration) {

@@ -11,6 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
 // RetryPolicy says how the SDK retries requests. A field that is 0 has its default.
@@ -26,7 +30,9 @@ import (
 // The SDK never retries after a response that Nylas repeats from an earlier request,
 // after it has read from a [ReaderContent], or if an attachment cannot be read. No retry
 // begins later than 55 minutes after the first attempt, because Nylas forgets an
-// Idempotency-Key after an hour.
+// Idempotency-Key after an hour. Both the monotonic clock and the wall clock count, so
+// that a machine that sleeps during a wait does not send too late. It never retries if
+// sending is paused; see [ErrSendingPaused].
 //
 // If Nylas answers that an earlier attempt with the key is still running, the SDK asks
 // again every 2 to 5 s, until 150 s after the first attempt. These requests do not count
@@ -116,7 +122,7 @@ func (x *roundTrips) run(ctx context.Context) (*answer, error) {
 	if err := x.admit(ctx, time.Time{}); err != nil {
 		return nil, x.fail(nil, err)
 	}
-	pace := newPace(x.retry)
+	x.pace = newPace(x.retry, x.client.clocks)
 	for {
 		a := x.attempt(ctx)
 		if a.err == nil && isSuccess(a.status) {
@@ -126,31 +132,55 @@ func (x *roundTrips) run(ctx context.Context) (*answer, error) {
 		if ctx.Err() != nil {
 			return a, x.fail(a, ended(ctx))
 		}
-		wait, again := pace.next(a, x.mayRepeat(a))
+		wait, again := x.pace.next(a, x.mayRepeat(a))
 		if !again || a.broken || x.body.Spent() {
 			return a, x.fail(a, nil)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return a, x.fail(a, err)
 		}
-		if err := x.admit(ctx, pace.until); err != nil {
+		if err := x.admit(ctx, x.pace.until); err != nil {
 			return a, x.fail(a, err)
 		}
+		if x.pace.isOver() { // the machine slept during a wait
+			return a, x.fail(a, errWindowOver)
+		}
 	}
+}
+
+// errWindowOver ends a call that woke up too late for another attempt.
+var errWindowOver = fmt.Errorf("more than %v passed since the first attempt, so there is no further one", repeatWindow)
+
+// clocks are two readings of the same moment. The monotonic clock stands still while the
+// machine is suspended, and the wall clock can be set back.
+type clocks struct{ monotonic, wall time.Time }
+
+func readClocks() clocks {
+	now := time.Now()
+	return clocks{monotonic: now, wall: now.Round(0)}
+}
+
+// since returns the time from start to c, by the clock that shows more.
+func (c clocks) since(start clocks) time.Duration {
+	return max(c.monotonic.Sub(start.monotonic), c.wall.Sub(start.wall))
 }
 
 // pace decides on the next attempt of a call.
 type pace struct {
 	policy   RetryPolicy
 	delay    time.Duration // the next wait, without chance
-	start    time.Time
+	clocks   func() clocks
+	start    clocks
 	until    time.Time // when the next attempt has to begin
 	failures int
 }
 
-func newPace(policy RetryPolicy) *pace {
-	return &pace{policy: policy, delay: min(policy.BaseDelay, longestDelay(policy)), start: time.Now()}
+func newPace(policy RetryPolicy, read func() clocks) *pace {
+	return &pace{policy: policy, delay: min(policy.BaseDelay, longestDelay(policy)), clocks: read, start: read()}
 }
+
+// isOver reports whether Nylas can have forgotten the key of the call.
+func (p *pace) isOver() bool { return p.clocks().since(p.start) > repeatWindow }
 
 // longestDelay is what the half that chance can add makes MaxDelay. Cutting waits at
 // MaxDelay would make most of the last ones alike.
@@ -185,8 +215,9 @@ func (p *pace) next(a *answer, mayRepeat bool) (time.Duration, bool) {
 		return 0, false
 	}
 	wait = max(wait, asked)
-	p.until = p.start.Add(window)
-	return wait, wait <= time.Until(p.until)
+	left := window - p.clocks().since(p.start)
+	p.until = time.Now().Add(left)
+	return wait, wait <= left
 }
 
 // mayRepeat reports whether a failed attempt may be followed by another one.
@@ -194,7 +225,7 @@ func (x *roundTrips) mayRepeat(a *answer) bool {
 	switch {
 	case a.err != nil:
 		return x.call.repeat != repeatUnsent || !a.reached
-	case a.replayed():
+	case a.replayed(), a.isPaused():
 		return false
 	case a.status == http.StatusTooManyRequests:
 		return true
@@ -203,19 +234,44 @@ func (x *roundTrips) mayRepeat(a *answer) bool {
 	}
 }
 
-// learn keeps account of whether the call may have been carried out.
+// learn keeps account of whether a call whose attempt failed may have been carried out.
 func (x *roundTrips) learn(a *answer) {
 	switch {
 	case x.call.repeat == repeatAlways:
 		// It can be made again: nobody needs to know.
 	case a.err != nil:
-		x.unknown = x.unknown || a.reached
-	case isPassing(a.status) && (a.status != http.StatusServiceUnavailable || x.call.noProvider), a.isConcurrent():
-		x.unknown = true
-	case a.replayed(), a.isConflict():
-		// The first is the outcome of the request with this key. The second says
-		// that the key belongs to another request, so none of ours was carried out.
-		x.unknown = false
+		if a.reached {
+			x.lost++
+		}
+	case a.replayed(): // it is the outcome of one of the attempts before
+		x.lost, x.open = max(0, x.lost-1), a.leavesOpen(x.call.noProvider)
+	case a.isConcurrent(), a.isConflict():
+		// An earlier request with the key runs, or ran with another body.
+		x.open = true
+	case a.isOfGateway():
+		x.lost++
+	case a.leavesOpen(x.call.noProvider):
+		x.open = true
+	}
+}
+
+// isUnknown reports whether the call may have been carried out.
+func (x *roundTrips) isUnknown() bool { return x.lost > 0 || x.open }
+
+// maybeTwice reports whether a send that succeeded with a may have been carried out by
+// an earlier attempt too. Nylas marks an answer that it repeats, so one without the mark
+// is that of an execution of its own. Nylas forgets the key of a request whose client
+// disconnected, so of two attempts without an answer one can have been carried out beside
+// the one whose answer is repeated.
+// https://developer.nylas.com/docs/changelogs/2026-09-28-send-imap-and-scheduler-fixes/
+func (x *roundTrips) maybeTwice(a *answer) bool {
+	switch {
+	case x.key == "" || a.err != nil || !isSuccess(a.status):
+		return false
+	case a.replayed():
+		return x.lost > 1
+	default:
+		return x.isUnknown()
 	}
 }
 
@@ -230,6 +286,45 @@ func isPassing(status int) bool {
 	return status >= 500
 }
 
+// isOfGateway reports whether a gateway or proxy answered, which may have passed the
+// request on. Nylas' pages do not show a body of 503, so only a page or a text tells that
+// one is not of Nylas.
+func (a *answer) isOfGateway() bool {
+	if a.status == http.StatusServiceUnavailable {
+		return len(a.body) > 0 && !jsontext.Value(a.body).IsValid()
+	}
+	return !a.isNylas() && !isRefusal(a.status)
+}
+
+// isRefusal reports whether a status says, whoever answers with it, that the request was
+// neither passed on nor carried out. 403 is not among them: a gateway that filters can
+// answer it after the request has been passed on.
+// https://www.rfc-editor.org/rfc/rfc9110#section-15
+func isRefusal(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired,
+		http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
+		http.StatusUnsupportedMediaType, http.StatusExpectationFailed, http.StatusMisdirectedRequest,
+		http.StatusUpgradeRequired, http.StatusTooManyRequests, http.StatusRequestHeaderFieldsTooLarge,
+		http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return true
+	}
+	return status >= 300 && status < 400
+}
+
+// leavesOpen reports whether an answer of Nylas says that the request may have been
+// carried out. With 503 Nylas reports that the mail provider is unavailable, if one is
+// involved.
+func (a *answer) leavesOpen(noProvider bool) bool {
+	switch a.status {
+	case http.StatusRequestTimeout:
+		return true
+	case http.StatusServiceUnavailable:
+		return noProvider
+	}
+	return isPassing(a.status)
+}
+
 // isConcurrent reports whether an earlier request with the key is still running.
 func (a *answer) isConcurrent() bool { return a.isKeyError(typeConcurrentRequest) }
 
@@ -237,12 +332,19 @@ func (a *answer) isConcurrent() bool { return a.isKeyError(typeConcurrentRequest
 func (a *answer) isConflict() bool { return a.isKeyError(typeConflict) }
 
 func (a *answer) isKeyError(typ string) bool {
-	if a.err != nil || a.status != http.StatusConflict || a.replayed() {
-		return false
-	}
-	var e Error
-	e.decode(a.status, a.header, a.body)
-	return e.Type == typ
+	return a.err == nil && a.status == http.StatusConflict && !a.replayed() && a.failure().Type == typ
+}
+
+// isPaused reports whether Nylas sends nothing from the account until somebody acts.
+func (a *answer) isPaused() bool { return a.err == nil && a.failure().Is(ErrSendingPaused) }
+
+// isNylas reports whether Nylas itself answered, and not a gateway on the way. Each of
+// its errors has an id of the request and a type.
+// https://developer.nylas.com/docs/api/errors/
+func (a *answer) isNylas() bool {
+	body := loose.Parse(a.body)
+	typ := loose.Parse(body["error"])["type"].Kind()
+	return a.replayed() || body.Text("request_id") != "" || typ == '"' || typ == '0' // webhooks have numbers
 }
 
 // retryAfter returns how long Nylas asked to wait: seconds or a date.
@@ -266,10 +368,10 @@ func (x *roundTrips) fail(last *answer, ended error) *Error {
 		e.cause = ended
 	}
 	switch {
-	case x.unknown:
+	case x.isUnknown():
 		e.OutcomeUnknown = true
 	case x.key != "" && last != nil && last.isStored():
-		e.NeedsNewKey = true
+		e.NeedsNewKey, e.givenKey = true, x.op.config.idempotencyKey != ""
 	}
 	return e
 }
@@ -278,18 +380,19 @@ func (x *roundTrips) fail(last *answer, ended error) *Error {
 // of the request. What is answered before a request is looked at (who are you,
 // not so fast) is not kept.
 func (a *answer) isStored() bool {
-	if a.err != nil {
+	switch {
+	case a.err != nil, !a.isNylas():
 		return false
-	}
-	switch a.status {
-	case http.StatusPaymentRequired:
+	case a.status == http.StatusPaymentRequired:
 		return false // the message may have gone to some of its recipients
-	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return a.replayed()
-	case 550:
+	case a.replayed(), a.status == 550:
 		return true
 	}
-	return a.replayed() || a.status >= 400 && a.status < 500
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests:
+		return false
+	}
+	return a.status >= 400 && a.status < 500
 }
 
 // sleep waits, and returns the cause if the context ends before.

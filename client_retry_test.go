@@ -313,7 +313,7 @@ func TestContextThatHasEnded(t *testing.T) {
 			assertSentinels(t, err)
 			assert.Zero(t, asError(t, err).Attempts)
 			assert.Empty(t, w.requests())
-			assert.Equal(t, "nylas: "+m.op+": no answer: context canceled: the program stops", err.Error())
+			assert.Equal(t, "nylas: "+m.op+": no request was made: context canceled: the program stops", err.Error())
 		})
 	}
 }
@@ -457,15 +457,18 @@ func TestConflictIsFinal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		err := send(t.Context(), newWire(t, answersFile(t, 409, conflictAnswer)).client(t), nylas.WithIdempotencyKey(testKey))
-		assertSentinels(t, err, nylas.ErrIdempotencyConflict)
-		assert.True(t, asError(t, err).NeedsNewKey)
+		assertSentinels(t, err, nylas.ErrIdempotencyConflict, nylas.ErrOutcomeUnknown)
+		assert.False(t, asError(t, err).NeedsNewKey)
 		assert.Contains(t, err.Error(), "409 invalid_idempotent_request: The Idempotency-Key was already used")
+		assert.True(t, strings.HasSuffix(err.Error(), textConflict), err.Error())
 
 		w := newWire(t, loses, answersFile(t, 409, conflictAnswer))
-		assertSentinels(t, send(t.Context(), w.client(t)), nylas.ErrIdempotencyConflict)
+		assertSentinels(t, send(t.Context(), w.client(t)), nylas.ErrIdempotencyConflict, nylas.ErrOutcomeUnknown)
 
 		w = newWire(t, answers(409, `{"error":{"type":"api.something_else"}}`))
-		assertSentinels(t, send(t.Context(), w.client(t)))
+		err = send(t.Context(), w.client(t))
+		assertSentinels(t, err)
+		assert.False(t, asError(t, err).NeedsNewKey)
 	})
 }
 

@@ -20,7 +20,8 @@ type SubscribeRequest struct {
 	// order does not matter.
 	Types []events.Type
 	// Secrets keeps the webhook's id and secret. All processes that serve the URL
-	// share it, and their receivers read it. Each webhook needs a store of its own.
+	// share it, and their receivers read it. Each webhook needs a store of its own; the
+	// inbox has one for each name, Inbox.SecretsFor.
 	Secrets receive.SecretStore
 
 	// Adopt takes over a webhook for the URL that Secrets does not know: Subscribe

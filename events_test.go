@@ -380,7 +380,7 @@ func TestRefusedByNylas(t *testing.T) {
 			text: "nylas: create webhook: 429", is: []error{nylas.ErrRateLimited}},
 		"create after another one": {store: storeOf(busyWith(receive.BusyCreate, -1)), script: inTurn(emptyList(), answers(401, "")),
 			text: "nylas: create webhook: 401", is: []error{nylas.ErrUnauthorized}},
-		"adopt": {store: storeOf(busyWith(receive.BusyCreate, -1)), script: inTurn(listed(``), answers(403, "")),
+		"adopt": {store: storeOf(busyWith(receive.BusyCreate, -1)), script: inTurn(listed(``), answersFile(t, 403, "http/error.forbidden.403.json")),
 			text: "nylas: rotate webhook secret: 403", is: []error{nylas.ErrForbidden}},
 		"rotate": {store: storeOf(), script: inTurn(answersFile(t, 400, unknownWebhookAnswer)), rotate: true,
 			text: "nylas: rotate webhook secret: 400 70000", is: []error{nylas.ErrNotFound}},

@@ -294,7 +294,7 @@ func sentinels() []error {
 	return []error{
 		nylas.ErrTrackingNotAllowed, nylas.ErrTooManyLinks, nylas.ErrLinkRejected, nylas.ErrTrackingDataTooLarge,
 		nylas.ErrTrackingDomain, nylas.ErrInvalidRequest, nylas.ErrUnauthorized, nylas.ErrForbidden, nylas.ErrNotFound,
-		nylas.ErrIdempotencyConflict, nylas.ErrRateLimited, nylas.ErrProviderRateLimited, nylas.ErrOutcomeUnknown,
+		nylas.ErrIdempotencyConflict, nylas.ErrRateLimited, nylas.ErrProviderRateLimited, nylas.ErrSendingPaused, nylas.ErrOutcomeUnknown,
 		nylas.ErrWebhookExists,
 	}
 }

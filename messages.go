@@ -49,7 +49,7 @@ type SendMessageRequest struct {
 	CustomHeaders []Header `json:"custom_headers,omitzero"`
 	// Metadata is stored with the message: at most 50 pairs, with keys of at most 40
 	// and values of at most 500 characters. Tracking notifications do not contain it;
-	// they contain TrackingOptions.Label.
+	// they contain TrackingOptions.Label. WithMark adds a pair.
 	Metadata map[string]string `json:"metadata,omitzero"`
 	// ReplyToMessageID is the id of the message that this one replies to. For IMAP it
 	// is the Message-ID header.
@@ -72,7 +72,7 @@ type SendMessageRequest struct {
 	// Attachments are files to send with the message, and images for its body.
 	Attachments []Attachment `json:"attachments,omitzero"`
 	// Fields asks Nylas to return the headers of the sent message. It has no effect on
-	// a scheduled message.
+	// a scheduled or queued message.
 	Fields MessageFields `json:"fields,omitzero"`
 }
 
@@ -201,6 +201,15 @@ type Message struct {
 	ScheduleID string           `json:"schedule_id,omitzero"`
 	SendAt     events.Timestamp `json:"send_at,omitzero"`
 	UseDraft   bool             `json:"use_draft,omitzero"`
+	// Queued reports that Nylas accepted the message but has not sent it yet. Only Agent
+	// Accounts queue: what they send above the organization's limit a second goes out in
+	// order, usually within seconds and at most 90 s later. A message.delivered
+	// notification confirms that it went out. If it cannot be sent, message.send_failed
+	// comes, and nothing counts towards a quota; events.FailureTypes has that trigger.
+	// Only the message that Send returns has Queued.
+	//
+	// https://developer.nylas.com/docs/v3/agent-accounts/send-limits/
+	Queued bool `json:"queued,omitzero"`
 }
 
 func (m *Message) isNamed() bool { return m.ID != "" }
@@ -230,7 +239,11 @@ type messageAnswer struct {
 	ScheduleID string           `json:"schedule_id"`
 	SendAt     events.Timestamp `json:"send_at"`
 	UseDraft   bool             `json:"use_draft"`
+
+	status int // of the answer
 }
+
+func (a *messageAnswer) answered(status int) { a.status = status }
 
 func (a *messageAnswer) isNamed() bool {
 	return a.Data.ID != "" || a.Data.ScheduleID != "" || a.ScheduleID != ""
@@ -248,6 +261,8 @@ func (a *messageAnswer) message() *Message {
 		m.SendAt = a.SendAt
 	}
 	m.UseDraft = m.UseDraft || a.UseDraft
+	// A scheduled message can come with 202 too.
+	m.Queued = a.status == http.StatusAccepted && m.ScheduleID == "" && m.SendAt.IsZero()
 	return m
 }
 
@@ -255,12 +270,17 @@ func (a *messageAnswer) message() *Message {
 // grant, its e-mail address, or one of the forms grant:…, email:… and external:….
 //
 // Nylas answers when the message is sent, which usually takes about 2 s. One attempt
-// can take up to 150 s.
+// can take up to 150 s. A message of an Agent Account can be queued instead: it is not
+// sent yet when Send returns, and [Message.Queued] is set. If the queue is full, Nylas
+// answers 429, and the SDK tries again after the time that Nylas asks to wait.
 //
 // Every send has an Idempotency-Key. The SDK makes one unless [WithIdempotencyKey]
-// gives one, and retries only with the same key and the same bytes, so a retry never
-// sends a second mail. If it is not known whether the message was sent, the error
-// matches [ErrOutcomeUnknown].
+// gives one, and retries only with the same key and the same bytes. Such a retry sends no
+// second mail, with one exception: Nylas forgets the key of a request whose client
+// disconnected before the response, and may have sent its mail. If that can have happened
+// and a retry succeeds, [Response.SecondMailPossible] is set, and the SDK logs a warning.
+// If it is not known whether the message was sent, the error matches [ErrOutcomeUnknown]. With
+// [WithMark], [MessageService.FindSent] can then look for the message.
 //
 // Send refuses what Nylas documents as invalid before any I/O, with an error that
 // matches [ErrInvalidRequest]. It does not check the links of the body.
@@ -269,7 +289,12 @@ func (a *messageAnswer) message() *Message {
 func (s *MessageService) Send(
 	ctx context.Context, grantID string, req *SendMessageRequest, opts ...RequestOption,
 ) (*Message, error) {
+	mark, opts := s.client.takeMark(opts)
 	op := s.client.begin("send message", opts)
+	req, err := op.marked(req, mark)
+	if err != nil {
+		return nil, err
+	}
 	var query sendQuery
 	if req != nil {
 		query.Fields = req.Fields

@@ -102,6 +102,26 @@ func TestAttachmentsAsMultipart(t *testing.T) {
 	}, "\r\n"), string(got.body))
 }
 
+// TestTextIsTheSameInBothForms: whether a message is sent as JSON or as a multipart form
+// depends on its size, which must not change a character of it.
+func TestTextIsTheSameInBothForms(t *testing.T) {
+	t.Parallel()
+	for form, content := range map[string]nylas.AttachmentContent{
+		"application/json": nylas.BytesContent([]byte("x")), "multipart/form-data": streamOf(nylas.UnknownSize, "x"),
+	} {
+		w := newWire(t, answersFile(t, 200, messageAnswer))
+		req := attached(nylas.Attachment{Filename: "f", Content: content})
+		req.Subject, req.Body = "De l’idée à 5 €", "<p>日本 & 5 € 🙂</p>"
+		req.Metadata = map[string]string{"myCustomKey": "v", "my_custom_key": "w"}
+		_, err := w.client(t).Messages.Send(t.Context(), testGrant, req)
+		require.NoError(t, err)
+		sent := w.requests()[0]
+		assert.Contains(t, sent.header.Get("Content-Type"), form)
+		assert.Contains(t, string(sent.body), `"subject":"De l’idée à 5 €","body":"<p>日本 & 5 € 🙂</p>"`, form)
+		assert.Contains(t, string(sent.body), `"metadata":{"myCustomKey":"v","my_custom_key":"w"}`, form)
+	}
+}
+
 // TestBoundary has what the boundary depends on: who does not know the API key
 // cannot know it.
 func TestBoundary(t *testing.T) {

@@ -66,8 +66,9 @@ type CreateDraftRequest struct {
 	IsPlaintext bool `json:"is_plaintext,omitzero"`
 	// CustomHeaders are more headers; see SendMessageRequest.
 	CustomHeaders []Header `json:"custom_headers,omitzero"`
-	// Metadata is stored with the message: at most 50 pairs, with keys of at most 40
-	// and values of at most 500 characters.
+	// Metadata is stored with the draft: at most 50 pairs, with keys of at most 40 and
+	// values of at most 500 characters. With Agent Accounts it goes to the message that is
+	// sent; for connected mailboxes Nylas does not document that.
 	Metadata         map[string]string `json:"metadata,omitzero"`
 	ReplyToMessageID string            `json:"reply_to_message_id,omitzero"` // the message that this one replies to
 	Starred          *bool             `json:"starred,omitzero"`
@@ -178,7 +179,8 @@ type ListDraftsRequest struct {
 	HasAttachment *bool  `url:"has_attachment,omitempty"`
 	Starred       *bool  `url:"starred,omitempty"`
 	// MetadataPair is a key and a value, such as "key1:trial". Only key1 to key5 can
-	// be searched for.
+	// be searched for. Nylas refuses every other filter beside it, and returns what was
+	// tagged first at the beginning.
 	MetadataPair string `url:"metadata_pair,omitempty"`
 }
 
@@ -304,12 +306,20 @@ func (s *DraftService) Delete(ctx context.Context, grantID, draftID string, opts
 
 // Send sends a draft, with the tracking options that are stored with it. req may be
 // nil. The sent message has an ID of its own, which tracking notifications contain. The
-// draft no longer exists then.
+// draft no longer exists then. If the result is Queued, the draft exists until the
+// message goes out, and stays if message.send_failed comes; see [Message.Queued]. Do not
+// send it again in between.
 //
 // Sending a draft takes as long as [MessageService.Send], but accepts no
 // Idempotency-Key. If it is not known whether the draft was sent, the error matches
-// [ErrOutcomeUnknown], and sending it again may send a second mail. If Get still
-// returns the draft, it was probably not sent.
+// [ErrOutcomeUnknown], and sending it again may send a second mail. Look before:
+//
+//   - If Get returns [ErrNotFound], the draft was sent, or somebody deleted it.
+//   - If Get returns the draft of a connected mailbox, it was probably not sent.
+//   - If Get returns the draft of an Agent Account, it may be queued, which takes at most
+//     90 s. If Get still returns it after that, it was probably not sent.
+//   - If the draft of an Agent Account was created with a value of your own in key1 to
+//     key5 of its Metadata, [MessageService.FindSent] finds the sent message by it.
 //
 // If the client has a tracking policy, Send first reads the draft, asks the policy
 // about its current recipients, and turns off in the draft what the policy does not

@@ -112,7 +112,8 @@ type ListMessagesRequest struct {
 	ReceivedAfter  time.Time `url:"received_after,unix,omitempty"`
 	ReceivedBefore time.Time `url:"received_before,unix,omitempty"`
 	// MetadataPair is a key and a value, such as "key1:trial". Only key1 to key5 can
-	// be searched for.
+	// be searched for. Nylas refuses every other filter beside it, and returns what was
+	// tagged first at the beginning.
 	MetadataPair string `url:"metadata_pair,omitempty"`
 	// SearchQueryNative is a search in the provider's own language. Do not escape it.
 	// Google and Microsoft accept only In, PageSize and PageToken beside it.
@@ -157,11 +158,11 @@ func (s *MessageService) Get(
 	return answer.message(), nil
 }
 
-// List returns the messages that req selects, newest first. A nil req selects all of
-// them. List requests a page when the loop reaches it, and each loop starts again at
-// the beginning. Changing req later has no effect. The sequence yields an error at
-// most once, as its last element; a [ListError] means that some messages could not be
-// read. List needs a scope to read mail.
+// List returns the messages that req selects, newest first unless MetadataPair is set. A
+// nil req selects all of them. List requests a page when the loop reaches it, and each
+// loop starts again at the beginning. Changing req later has no effect. The sequence
+// yields an error at most once, as its last element; a [ListError] means that some
+// messages could not be read. List needs a scope to read mail.
 //
 // Nylas fetches each page from the provider, which is slow for messages with long
 // bodies. If errors match [ErrRateLimited], Nylas recommends a PageSize of 20 and more

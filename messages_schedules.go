@@ -13,7 +13,8 @@ import (
 )
 
 // Schedule is a message that was sent with SendAt. Nylas keeps it for 72 h after that
-// time.
+// time. An Agent Account's message can be queued when its time has come, and is then sent
+// at most 90 s later; see [Message.Queued].
 //
 // https://developer.nylas.com/docs/v3/email/scheduled-send/
 type Schedule struct {

@@ -119,11 +119,14 @@ func TestSentMessage(t *testing.T) {
 			GrantID: testGrant, ScheduleID: "17d0281e-0000-4000-8000-000000000001", SendAt: sendAt, UseDraft: useDraft,
 		}
 	}
+	queued := *whole
+	queued.Queued = true
 	for _, tt := range []struct {
 		status int
 		file   string
 		want   *nylas.Message
 	}{
+		{202, messageAnswer, &queued},
 		{200, messageAnswer, whole},
 		{201, messageAnswer, whole},
 		{200, "constructed/messages.send.scheduled.200.json", scheduled(false)},
@@ -148,11 +151,12 @@ func TestSentMessage(t *testing.T) {
 
 func TestStrangeBytesInTheAnswer(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, answers(200, "{\"data\":{\"id\":\"m-1\",\"id\":\"m-2\",\"snippet\":\"a\xffb\"}}"))
+	w := newWire(t, answers(200, "{\"data\":{\"id\":\"m-1\",\"id\":\"m-2\",\"snippet\":\"a\xffb\",\"subject\":\"a\\ud800b\"}}"))
 	msg, err := w.client(t).Messages.Send(t.Context(), testGrant, markedMessage())
 	require.NoError(t, err)
 	assert.Equal(t, "m-2", msg.ID)
 	assert.Equal(t, "a\ufffdb", msg.Snippet)
+	assert.Equal(t, "a\ufffdb", msg.Subject, "half of a pair of surrogates")
 }
 
 // TestSendRefuses has what is refused before any I/O, each with its reason.

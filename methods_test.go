@@ -138,6 +138,13 @@ func messageMethods() []method {
 			},
 		},
 		{
+			"find sent message", http.MethodGet, "/v3/grants/{grant_id}/messages", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Messages.FindSent(ctx, testGrant, nylas.MarkOf("key5", testKey), opts...)
+				return err
+			},
+		},
+		{
 			"list schedules", http.MethodGet, "/v3/grants/{grant_id}/messages/schedules", repeatsAlways,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
 				return onlyError(c.Messages.ListSchedules(ctx, testGrant, opts...))
@@ -336,9 +343,14 @@ func channelMethods() []method {
 	}
 }
 
+// isList reports whether Nylas answers an operation with a list.
+func isList(op string) bool {
+	return strings.HasPrefix(op, "list ") && op != "list webhook IP addresses" || op == "find sent message"
+}
+
 // anyAnswer is an answer of 2xx that a call can take.
 func anyAnswer(op string) string {
-	if strings.HasPrefix(op, "list ") && op != "list webhook IP addresses" {
+	if isList(op) {
 		return `{"data":null}`
 	}
 	return `{"data":{"id":"x-1","schedule_id":"x-1","message_id":"x-1","webhook_secret":"s-1","ip_addresses":[]}}`

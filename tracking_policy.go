@@ -92,7 +92,7 @@ type TrackingObjection struct {
 //
 // If a recipient's consent changes between two calls with the same Idempotency-Key, the
 // second request differs from the first, and Nylas refuses it with
-// [ErrIdempotencyConflict].
+// [ErrIdempotencyConflict]. The first call may have sent the message.
 //
 // The policy runs under the context of the call. [WithTimeout] does not limit it.
 func WithTrackingPolicy(policy TrackingPolicy) ClientOption {

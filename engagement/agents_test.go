@@ -101,6 +101,7 @@ func TestAgentsThatNameThemselves(t *testing.T) {
 		"FrobBot", "frob-crawler/1", "Frob Spider 2", "FROBSCANNER/1.1 (internal)", "MyBot2/0.1",
 		"WhatsApp/2.23.20.0 A", "Google-HTTP-Java-Client/1.17.0-rc (gzip)", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/120.0.0.0 Safari/537.36",
 		"Python/3.12 aiohttp/3.9.1", "Wget/1.24.5", "libcurl/8.5.0 r-curl/5.2.0 httr/1.4.7", "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)", "HTTPie/3.2.2",
+		"node", "Viber", "Mozilla/5.0 (Windows NT; Windows NT 10.0; de-DE) WindowsPowerShell/5.1.19041.4522", "Java/21.0.2", "Mozilla/4.0 (compatible; Win32; WinHttp.WinHttpRequest.5)",
 	} {
 		for _, e := range []engagement.Event{open(agent, home, time.Hour), click(agent, home, 0, time.Hour)} {
 			v := c.Event(e)

@@ -213,6 +213,30 @@ func TestPositionsAreSaid(t *testing.T) {
 	require.Len(t, change.New, 1)
 	assert.EqualValues(t, 1_700_000_002, change.New[0].Time.Unix())
 
+	// Nothing of what was known is left in the window.
+	l = engagement.NewLedger(engagement.NewMemoryStore())
+	apply(t, l, opened(at(0, 0)))
+	many := make([]string, 50)
+	for i := range many {
+		many[i] = at(i, 100+i)
+	}
+	change = apply(t, l, opened(many...))
+	assert.True(t, change.Positions)
+	assert.Len(t, change.New, 50)
+
+	// All known ones changed, in one second.
+	l = engagement.NewLedger(engagement.NewMemoryStore())
+	by := func(position int, agent string) string {
+		return fmt.Sprintf(`"opened_id":%d,"ip":"203.0.113.7","timestamp":1700000000,"user_agent":%q`, position, agent)
+	}
+	apply(t, l, opened(by(0, "a"), by(1, "b"), by(2, "c")))
+	change = apply(t, l, opened(by(0, "d"), by(1, "e"), by(2, "f")))
+	assert.True(t, change.Positions)
+	assert.Len(t, change.New, 3)
+
+	l = engagement.NewLedger(engagement.NewMemoryStore())
+	apply(t, l, opened(at(0, 0), at(1, 1)))
+	apply(t, l, opened(at(0, 1), at(1, 2)))
 	equal := make([]string, 50)
 	for i := range equal {
 		equal[i] = at(i, 9)
@@ -234,6 +258,13 @@ func TestElementsWithoutIDs(t *testing.T) {
 	assert.Len(t, apply(t, l, opened(a, b)).New, 1)
 	assert.Len(t, apply(t, l, opened(b, a, c)).New, 1, "two equal ones are two")
 	assert.Empty(t, apply(t, l, opened(b, c)).New)
+
+	// One that had an id lost it.
+	l = engagement.NewLedger(engagement.NewMemoryStore())
+	apply(t, l, opened(`"opened_id":3,`+a, `"opened_id":4,`+b))
+	last := apply(t, l, opened(a, `"opened_id":4,`+b, `"opened_id":5,"timestamp":1700000003,"user_agent":"c"`)).New
+	require.Len(t, last, 1)
+	assert.Equal(t, "c", last[0].UserAgent)
 
 	// A text that is no number is no id, and nor is a negative number.
 	l = engagement.NewLedger(engagement.NewMemoryStore())

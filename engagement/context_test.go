@@ -46,7 +46,7 @@ func TestBurstsOfClicks(t *testing.T) {
 		"one link three times":           {20, clicks([2]int{4, 0}, [2]int{4, 1}, [2]int{4, 2}), engagement.Human, engagement.Medium, ""},
 		"one link thrice in a second":    {20, clicks([2]int{4, 0}, [2]int{4, 0}, [2]int{4, 0}), engagement.Human, engagement.Low, engagement.CodeActivityBurst},
 		"three links in one second":      {20, clicks([2]int{0, 0}, [2]int{4, 0}, [2]int{9, 0}), engagement.Machine, engagement.Medium, engagement.CodeLinksAtOnce},
-		"three links, two clock seconds": {20, clicks([2]int{0, 0}, [2]int{4, 0}, [2]int{9, 1}), engagement.Machine, engagement.Medium, engagement.CodeLinksAtOnce},
+		"three in less than two seconds": {20, clicks([2]int{0, 0}, [2]int{4, 0}, [2]int{9, 1}), engagement.Machine, engagement.Medium, engagement.CodeLinksAtOnce},
 		"three links in two seconds":     {20, clicks([2]int{0, 0}, [2]int{4, 1}, [2]int{9, 2}), engagement.Human, engagement.Low, engagement.CodeLinkBurst},
 		"four links in three seconds":    {20, clicks([2]int{0, 0}, [2]int{4, 1}, [2]int{9, 1}, [2]int{2, 3}), engagement.Machine, engagement.Medium, engagement.CodeLinksAtOnce},
 		"four of five links in a minute": {5, clicks([2]int{0, 0}, [2]int{1, 20}, [2]int{2, 40}, [2]int{3, 60}), engagement.Human, engagement.Low, engagement.CodeAllLinks},

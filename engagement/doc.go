@@ -1,49 +1,53 @@
-// Package engagement says what happened to a message, and what that is worth.
+// Package engagement says what happened to a message, and what that is worth: each open,
+// click and reply exactly once, who was probably behind it, and what the message came to.
 //
-// Each notification of Nylas repeats up to 50 earlier opens, clicks or replies. A [Ledger]
-// turns any stream of notifications into each [Event] exactly once, whatever their order,
-// and says which are missing. It keeps what it knows in a [Store].
+// A notification of Nylas repeats up to 50 earlier events, may come twice or never, and in
+// any order. A [Ledger] finds the new events in any stream of notifications, and says which
+// ones are missing:
 //
-// An event is not a person. Apple loads images whether somebody reads or not, filters
-// follow links to look for malicious pages, and Gmail loads images for its readers. A
-// [Classifier] answers three questions about each event in a [Verdict]: which machinery
-// made the request, who was behind it, and how sure that is. "Nobody can tell" is a normal
-// answer. Each verdict has reasons that can be printed.
+//	ledger := engagement.NewLedger(engagement.NewMemoryStore())
+//	change, err := ledger.Apply(ctx, notification)
+//	for _, e := range change.New {
+//		fmt.Println(e.Kind, e.MessageID, e.Time)
+//	}
 //
-// A [Summary] is what a message came to: replied, clicked, likely opened, and so on. It
-// keeps human, indeterminate and machine events apart, and never says that a message was
-// not read, because nobody can know that. [Campaigns] adds summaries up by label, and
-// [EventsCSV] and [MessagesCSV] write tables.
+// Whether a person opened a message cannot be known, only judged: filters follow links, and
+// Apple and Gmail load images for their users. A [Classifier] answers three questions about
+// an event in a [Verdict]: which machinery made the request, whether a person was behind it,
+// and how sure that is. Each verdict has its reasons, in words:
 //
-// [NewHandler] joins the parts behind an inbox or a Receiver:
+//	classifier, err := engagement.NewClassifier()
+//	verdict := classifier.Event(e)
+//	fmt.Println(verdict, verdict.Reasons[0])
 //
-//	ledger := engagement.NewLedger(engagement.NewMemoryStore(engagement.WithEvents()))
-//	classifier, err := engagement.NewClassifier(engagement.WithOwnNetworks(office))
-//	handler, err := engagement.NewHandler(ledger, classifier, func(ctx context.Context, e engagement.Event, v engagement.Verdict) error {
-//		return crm.Add(ctx, e.ID, e.MessageID, v.Actor, engagement.Sentences(v.Reasons))
-//	})
-//	err = box.Run(ctx, handler)
+// [Classifier.Message] judges all events of a message together, which says more, and sums
+// up what the message came to. [Campaigns] does so for many messages.
 //
-// # Rules
+// [NewHandler] puts it all behind a webhook or an inbox: it calls a function for each new
+// event with its verdict.
 //
-// A classifier judges by [Rules], which are data: [BuiltinRules] has those of this package
-// with their sources and their date. Some networks are too large to come along. Load them
-// and give them to the classifier:
+// A [Store] keeps what is known. [MemoryStore] forgets when the process ends; package
+// sqlstore, a module of its own, keeps everything in SQLite or PostgreSQL. Stored events can
+// be judged again whenever the rules are better.
+//
+// # Rules and networks
+//
+// A Classifier judges by [Rules], which are data. [BuiltinRules] has those of this package,
+// each with its source, and their date is in each verdict. [WithExtraRules] adds your own.
+//
+// Some networks are too large to come along. Load them and give them to the Classifier:
 //
 //   - Apple's relays, with [ReadPrefixes] and [WithPrefixes]. Without the list a hint
 //     applies, which is wider.
-//   - Those of Microsoft, Proofpoint, Mimecast, Cisco and Zscaler, which are named by their
-//     autonomous systems, with [WithASN].
-//   - Your own, with [WithOwnNetworks]: nothing else tells your own opens from others'.
+//   - Those of Microsoft's cloud, Proofpoint, Mimecast, Cisco and Zscaler, which the rules
+//     name by their autonomous systems, with [WithASN].
+//   - Your own, with [WithOwnNetworks]. Nothing else tells the sender's opens from others'.
 //
-// Verdicts are provisional while other events may still come, and rules become better.
-// Store events, and judge them when somebody looks.
+// # Limits
 //
-// # What nobody can say
-//
-// Who of several recipients made an event; that a message was not read; whether a load by
-// Apple's proxy was a reading; how long somebody read; where the reader behind a proxy is;
-// that a single click is certainly a person's.
+// What nobody can say, and this package does not: who of several recipients it was, that a
+// message was not read, how long somebody read, or that a single click was certainly a
+// person's.
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 package engagement

@@ -184,7 +184,7 @@ func TestMissingEvents(t *testing.T) {
 		{MessageID: "m-1", Kind: engagement.Open, LinkIndex: -1, First: 10, Last: 28},
 		{MessageID: "m-1", Kind: engagement.Click, LinkIndex: 1, First: 0, Last: 0, Lost: true},
 		{MessageID: "another", Kind: engagement.Open, First: 0, Last: 99},
-		{MessageID: "m-1", Kind: engagement.Open, First: 5, Last: 4}, // is none
+		{MessageID: "m-1", Kind: engagement.Open, First: 9, Last: 4}, // is none
 	})
 	assert.Equal(t, engagement.No, part.Complete)
 	assert.Equal(t, int64(20), part.Missing)
@@ -192,6 +192,7 @@ func TestMissingEvents(t *testing.T) {
 	assert.Contains(t, engagement.Sentences(part.Reasons), "20 events are missing")
 	assert.False(t, s.Has(engagement.CodeMissingEvents), "the old summary is as it was")
 	assert.Len(t, part.WithMissing(nil).Reasons, len(s.Reasons))
+	assert.True(t, part.Has(engagement.CodeMissingEvents), "and so is this one")
 	one := part.WithMissing([]engagement.Gap{{First: 3, Last: 3}})
 	assert.Contains(t, engagement.Sentences(one.Reasons), "1 event is missing")
 }

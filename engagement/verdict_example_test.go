@@ -186,11 +186,11 @@ func ExampleEventsCSV() {
 		log.Fatal(err)
 	}
 	for line := range strings.Lines(table.String()) {
-		fmt.Println(line[:70])
+		fmt.Println(line[:62])
 	}
 	// Output:
-	// grant_id,message_id,label,event_id,kind,time,actor,confidence,mechanis
-	// ,m-1,'=trial,,click,,machine,high,program,,,,curl/8.11.0,0,https://sho
+	// grant_id,message_id,label,event_id,kind,time,actor,confidence,
+	// ,m-1,'=trial,,click,,machine,high,program,,,,curl/8.11.0,0,htt
 }
 
 func ExampleMessagesCSV() {

@@ -48,8 +48,9 @@ type MessageSendSuccess struct {
 }
 
 // MessageSendFailed is the data of a message.send_failed notification. Nylas sends one
-// for each scheduled message that could not be sent, and for every message if
-// "Synchronous send webhooks" is on in the Nylas Dashboard.
+// for each scheduled message that could not be sent, for each message of an Agent Account
+// that was queued and could not be sent, and for every message if "Synchronous send
+// webhooks" is on in the Nylas Dashboard.
 //
 // https://developer.nylas.com/docs/reference/notifications/messages/message-send_failed/
 type MessageSendFailed struct {

@@ -93,9 +93,40 @@ const (
 
 // TrackingTypes returns the triggers to subscribe to for tracking: opens, clicks
 // and replies. It leaves out the legacy forms, which concern only mail that was
-// sent through API v2.
+// sent through API v2. A program that sends should also subscribe to
+// [FailureTypes].
 func TrackingTypes() []Type {
 	return []Type{TypeMessageOpened, TypeMessageLinkClicked, TypeThreadReplied}
+}
+
+// FailureTypes returns the triggers that tell a sender what went wrong, after Nylas
+// accepted a message:
+//
+//   - message.send_failed: a scheduled or queued message was not sent.
+//   - message.bounce_detected (connected mailboxes), message.bounced (Agent Accounts),
+//     message.transactional.bounced: a message did not arrive.
+//   - message.complaint, message.transactional.complaint: a recipient reported a message
+//     as spam. Do not write to them again.
+//   - message.rejected, message.transactional.rejected: Nylas refused to deliver a
+//     message, for example because it contains a virus.
+//   - grant.expired: the mailbox must be connected again. Until then nothing can be sent
+//     from it and its replies are not seen.
+//   - grant.deleted: the links and pixels of mail that was already delivered no longer
+//     work.
+//
+// Each trigger concerns only some senders, and a webhook may have all of them. The list
+// can grow. It leaves out what confirms success, such as message.delivered, and
+// alert.triggered, which needs an alert rule.
+//
+// https://developer.nylas.com/docs/reference/notifications/
+func FailureTypes() []Type {
+	return []Type{
+		TypeMessageSendFailed,
+		TypeMessageBounceDetected, TypeMessageBounced, TypeMessageTransactionalBounced,
+		TypeMessageComplaint, TypeMessageTransactionalComplaint,
+		TypeMessageRejected, TypeMessageTransactionalRejected,
+		TypeGrantExpired, TypeGrantDeleted,
+	}
 }
 
 // The suffixes that Nylas appends to the trigger that a webhook subscribed to.

@@ -104,3 +104,22 @@ func TestTypeNames(t *testing.T) {
 		"notetaker.created", "notetaker.deleted", "notetaker.media", "notetaker.meeting_state", "notetaker.updated",
 	}, unknownTypes)
 }
+
+// Both lists hold triggers of typed data, none twice, and a caller cannot change them.
+func TestTypesToSubscribeTo(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []events.Type{"message.opened", "message.link_clicked", "thread.replied"}, events.TrackingTypes())
+	assert.ElementsMatch(t, []events.Type{
+		"message.send_failed", "message.bounce_detected", "message.bounced", "message.transactional.bounced",
+		"message.complaint", "message.transactional.complaint", "message.rejected", "message.transactional.rejected",
+		"grant.expired", "grant.deleted",
+	}, events.FailureTypes())
+	seen := map[events.Type]bool{}
+	for _, typ := range append(events.TrackingTypes(), events.FailureTypes()...) {
+		assert.False(t, seen[typ], typ)
+		seen[typ] = true
+		assert.NotContains(t, unknownTypes, typ)
+	}
+	events.FailureTypes()[0] = ""
+	assert.NotContains(t, events.FailureTypes(), events.Type(""))
+}

@@ -19,7 +19,7 @@
 //	}
 //
 // [Inbox.Secrets] keeps the secrets of the webhook in the same file, for the receiver and
-// for the client's Subscribe and Rotate.
+// for the client's Subscribe and Rotate. [Inbox.SecretsFor] keeps those of further webhooks.
 //
 // # What it promises
 //

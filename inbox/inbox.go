@@ -21,7 +21,7 @@ type Inbox struct {
 	config   *config
 	queue    queue
 	schedule *schedule
-	secrets  *secrets
+	webhooks *webhooks
 	rates    rates
 	totals   atomic.Pointer[totals] // as the writer saw them last
 	failing  bool                   // the writer could not write the last time
@@ -68,8 +68,8 @@ func Open(path string, opts ...Option) (*Inbox, error) {
 		ended:    make(chan struct{}),
 		closing:  make(chan struct{}),
 	}
-	b.secrets = s.secrets
-	b.secrets.inbox = b
+	b.webhooks = s.webhooks
+	b.webhooks.inbox = b
 	b.copyTotals(s)
 	s.history = config.history
 	go b.write(s)

@@ -3,6 +3,7 @@ package inbox_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"sync"
@@ -98,12 +99,15 @@ func TestSecretsAreSwappedWhileDeliveriesCome(t *testing.T) {
 	assert.True(t, loadSecrets(t, box).Equal(state))
 }
 
+// oneWebhook is the table in which the versions 2 to 4 had the secrets of one webhook.
+const oneWebhook = "CREATE TABLE secrets (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL)"
+
 // A file of version 1 had no secrets, and one of version 2 no reasons.
 func TestOpenOfAFileOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	path := newFile(t)
 	inFile(t, path, "ALTER TABLE deliveries DROP COLUMN reason", "ALTER TABLE dead DROP COLUMN reason", "DROP TABLE handled",
-		"PRAGMA user_version=2")
+		"DROP TABLE webhooks", oneWebhook, "PRAGMA user_version=2")
 	box := open(t, path, inbox.WithHistory(time.Hour))
 	assert.EqualValues(t, 1, stats(t, box).Pending, "what was in it is there")
 	_, err := box.Replay(t.Context(), inbox.Selection{})
@@ -113,7 +117,7 @@ func TestOpenOfAFileOfAnEarlierVersion(t *testing.T) {
 
 	path = newFile(t)
 	inFile(t, path, "ALTER TABLE deliveries DROP COLUMN reason", "ALTER TABLE dead DROP COLUMN reason",
-		"DROP TABLE handled", "DROP TABLE secrets", "PRAGMA user_version=1")
+		"DROP TABLE handled", "DROP TABLE webhooks", "PRAGMA user_version=1")
 	for range 2 {
 		box := open(t, path)
 		stats, err := box.Stats(t.Context())
@@ -130,7 +134,7 @@ func TestOpenOfAFileOfAnEarlierVersion(t *testing.T) {
 func TestOpenOfAFileWhoseSecretsAreDamaged(t *testing.T) {
 	t.Parallel()
 	path := newFile(t)
-	inFile(t, path, `INSERT INTO secrets VALUES (1, '{"whsec-1')`)
+	inFile(t, path, `INSERT INTO webhooks VALUES ('a', '{}'), ('b', '{"whsec-1'), ('c', '{}')`)
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
 	_, err = inbox.Open(path)
@@ -140,4 +144,62 @@ func TestOpenOfAFileWhoseSecretsAreDamaged(t *testing.T) {
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(before, after), "a file that is refused is left as it is")
+}
+
+// A file of version 4 had one webhook.
+func TestOpenOfAFileWithOneWebhook(t *testing.T) {
+	t.Parallel()
+	path := newFile(t)
+	state, err := json.Marshal(someSecrets())
+	require.NoError(t, err)
+	inFile(t, path, "DROP TABLE webhooks", oneWebhook, "INSERT INTO secrets VALUES (1, '"+string(state)+"')", "PRAGMA user_version=4")
+	for range 2 {
+		box := open(t, path)
+		assert.Equal(t, someSecrets(), loadSecrets(t, box))
+		require.NoError(t, box.Close())
+	}
+	damaged := newFile(t)
+	inFile(t, damaged, "DROP TABLE webhooks", oneWebhook, `INSERT INTO secrets VALUES (1, '{"whsec-1')`, "PRAGMA user_version=4")
+	_, err = inbox.Open(damaged)
+	require.ErrorContains(t, err, "secrets cannot be read")
+}
+
+// Several webhooks have their secrets in one file, apart from each other.
+func TestSecretsOfSeveralWebhooks(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	box := open(t, path)
+	second := someSecrets()
+	second.WebhookID = "webhook-2"
+	require.NoError(t, box.Secrets().Swap(t.Context(), receive.SecretState{}, someSecrets()))
+	require.NoError(t, box.SecretsFor("failures").Swap(t.Context(), receive.SecretState{}, second))
+	require.ErrorIs(t, box.SecretsFor("failures").Swap(t.Context(), someSecrets(), receive.SecretState{}), receive.ErrChanged)
+	for range 2 {
+		for name, want := range map[string]receive.SecretState{"": someSecrets(), "failures": second, "other": {}} {
+			state, err := box.SecretsFor(name).Load(t.Context())
+			require.NoError(t, err)
+			assert.True(t, want.Equal(state), name)
+		}
+		assert.Equal(t, someSecrets(), loadSecrets(t, box))
+		require.NoError(t, box.Close())
+		_, err := box.SecretsFor("failures").Load(t.Context())
+		require.ErrorIs(t, err, inbox.ErrClosed)
+		box = open(t, path)
+	}
+}
+
+func TestSecretsOfANamedWebhookKeepTheContract(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	var mu sync.Mutex
+	boxes := make(map[string]*inbox.Inbox)
+	nylastest.TestSecretStore(t, func(tb testing.TB, storage string) receive.SecretStore {
+		tb.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		if boxes[storage] == nil {
+			boxes[storage] = open(tb, filepath.Join(folder, storage+".db"))
+		}
+		return boxes[storage].SecretsFor("failures")
+	})
 }

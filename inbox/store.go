@@ -18,13 +18,12 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/nylastrack/nylas-go/internal/links"
-	"github.com/nylastrack/nylas-go/receive"
 )
 
 // The header of the file, by which an inbox is known.
 const (
 	applicationID = 0x4e79496e // "NyIn"
-	schemaVersion = 4
+	schemaVersion = 5
 )
 
 // schema. A delivery that waits has a row in deliveries, and one in failures if it
@@ -44,12 +43,7 @@ CREATE TABLE epochs (at INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE totals (one INTEGER PRIMARY KEY CHECK (one = 1),
 	seq INTEGER NOT NULL, pending INTEGER NOT NULL, dead INTEGER NOT NULL, known INTEGER NOT NULL);
 INSERT INTO totals VALUES (1, 0, 0, 0, 0);
-` + secretsSchema + undecodableSchema + handledSchema
-
-// secretsSchema came with version 2. The state is JSON; there is one row, or none yet.
-const secretsSchema = `
-CREATE TABLE secrets (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL);
-`
+` + undecodableSchema + handledSchema + webhooksSchema
 
 // undecodableSchema came with version 3: why a delivery cannot be decoded, where its body does
 // not show that.
@@ -64,6 +58,19 @@ CREATE TABLE handled (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, received INTEGE
 	reason TEXT, at INTEGER NOT NULL);
 CREATE INDEX handled_at ON handled (at);
 `
+
+// webhooksSchema came with version 5: the secrets of each webhook, as JSON. The versions 2
+// to 4 had one webhook, without a name.
+const (
+	webhooksVersion = 5
+	webhooksSchema  = `
+CREATE TABLE webhooks (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+`
+	oneWebhook = webhooksSchema + `
+INSERT INTO webhooks SELECT '', state FROM secrets;
+DROP TABLE secrets;
+`
+)
 
 const (
 	// pageBytes is the size of a page: with SQLite's own 4 KiB a delivery takes about
@@ -98,9 +105,9 @@ type store struct {
 	overwritten bool
 	totals
 	knownIDs
-	secrets *secrets
-	history time.Duration // how long to keep what was handled; 0: not at all
-	swept   time.Time     // when the last sweep was, by the clock of that moment; zero: never
+	webhooks *webhooks
+	history  time.Duration // how long to keep what was handled; 0: not at all
+	swept    time.Time     // when the last sweep was, by the clock of that moment; zero: never
 }
 
 // totals are counts that would take long to count, and the last seq.
@@ -133,8 +140,7 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 			_ = db.close()
 		}
 	}()
-	s := &store{db: db, lock: lock, path: path, secrets: new(secrets)}
-	s.secrets.stored.Store(new(receive.SecretState))
+	s := &store{db: db, lock: lock, path: path, webhooks: &webhooks{byName: make(map[string]*secrets)}}
 	version, err := s.recognize()
 	if err != nil {
 		return nil, unwritable(path, err)
@@ -149,7 +155,7 @@ func openStore(path string, fullCheck bool) (_ *store, err error) {
 		}
 	}
 	if version > 1 {
-		if err := s.readSecrets(); err != nil {
+		if err := s.readSecrets(version); err != nil {
 			return nil, err
 		}
 	}
@@ -330,11 +336,13 @@ func (s *store) setUp(version int64) error {
 		case 0:
 			return s.db.script(schema + mark)
 		case 1:
-			return s.db.script(secretsSchema + undecodableSchema + handledSchema + mark)
+			return s.db.script(undecodableSchema + handledSchema + webhooksSchema + mark)
 		case 2:
-			return s.db.script(undecodableSchema + handledSchema + mark)
+			return s.db.script(undecodableSchema + handledSchema + oneWebhook + mark)
 		case 3:
-			return s.db.script(handledSchema + mark)
+			return s.db.script(handledSchema + oneWebhook + mark)
+		case 4:
+			return s.db.script(oneWebhook + mark)
 		}
 		_, err := s.db.exec("UPDATE totals SET seq = seq")
 		return err

@@ -36,7 +36,8 @@
 // headers; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
 // wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
-// [WithRateLimits] refuses what is too fast for Nylas.
+// [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what
+// Agent Accounts send too fast.
 // Tracking changes nothing else in a body. The pixel stands at the end of the body
 // element, or at its beginning if an element without an end would hide it; Nylas does
 // not document where its own stands.

@@ -140,20 +140,23 @@ func (d *drafts) replace(grantID, id string, change func(*draft) *response) (*dr
 	return changed.copy(), nil
 }
 
-// remove takes a draft away. With use, it stays if use refuses it.
-func (d *drafts) remove(grantID, id string, use func(*draft) *response) *response {
+// remove takes a draft away. It stays if use refuses it or wants to keep it.
+func (d *drafts) remove(grantID, id string, use func(*draft) (keep bool, refusal *response)) *response {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	i := d.index(grantID, id)
 	if i < 0 {
 		return notFound("draft")
 	}
-	if refusal := use(d.list[i].copy()); refusal != nil {
-		return refusal
+	keep, refusal := use(d.list[i].copy())
+	if !keep && refusal == nil {
+		d.list = slices.Delete(d.list, i, i+1)
 	}
-	d.list = slices.Delete(d.list, i, i+1)
-	return nil
+	return refusal
 }
+
+// use takes a draft away whatever it is.
+func use(*draft) (keep bool, refusal *response) { return false, nil }
 
 func (s *Server) serveCreateDraft(c *call) *response {
 	grant, refusal := s.grantOf(c)
@@ -314,7 +317,7 @@ func (s *Server) serveDeleteDraft(c *call) *response {
 	if refusal != nil {
 		return refusal
 	}
-	if refusal := s.drafts.remove(grant.id, c.PathValue("id"), func(*draft) *response { return nil }); refusal != nil {
+	if refusal := s.drafts.remove(grant.id, c.PathValue("id"), use); refusal != nil {
 		return refusal
 	}
 	return jsonResponse(http.StatusOK, map[string]any{})
@@ -337,20 +340,25 @@ func (s *Server) serveSendDraft(c *call) *response {
 	}
 	token := newToken()
 	var message Message
-	refusal = s.drafts.remove(grant.id, c.PathValue("id"), func(d *draft) *response {
+	var t *turn
+	refusal = s.drafts.remove(grant.id, c.PathValue("id"), func(d *draft) (keep bool, refusal *response) {
 		if len(d.To) == 0 {
-			return badRequest("to must have at least one recipient")
+			return true, badRequest("to must have at least one recipient")
 		}
 		message = d.Message
-		return s.insertTracking(&message, token)
+		if refusal := s.insertTracking(&message, token); refusal != nil {
+			return true, refusal
+		}
+		t, refusal = s.queue.enter(grant)
+		return t != nil, refusal
 	})
 	if refusal != nil {
 		return refusal
 	}
 	message.SignatureID = cmp.Or(request.SignatureID, message.SignatureID)
-	message, notification := s.mailbox.put(message, token)
-	s.sent(&message, notification)
-	return jsonResponse(http.StatusOK, map[string]any{"grant_id": grant.id, "data": message.answer(fieldsStandard)})
+	return s.dispatch(t, message, token, fieldsStandard, func() {
+		_ = s.drafts.remove(grant.id, c.PathValue("id"), use) // a queued one is still there
+	})
 }
 
 type draftAnswer struct {

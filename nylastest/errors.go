@@ -19,6 +19,7 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
+	forget bool // is not remembered under an Idempotency-Key
 }
 
 // The error types that the emulated endpoints use.
@@ -62,7 +63,7 @@ func encodedResponse(status int, requestID string, value any) *response {
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{"error":{"type":"api.internal_error","message":"answer cannot be encoded"}}`)
 	}
-	return &response{status, header, body}
+	return &response{status: status, header: header, body: body}
 }
 
 func dataResponse(data any) *response {
@@ -90,7 +91,7 @@ func unauthorized() *response {
 // cannot is what Nylas says to a path or method that it does not have.
 func cannot(method, path string) *response {
 	header := http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "X-Content-Type-Options": {"nosniff"}}
-	return &response{http.StatusNotFound, header, []byte("Cannot " + method + " " + path)}
+	return &response{status: http.StatusNotFound, header: header, body: []byte("Cannot " + method + " " + path)}
 }
 
 func (r *response) writeTo(w http.ResponseWriter) {

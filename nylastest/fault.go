@@ -40,6 +40,9 @@ const (
 	EndpointScheduledSend Endpoint = "scheduled send"
 )
 
+// answersNobody reports whether it is the execution of a send that was answered before.
+func (e Endpoint) answersNobody() bool { return e == EndpointScheduledSend || e == EndpointQueuedSend }
+
 // Fault is something that goes wrong with a request. Faults wait in a queue; a
 // request takes the first one of its endpoint and uses it up, even if it never
 // comes to the stage that the fault is about. Set the stages that shall fail:
@@ -52,12 +55,12 @@ const (
 //	})
 type Fault struct {
 	// Endpoint is where it happens; empty means any endpoint but
-	// EndpointScheduledSend.
+	// EndpointScheduledSend and EndpointQueuedSend.
 	Endpoint Endpoint
 	// Times is how many requests it hits; 0 means 1.
 	Times int
 
-	// Before answers in the place of a gateway or limiter in front of Nylas:
+	// Before answers instead of a gateway or limiter in front of Nylas:
 	// nothing is authorised, executed or remembered. It excludes the others.
 	Before *Answer
 	// Hold is called when the execution begins, and the execution waits for it to
@@ -120,7 +123,7 @@ func Disconnect() *Answer { return &Answer{cut: cutAtOnce} }
 func DisconnectMidBody() *Answer { return &Answer{cut: cutMidBody} }
 
 func (a *Answer) response() *response {
-	return &response{a.Status, a.Header, []byte(a.Body)}
+	return &response{status: a.Status, header: a.Header, body: []byte(a.Body)}
 }
 
 // Inject adds faults to the end of the queue. The error is about a fault that can
@@ -147,8 +150,8 @@ func (f *Fault) check() error {
 		return errors.New("no stage is set")
 	case f.Before != nil && (f.Hold != nil || f.Inside != nil || f.After != nil):
 		return errors.New("what is answered before the execution excludes the other stages")
-	case f.Endpoint == EndpointScheduledSend && (f.Before != nil || f.After != nil):
-		return errors.New("a scheduled send answers nobody: use Hold or Inside")
+	case f.Endpoint.answersNobody() && (f.Before != nil || f.After != nil):
+		return fmt.Errorf("a %s answers nobody: use Hold or Inside", f.Endpoint)
 	case f.Before != nil && f.Before.cut == cutMidBody:
 		return errors.New("before the execution there is no body to cut")
 	case f.Inside != nil && f.Inside.cut != cutNot:
@@ -184,7 +187,7 @@ func (q *faultQueue) take(e Endpoint) Fault {
 	defer q.mu.Unlock()
 	for i := range q.queue {
 		f := q.queue[i]
-		if f.Endpoint != e && (f.Endpoint != "" || e == EndpointScheduledSend) {
+		if f.Endpoint != e && (f.Endpoint != "" || e.answersNobody()) {
 			continue
 		}
 		if q.queue[i].Times--; q.queue[i].Times == 0 {

@@ -140,14 +140,15 @@ func TestInjectRefuses(t *testing.T) {
 	ok := nylastest.GatewayAnswer(502)
 	hold := func(context.Context) {}
 	for want, fault := range map[string]nylastest.Fault{
-		`no endpoint "POST /v3/send"`: {Endpoint: "POST /v3/send", Before: ok},
-		"negative Times":              {Times: -1, Before: ok},
-		"no stage is set":             {Endpoint: nylastest.EndpointSend},
-		"excludes the other stages":   {Before: ok, After: ok},
-		"answers nobody":              {Endpoint: nylastest.EndpointScheduledSend, After: ok, Hold: hold},
-		"no body to cut":              {Before: nylastest.DisconnectMidBody()},
-		"use After":                   {Inside: nylastest.Disconnect()},
-		"status 0":                    {After: &nylastest.Answer{}},
+		`no endpoint "POST /v3/send"`:   {Endpoint: "POST /v3/send", Before: ok},
+		"negative Times":                {Times: -1, Before: ok},
+		"no stage is set":               {Endpoint: nylastest.EndpointSend},
+		"excludes the other stages":     {Before: ok, After: ok},
+		"scheduled send answers nobody": {Endpoint: nylastest.EndpointScheduledSend, After: ok, Hold: hold},
+		"queued send answers nobody":    {Endpoint: nylastest.EndpointQueuedSend, Before: ok},
+		"no body to cut":                {Before: nylastest.DisconnectMidBody()},
+		"use After":                     {Inside: nylastest.Disconnect()},
+		"status 0":                      {After: &nylastest.Answer{}},
 	} {
 		require.ErrorContains(t, w.server.Inject(nylastest.Fault{Before: ok}, fault), want)
 	}

@@ -64,7 +64,7 @@ func (i *idempotency) do(key idempotencyKey, body []byte, run func() *response) 
 			i.mu.Lock()
 			defer i.mu.Unlock()
 			entry.outcome = outcome
-			if outcome == nil { // run panicked: there is no outcome to remember
+			if outcome == nil || outcome.forget { // nil: run panicked
 				delete(i.entries, key)
 			}
 		}()
@@ -86,5 +86,5 @@ func (r *response) replayed() *response {
 		header = make(http.Header)
 	}
 	header.Set("Idempotent-Response", "true")
-	return &response{r.status, header, r.body}
+	return &response{status: r.status, header: header, body: r.body}
 }

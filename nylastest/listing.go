@@ -118,11 +118,18 @@ func has(address string, lists ...[]events.Participant) bool {
 }
 
 // listResponse answers with one page of items, which are in the order of their
-// time: the newest come first.
+// time: the newest come first, but the oldest in a search for metadata, which excludes
+// all other filters.
+//
+// https://developer.nylas.com/docs/changelogs/2026-10-10-availability-metadata-and-provider-fixes/
 func listResponse(items []listed, query url.Values, filters map[string]filter) *response {
+	byMetadata := query.Has("metadata_pair")
 	var keep []func(*listed) bool
 	for name := range query {
 		if filter, ok := filters[name]; ok {
+			if byMetadata && name != "metadata_pair" {
+				return badRequest("use either metadata_pair or " + name)
+			}
 			by, refusal := filter(query.Get(name))
 			if refusal != nil {
 				return refusal
@@ -130,7 +137,7 @@ func listResponse(items []listed, query url.Values, filters map[string]filter) *
 			keep = append(keep, by)
 		}
 	}
-	limit, before := defaultPageLimit, 0
+	limit, from := defaultPageLimit, 0
 	if query.Has("limit") {
 		n, err := strconv.Atoi(query.Get("limit"))
 		if err != nil || n < 1 || n > maxPageLimit {
@@ -143,18 +150,21 @@ func listResponse(items []listed, query url.Values, filters map[string]filter) *
 		if err != nil {
 			return badRequest("page_token is invalid")
 		}
-		before = seq
+		from = seq
+	}
+	if !byMetadata {
+		slices.Reverse(items)
 	}
 	data := []any{}
 	var next any // null after the last page
-	for i := range slices.Backward(items) {
+	for i := range items {
 		item := &items[i]
-		if before != 0 && item.seq >= before ||
+		if from != 0 && (byMetadata && item.seq < from || !byMetadata && item.seq > from) ||
 			slices.ContainsFunc(keep, func(by func(*listed) bool) bool { return !by(item) }) {
 			continue
 		}
 		if len(data) == limit {
-			next = strconv.Itoa(item.seq + 1) // what is older than that
+			next = strconv.Itoa(item.seq)
 			break
 		}
 		data = append(data, selected(item.answer(), query.Get("select")))

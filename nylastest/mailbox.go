@@ -1,6 +1,7 @@
 package nylastest
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -49,6 +50,8 @@ type Message struct {
 	Domain string
 
 	inReplyTo string // the Message-ID header of the message that it answers, if known
+	// What a queued message will have when it goes out, empty for others.
+	reservedID, reservedThread string
 }
 
 // Tracking is the tracking_options of a send.
@@ -137,13 +140,13 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &sent{Message: m, perLink: make([]history, len(m.Links)), clickCounts: make([]int, len(m.Links))}
-	s.ID = newMessageID()
+	s.ID = cmp.Or(m.reservedID, newMessageID())
 	s.SentAt = time.Now()
 
 	var notification *events.Notification
 	t := b.threadOf[m.ReplyToMessageID]
 	if t == nil || t.grantID != m.GrantID {
-		t = &thread{id: newMessageID(), grantID: m.GrantID, first: s}
+		t = &thread{id: cmp.Or(m.reservedThread, newMessageID()), grantID: m.GrantID, first: s}
 	} else {
 		notification = b.replied(t, s.ID, m.ReplyToMessageID, true, s.SentAt)
 	}
@@ -158,6 +161,17 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	b.byID[s.ID] = s
 	b.byToken[token] = s
 	return s.clone(), notification
+}
+
+// reserve gives a message that will be put later its id and its thread.
+func (b *mailbox) reserve(m *Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m.reservedID, m.reservedThread = newMessageID(), newMessageID()
+	if t := b.threadOf[m.ReplyToMessageID]; t != nil && t.grantID == m.GrantID {
+		m.reservedThread = t.id
+	}
+	m.ID, m.ThreadID, m.SentAt = m.reservedID, m.reservedThread, time.Now()
 }
 
 func (b *mailbox) all() []Message {

@@ -25,6 +25,7 @@ type config struct {
 	retryDelays     [maxAttempts - 1]time.Duration
 	network         *Network // nil: loopback
 	rateLimits      bool
+	agentSends      int // a second, of all Agent Accounts; 0 for any number
 }
 
 // WithTrial makes the application a trial one: every send with tracking_options

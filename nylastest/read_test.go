@@ -281,3 +281,38 @@ func TestFaultsOfMessageEndpoints(t *testing.T) {
 		w.call(method, path, body).refused(503, "away", "away")
 	}
 }
+
+// A search for metadata excludes other filters, and begins with the oldest message.
+func TestMetadataSearch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var want []string
+	for range 3 {
+		want = append(want, w.send(object{"metadata": object{"key5": "a:b", "key6": "x"}}).ID)
+		w.send(object{"metadata": object{"key5": "a"}})
+	}
+	found := func(query string) (ids []string, next any) {
+		a := w.call(http.MethodGet, w.messagesPath()+"?"+query, nil)
+		require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+		for _, m := range a.object()["data"].([]any) {
+			ids = append(ids, m.(object)["id"].(string))
+		}
+		return ids, a.object()["next_cursor"]
+	}
+	const search = "metadata_pair=key5:a:b"
+	all, next := found(search + "&fields=include_headers&select=id")
+	assert.Equal(t, want, all)
+	assert.Nil(t, next)
+	first, next := found(search + "&limit=2")
+	assert.Equal(t, want[:2], first)
+	rest, next := found(search + "&limit=2&page_token=" + next.(string))
+	assert.Equal(t, want[2:], rest)
+	assert.Nil(t, next)
+	for _, filter := range []string{"in=SENT", "from=sender@nylas.test", "received_after=0", "starred=false"} {
+		name, _, _ := strings.Cut(filter, "=")
+		w.call(http.MethodGet, w.messagesPath()+"?"+search+"&"+filter, nil).
+			refused(400, "api.invalid_request_error", "use either metadata_pair or "+name)
+	}
+	w.call(http.MethodGet, w.messagesPath()+"?metadata_pair=key6:x", nil).
+		refused(400, "api.invalid_request_error", "metadata_pair must be one of key1 to key5, a colon and a value")
+}

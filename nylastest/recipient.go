@@ -181,7 +181,7 @@ func (r *Recipient) do(ctx context.Context, method, url string, body []byte, wan
 	if err == nil && answer.StatusCode != want {
 		err = fmt.Errorf("status %d", answer.StatusCode)
 	}
-	return &response{answer.StatusCode, answer.Header, content}, err
+	return &response{status: answer.StatusCode, header: answer.Header, body: content}, err
 }
 
 // replyRequest is the body of the emulator's own endpoint, by which programs in

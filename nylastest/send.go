@@ -133,9 +133,11 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 	if request.SendAt != nil {
 		return s.schedule(message, token, *request.SendAt)
 	}
-	message, notification := s.mailbox.put(message, token)
-	s.sent(&message, notification)
-	return jsonResponse(http.StatusOK, map[string]any{"grant_id": grant.id, "data": message.answer(fields)})
+	t, refusal := s.queue.enter(grant)
+	if refusal != nil {
+		return refusal
+	}
+	return s.dispatch(t, message, token, fields, func() {})
 }
 
 // insertTracking makes the body that recipients see.
@@ -301,15 +303,19 @@ func (s *Server) executeSchedule(ctx context.Context, message Message, token str
 	if !sleep(ctx, time.Until(sendAt)) {
 		return
 	}
-	fault := s.faults.take(EndpointScheduledSend)
-	failure := fault.execute(ctx, func() *response { return nil })
+	grant, _ := s.grants.find(message.GrantID)
+	t, failure := s.queue.enter(grant)
+	defer t.end()
+	if failure == nil && t.wait(ctx) {
+		fault := s.faults.take(EndpointScheduledSend)
+		failure = fault.execute(ctx, func() *response { return nil })
+	}
 	if ctx.Err() != nil {
 		return
 	}
 	if failure != nil && failure.status >= http.StatusBadRequest {
 		s.schedules.end(message.ScheduleID, scheduleFailed)
-		s.courier.notify(newNotification(sourceSend, events.TypeMessageSendFailed, s.applicationID, message.GrantID, time.Now(),
-			&events.MessageSendFailed{Reason: "failed to send", Error: failure.sendError(), Message: message.sentMessage(sendAt)}))
+		s.sendFailed(&message, failure, sendAt)
 		return
 	}
 	message, notification := s.mailbox.put(message, token)

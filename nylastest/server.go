@@ -34,7 +34,8 @@ type Server struct {
 	courier      *courier
 	faults       *faultQueue
 	activity     *activityLog
-	rates        *rates // nil without WithRateLimits
+	rates        *rates     // nil without WithRateLimits
+	queue        *sendQueue // nil without WithAgentSendLimit
 	pubsub, sns  *channels
 	startedAt    time.Time
 
@@ -96,6 +97,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		activity:      &activityLog{},
 		pubsub:        &channels{},
 		sns:           &channels{},
+		queue:         newSendQueue(c.agentSends),
 		startedAt:     time.Now(),
 	}
 	if c.rateLimits {
@@ -242,8 +244,8 @@ func (s *Server) Message(id string) (m Message, ok bool) { return s.mailbox.get(
 func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() }
 
 // Wait returns when every notification so far has been taken by its webhooks or
-// has been given up; one that waits for its next attempt is waited for. Scheduled
-// sends are not. With an inbox behind the webhook, wait for your own effect besides: the
+// has been given up; one that waits for its next attempt is waited for. Scheduled and
+// queued sends are not. With an inbox behind the webhook, wait for your own effect besides: the
 // inbox has the notification then, and your handler may still run. The error is [ErrClosed] or the cause of the context's end.
 func (s *Server) Wait(ctx context.Context) error { return s.courier.wait(ctx) }
 

@@ -38,10 +38,10 @@ func (s *Server) servePixel(c *call) *response {
 		}
 		s.courier.notify(notification)
 	}
-	return &response{http.StatusOK, http.Header{
+	return &response{status: http.StatusOK, body: []byte(transparentGIF), header: http.Header{
 		"Content-Type":  {"image/gif"},
 		"Cache-Control": {"no-store"},
-	}, []byte(transparentGIF)}
+	}}
 }
 
 // serveLink counts a click and forwards to the link as the sender wrote it.
@@ -61,10 +61,10 @@ func (s *Server) serveLink(c *call) *response {
 		s.activity.add(activityClicked, m, v)
 		s.courier.notify(s.mailbox.click(token, index, v))
 	}
-	return &response{http.StatusFound, http.Header{
+	return &response{status: http.StatusFound, header: http.Header{
 		"Location":      {m.Links[index].URL},
 		"Cache-Control": {"no-store"},
-	}, nil}
+	}}
 }
 
 // visitOf describes who made a request, and when.

@@ -62,15 +62,31 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if *track {
 		request.TrackingOptions = &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: *label}
 	}
-	message, err := client.Messages.Send(ctx, grantID, request)
-	switch {
-	case errors.Is(err, nylas.ErrOutcomeUnknown):
-		return fmt.Errorf("look into the mailbox before sending again: %w", err)
-	case err != nil:
+	message, err := client.Messages.Send(ctx, grantID, request, nylas.WithMark("key5"))
+	if errors.Is(err, nylas.ErrOutcomeUnknown) {
+		message, err = look(ctx, client, grantID, err)
+	}
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(stdout, "sent message", message.ID)
 	return err
+}
+
+// look searches the mailbox for a message that may have been sent.
+func look(ctx context.Context, client *nylas.Client, grantID string, unknown error) (*nylas.Message, error) {
+	failed, ok := errors.AsType[*nylas.Error](unknown)
+	if !ok {
+		return nil, unknown
+	}
+	found, err := client.Messages.FindSent(ctx, grantID, failed.Mark)
+	switch {
+	case err != nil:
+		return nil, errors.Join(unknown, err)
+	case len(found) == 0: // it can take minutes until the mailbox shows it
+		return nil, fmt.Errorf("the mailbox does not have it yet, look again before sending again: %w", unknown)
+	}
+	return found[0], nil
 }
 
 func newClient(getenv func(string) string) (*nylas.Client, error) {

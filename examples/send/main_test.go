@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -32,6 +33,25 @@ func TestSendsATrackedMessage(t *testing.T) {
 	assert.Equal(t, "Hello", messages[0].Subject)
 	assert.Equal(t, nylastest.Tracking{Opens: true, Links: true, ThreadReplies: true, Label: "l-1"}, messages[0].Tracking)
 	assert.Len(t, messages[0].Links, 1)
+}
+
+func TestLooksBeforeSendingAgain(t *testing.T) {
+	t.Parallel()
+	server := nylastest.NewServer(t)
+	unreadable := &nylastest.Answer{Status: http.StatusOK, Body: "<html>"}
+	require.NoError(t, server.Inject(
+		nylastest.Fault{Endpoint: nylastest.EndpointSend, After: unreadable},
+		nylastest.Fault{Endpoint: nylastest.EndpointSend, Before: unreadable},
+	))
+	var stdout strings.Builder
+	require.NoError(t, run(t.Context(), nil, env(server), &stdout))
+	require.Len(t, server.Messages(), 1)
+	assert.Equal(t, "sent message "+server.Messages()[0].ID+"\n", stdout.String())
+
+	err := run(t.Context(), nil, env(server), &stdout)
+	require.ErrorIs(t, err, nylas.ErrOutcomeUnknown)
+	require.ErrorContains(t, err, "look again before sending again")
+	assert.Len(t, server.Messages(), 1)
 }
 
 func TestTrialAccountsCanSendWithoutTracking(t *testing.T) {

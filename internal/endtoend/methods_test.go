@@ -43,6 +43,9 @@ func calls() []call {
 		{"Messages.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Messages.Get(ctx, grant, message, opts...))
 		}},
+		{"Messages.FindSent", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Messages.FindSent(ctx, grant, nylas.MarkOf("key5", "k"), opts...))
+		}},
 		{"Messages.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return lastError(c.Messages.List(ctx, grant, nil, opts...))
 		}},

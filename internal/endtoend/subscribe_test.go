@@ -282,3 +282,61 @@ func TestSubscribeWithinTheRate(t *testing.T) {
 		})
 	}
 }
+
+// A program has two webhooks. It subscribes both at once, each hears what it asked for,
+// and a rotation of one leaves the other alone. One store cannot have two.
+func TestLoopTwoWebhooks(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		var mu sync.Mutex
+		heard := map[string][]events.Type{}
+		stores := map[string]*receive.MemorySecrets{"/tracking": {}, "/failures": {}}
+		types := map[string][]events.Type{"/tracking": events.TrackingTypes(), "/failures": events.FailureTypes()}
+		mux := http.NewServeMux()
+		for path, store := range stores {
+			receiver, err := receive.New(&receive.Dispatcher{Other: func(_ context.Context, n *events.Notification) error {
+				mu.Lock()
+				defer mu.Unlock()
+				heard[path] = append(heard[path], n.Type)
+				return nil
+			}}, store)
+			require.NoError(t, err)
+			mux.Handle(path, receiver)
+		}
+		listener, err := l.network.Listen("app.test")
+		require.NoError(t, err)
+		server := &http.Server{ReadHeaderTimeout: time.Second, Handler: mux}
+		go func() { _ = server.Serve(listener) }()
+		t.Cleanup(func() { _ = server.Close() })
+
+		subscribe := func(path string, store receive.SecretStore) error {
+			_, err := l.client.Subscribe(ctx, &nylas.SubscribeRequest{URL: "http://app.test" + path, Types: types[path], Secrets: store})
+			return err
+		}
+		var calls sync.WaitGroup
+		for path, store := range stores {
+			calls.Go(func() { assert.NoError(t, subscribe(path, store)) })
+		}
+		calls.Wait()
+		assert.Len(t, l.destinations(), 2)
+		other := l.state(stores["/failures"])
+		require.NoError(t, l.client.Rotate(ctx, stores["/tracking"]))
+		assert.Equal(t, other, l.state(stores["/failures"]))
+		err = subscribe("/failures", stores["/tracking"])
+		require.ErrorIs(t, err, nylas.ErrInvalidRequest)
+		require.ErrorContains(t, err, "use another store")
+
+		message, err := l.send()
+		require.NoError(t, err)
+		require.NoError(t, l.recipient(message).Open(ctx))
+		require.NoError(t, l.recipient(message).Bounce(ctx, "mailbox_unavailable"))
+		require.NoError(t, l.nylas.Wait(ctx))
+		assert.Equal(t, map[string][]events.Type{
+			"/tracking": {events.TypeMessageOpened}, "/failures": {events.TypeMessageBounceDetected},
+		}, heard)
+		for path, store := range stores { // at the next start
+			require.NoError(t, subscribe(path, store))
+		}
+		assert.Len(t, l.destinations(), 2)
+	})
+}

@@ -1,3 +1,4 @@
-// Package house holds one test: which package of this repository may import which.
-// CONTRIBUTING.md has the picture.
+// Package house holds tests of the repository as a whole: which package may import
+// which, and whether the tests that docs/reports.md names exist. CONTRIBUTING.md has the
+// picture.
 package house

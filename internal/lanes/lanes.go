@@ -18,7 +18,8 @@ const minSweep = 1024
 // are at most about twice as many as were in use within the time between two
 // requests, or minSweep.
 type Lanes struct {
-	rate rate.Limit
+	rate   rate.Limit
+	shared bool // all owners have one lane
 
 	mu      sync.Mutex
 	open    map[string]*lane
@@ -37,8 +38,17 @@ func New(perSecond float64) *Lanes {
 	return &Lanes{rate: rate.Limit(perSecond), open: make(map[string]*lane), sweepAt: minSweep}
 }
 
+// NewShared returns lanes that let perSecond requests of all owners together through in a
+// second.
+func NewShared(perSecond float64) *Lanes {
+	l := New(perSecond)
+	l.shared = true
+	return l
+}
+
 // Pass waits until a request of owner may go. A request that has to pass several lanes
-// names the slowest first. An error is that of ctx, and then nothing was taken from any
+// names the slowest first, but shared ones last: a request that waits for its own owner
+// holds up no other. An error is that of ctx, and then nothing was taken from any
 // lane.
 func Pass(ctx context.Context, owner string, all ...*Lanes) error {
 	return all[0].pass(ctx, owner, all[1:])
@@ -47,6 +57,9 @@ func Pass(ctx context.Context, owner string, all ...*Lanes) error {
 func (l *Lanes) enter(owner string) *lane {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.shared {
+		owner = ""
+	}
 	entered := l.open[owner]
 	if entered == nil {
 		if len(l.open) >= l.sweepAt {

@@ -65,6 +65,19 @@ func TestOwnersDoNotWaitForEachOther(t *testing.T) {
 	})
 }
 
+func TestOwnersShareALane(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		own, shared := lanes.New(0.5), lanes.NewShared(1)
+		start := time.Now()
+		var times []time.Duration
+		for _, owner := range []string{"a", "b", "c", "a", "a"} {
+			require.NoError(t, lanes.Pass(t.Context(), owner, own, shared))
+			times = append(times, time.Since(start)/time.Second)
+		}
+		assert.Equal(t, []time.Duration{0, 1, 2, 3, 5}, times)
+	})
+}
+
 // TestRequestsGoInTheirOrder has some give up before their turn.
 func TestRequestsGoInTheirOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -2,7 +2,7 @@
 // [github.com/nylastrack/nylas-go] with Google Cloud Pub/Sub, in both directions:
 //
 //   - [Receive] gives the notifications of a Pub/Sub channel of Nylas to a
-//     [receive.Handler], in the place of a webhook.
+//     [receive.Handler], instead of a webhook.
 //   - [Sink] is a receive.Handler that takes custody of deliveries by publishing them.
 //     Behind a receive.Receiver it makes a topic of a webhook; Receive reads it.
 //

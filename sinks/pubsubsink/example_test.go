@@ -94,7 +94,7 @@ func ExampleReceive_deadLetters() {
 	_ = handler // for Receive
 }
 
-// pretend puts a fake in the place of Google.
+// pretend puts a fake where Google is.
 func pretend() []option.ClientOption {
 	server := pstest.NewServer()
 	ctx := context.Background()

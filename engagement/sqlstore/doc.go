@@ -1,0 +1,57 @@
+// Package sqlstore keeps events in SQLite or PostgreSQL: which ones are known, the events
+// themselves, and what was sent. Any number of processes may use one database.
+//
+// It takes a [database/sql.DB] and links no driver. Choose one of yours:
+//
+//	db, err := sql.Open("pgx", databaseURL)
+//	store, err := sqlstore.New(db, sqlstore.PostgreSQL)
+//	err = store.Migrate(ctx) // the tables nylas_messages and nylas_events
+//
+//	ledger := engagement.NewLedger(store)
+//	change, err := ledger.Apply(ctx, notification) // change.New has each event once
+//
+// After a send, [Store.SetSent] stores the subject, the links and the number of recipients.
+// [Store.Messages] and [Store.EventPage] return what a page shows, the newest first.
+//
+// # What it promises
+//
+// The state and the events of an Update are committed together, and Updates of one message
+// take turns in all processes. The id of an event is unique, so no event is stored twice
+// even if the states are lost.
+//
+// A notification that tells nothing new costs one statement. One with new events costs
+// five in PostgreSQL, however many events it has.
+//
+// A commit is as durable as the database makes it: leave synchronous_commit of PostgreSQL
+// on, and synchronous of SQLite at FULL. Otherwise a crash can take back events that were
+// told already.
+//
+// # SQLite
+//
+// Use a file in WAL mode: PRAGMA journal_mode=WAL. Otherwise writers wait for readers.
+//
+// SQLite has one writer at a time, and the others wait up to 10 seconds for it. An Update is
+// a writer until its function returns. So the function given to [engagement.NewHandler] must
+// be quick, and must not write to the same file: it would wait for itself, and fail after 10
+// seconds. Give the Store a file of its own if the function writes to SQLite.
+//
+// A database in memory belongs to one connection: call SetMaxOpenConns(1).
+//
+// # Personal data
+//
+//   - [WithoutAddresses], [WithTruncatedAddresses] and [WithHashedAddresses] store less than
+//     the IP address of an event. The event is still recognised when it comes again.
+//     What a classifier said of the address ([engagement.Event.Network]) stays.
+//   - [Store.DeleteEvents] deletes old events. They stay known. Call it once a day.
+//   - [Store.DeleteMessages] deletes what is stored of old messages, with what is known of
+//     their events: after 60 days without an event at the earliest.
+//   - [Store.Withdraw] drops the later events of a person's mail, and deletes the stored ones
+//     if you say so.
+//
+// # The tables
+//
+// Read them with SQL of yours, and change them only through the Store. Times are
+// microseconds since 1970. In nylas_events, message is the id of a row of nylas_messages, at
+// is the time of the event, and dated is false if Nylas gave none: then at is when the event
+// was stored.
+package sqlstore

@@ -1,0 +1,190 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nylastrack/nylas-go/engagement"
+)
+
+const (
+	// DefaultPage is how many elements a page has if a query does not say.
+	DefaultPage = 50
+	// MaxPage is the limit of a page. It is our choice: what a page of a dashboard shows.
+	MaxPage = 1000
+)
+
+// MessageQuery asks for a page of messages. Its zero value asks for the first page of all.
+type MessageQuery struct {
+	GrantID string // only those of this grant, unless empty
+	Label   string // only those with this label, unless empty
+	After   string // the Next of the page before; empty for the first page
+	Limit   int    // how many, at most [MaxPage]; 0 means [DefaultPage]
+}
+
+// Message is a message in a page: one that was sent, or has events, or both.
+type Message struct {
+	engagement.Sent
+	// Known reports that SetSent stored the message. Else Sent has its ids, and the
+	// label of its events.
+	Known bool
+	// ThreadID is set, and MessageID is empty, for replies whose notification named the
+	// thread only.
+	ThreadID string
+	// LastEvent is the time of the newest event, or the zero Time if there is none.
+	LastEvent time.Time
+	// Withdrawn reports that later events are dropped: see [Store.Withdraw].
+	Withdrawn bool
+}
+
+// MessagePage is a page of messages.
+type MessagePage struct {
+	Messages []Message
+	Next     string // the After of the next page; empty if this is the last one
+}
+
+// Messages returns a page of messages. The one with the newest event comes first; a message
+// without events stands where it was sent. A message that gets an event moves to the first
+// page. Apart from that, no message is missed and none comes twice, whatever is added
+// between two pages.
+func (s *Store) Messages(ctx context.Context, q MessageQuery) (MessagePage, error) {
+	where, args := "active_at > 0", []any(nil)
+	if q.GrantID != "" {
+		where += " AND grant_id = ?"
+		args = append(args, clean(q.GrantID))
+	}
+	if q.Label != "" {
+		// Not the label too: PostgreSQL would take the two for independent, and sort
+		// the few rows that it expects.
+		where += " AND label_hash = ?"
+		args = append(args, labelHash(clean(q.Label)))
+	}
+	var page MessagePage
+	limit, after, err := pageOf(q.After, q.Limit, 'm')
+	if err != nil {
+		return page, failed(ctx, "messages", err)
+	}
+	var last position
+	err = s.query(ctx, func() { page = MessagePage{} }, func(rows *sql.Rows) error {
+		if len(page.Messages) == limit { // one more than asked for shows that there is a next page
+			page.Next = last.cursor('m')
+			return nil
+		}
+		message, at, err := scanMessage(rows)
+		page.Messages, last = append(page.Messages, message), at
+		return err
+	}, "SELECT "+messageColumns+" FROM nylas_messages WHERE "+where+" AND (active_at, id) < (?, ?)"+
+		" ORDER BY active_at DESC, id DESC LIMIT "+strconv.Itoa(limit+1), append(args, after.at, after.id)...)
+	if err != nil {
+		return MessagePage{}, failed(ctx, "messages", err)
+	}
+	return page, nil
+}
+
+// messageColumns are the columns that scanMessage reads.
+const messageColumns = "id, active_at, grant_id, message_id, thread_id, sent, label, subject, sent_at, recipients, links, last_event, withdrawn"
+
+func scanMessage(rows *sql.Rows) (m Message, at position, err error) {
+	var sentAt, lastEvent int64
+	var links string
+	if err := rows.Scan(&at.id, &at.at, &m.GrantID, &m.MessageID, &m.ThreadID, &m.Known, &m.Label, &m.Subject, &sentAt,
+		&m.Recipients, &links, &lastEvent, &m.Withdrawn); err != nil {
+		return m, at, err
+	}
+	m.At, m.LastEvent = moment(sentAt), moment(lastEvent)
+	if json.Unmarshal([]byte(links), &m.Links) != nil { // whose error may quote a link
+		return m, at, fmt.Errorf("row %d of nylas_messages has no list of texts as its links", at.id)
+	}
+	return m, at, nil
+}
+
+func moment(micro int64) time.Time {
+	if micro == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micro).UTC()
+}
+
+// EventQuery asks for a page of the events of one message.
+type EventQuery struct {
+	GrantID string
+	// MessageID is the message. ThreadID is set instead for replies whose notification
+	// named the thread only.
+	MessageID, ThreadID string
+	After               string // the Next of the page before; empty for the first page
+	Limit               int    // how many, at most [MaxPage]; 0 means [DefaultPage]
+}
+
+// EventPage is a page of events.
+type EventPage struct {
+	Events []engagement.Event
+	Next   string // the After of the next page; empty if this is the last one
+}
+
+// EventPage returns a page of the events of a message, the newest first. No event is missed
+// and none comes twice, whatever is added between two pages.
+func (s *Store) EventPage(ctx context.Context, q EventQuery) (EventPage, error) {
+	var page EventPage
+	at, err := placeOf(q.GrantID, q.MessageID, q.ThreadID)
+	if err != nil {
+		return page, failed(ctx, "event page", err)
+	}
+	limit, after, err := pageOf(q.After, q.Limit, 'e')
+	if err != nil {
+		return page, failed(ctx, "event page", err)
+	}
+	var last position
+	err = s.query(ctx, func() { page = EventPage{} }, func(rows *sql.Rows) error {
+		if len(page.Events) == limit {
+			page.Next = last.cursor('e')
+			return nil
+		}
+		event, at, err := scanEvent(rows)
+		page.Events, last = append(page.Events, event), at
+		return err
+	}, selectEvents+" AND (e.at, e.seq) < (?, ?) ORDER BY e.at DESC, e.seq DESC LIMIT "+strconv.Itoa(limit+1),
+		at.grant, at.message, at.thread, after.at, after.id)
+	if err != nil {
+		return EventPage{}, failed(ctx, "event page", err)
+	}
+	return page, nil
+}
+
+// position is where a row stands in a list: by its time, and rows of one time by their id.
+type position struct{ at, id int64 }
+
+const cursorBase = 36
+
+// cursor writes a position as what a page calls Next. The mark tells lists apart.
+func (p position) cursor(mark byte) string {
+	return string(mark) + strconv.FormatInt(p.at, cursorBase) + "_" + strconv.FormatInt(p.id, cursorBase)
+}
+
+// pageOf reads what a query says of its page.
+func pageOf(after string, limit int, mark byte) (int, position, error) {
+	switch {
+	case limit == 0:
+		limit = DefaultPage
+	case limit < 0 || limit > MaxPage:
+		return 0, position{}, fmt.Errorf("the limit is %d: ask for 1 to %d", limit, MaxPage)
+	}
+	if after == "" {
+		return limit, position{math.MaxInt64, math.MaxInt64}, nil
+	}
+	at, id, _ := strings.Cut(strings.TrimPrefix(after, string(mark)), "_")
+	var p position
+	var errAt, errID error
+	p.at, errAt = strconv.ParseInt(at, cursorBase, 64)
+	p.id, errID = strconv.ParseInt(id, cursorBase, 64)
+	if after[0] != mark || errAt != nil || errID != nil {
+		return 0, position{}, errors.New("the query's After is not the Next of a page of this list: leave it empty for the first page")
+	}
+	return limit, p, nil
+}

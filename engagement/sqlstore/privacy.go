@@ -1,0 +1,139 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Withdrawal names the mail of a person who withdrew their consent.
+type Withdrawal struct {
+	GrantID    string
+	MessageIDs []string
+	// ThreadIDs are their threads. Without them, replies are still stored if their
+	// notification names the thread only.
+	ThreadIDs []string
+	// DeleteEvents also deletes the events that are stored.
+	DeleteEvents bool
+}
+
+// Withdraw makes the Store drop all later events of messages, for ever: the pixel of a mail
+// goes on reporting opens. Messages that are unknown so far are remembered too. Once it has
+// returned, no event of them is stored any more, in any process.
+//
+// What [Store.SetSent] stored of the messages stays until [Store.DeleteMessages].
+func (s *Store) Withdraw(ctx context.Context, w Withdrawal) error {
+	var places []place
+	for i, id := range slices.Concat(w.MessageIDs, w.ThreadIDs) {
+		message, thread := id, ""
+		if i >= len(w.MessageIDs) {
+			message, thread = "", id
+		}
+		at, err := placeOf(w.GrantID, message, thread)
+		if err != nil {
+			return failed(ctx, "withdraw", err)
+		}
+		places = append(places, at)
+	}
+	return failed(ctx, "withdraw", s.repeat(ctx, func(conn *sql.Conn) error {
+		for _, at := range places {
+			var id int64
+			if err := conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, withdrawn, changed_at)
+				VALUES (?, ?, ?, TRUE, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = TRUE RETURNING id`),
+				at.grant, at.message, at.thread, time.Now().UnixMicro()).Scan(&id); err != nil {
+				return err
+			}
+			if !w.DeleteEvents {
+				continue
+			}
+			if _, err := s.execIn(ctx, conn, "DELETE FROM nylas_events WHERE message = ?", id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+const (
+	// MinKnown is how long an event stays known at least: the same event can come again
+	// with each notification of its message, and mail is read weeks after it was sent.
+	MinKnown = 60 * 24 * time.Hour
+	// sweepStep is how many messages one transaction looks at, so that others need not wait
+	// long. It is our choice: with 10 events each, these are 2,000 events.
+	sweepStep = 200
+)
+
+// DeleteEvents deletes the events that took place before a time, and returns how many. An
+// event that is deleted stays known: it is not stored again when it comes again.
+func (s *Store) DeleteEvents(ctx context.Context, before time.Time) (int64, error) {
+	deleted, err := s.sweep(ctx, func(conn *sql.Conn, after, last int64) (int64, error) {
+		return s.execIn(ctx, conn, "DELETE FROM nylas_events WHERE message > ? AND message <= ? AND at < ?", after, last, before.UnixMicro())
+	})
+	return deleted, failed(ctx, "delete events", err)
+}
+
+// DeleteMessages deletes what is stored of the messages to which nothing has been added
+// since a time: what was sent, their events, and which events are known. It returns how
+// many messages that were. The time must be at least [MinKnown] ago.
+//
+// Of messages whose consent was withdrawn the ids stay, so that later events are still
+// dropped.
+func (s *Store) DeleteMessages(ctx context.Context, before time.Time) (int64, error) {
+	if time.Since(before) < MinKnown {
+		return 0, failed(ctx, "delete messages", fmt.Errorf("the time must be at least %d days ago, because events stay known that long", MinKnown/(24*time.Hour)))
+	}
+	deleted, err := s.sweep(ctx, func(conn *sql.Conn, after, last int64) (int64, error) {
+		// The first statement locks the rows, so that no event can be added to one that is
+		// going, and marks them with a changed_at of 0.
+		emptied, err := s.execIn(ctx, conn, `UPDATE nylas_messages SET sent = FALSE, label = '', label_hash = 0, subject = '', sent_at = 0,
+			recipients = 0, links = 'null', last_event = 0, active_at = 0, changed_at = 0, opens = NULL, clicks = NULL, replies = NULL
+			WHERE id > ? AND id <= ? AND changed_at > 0 AND changed_at < ?`, after, last, before.UnixMicro())
+		if err != nil || emptied == 0 {
+			return emptied, err
+		}
+		if _, err := s.execIn(ctx, conn, `DELETE FROM nylas_events WHERE message IN
+			(SELECT id FROM nylas_messages WHERE id > ? AND id <= ? AND changed_at = 0)`, after, last); err != nil {
+			return 0, err
+		}
+		_, err = s.execIn(ctx, conn, "DELETE FROM nylas_messages WHERE id > ? AND id <= ? AND changed_at = 0 AND NOT withdrawn", after, last)
+		return emptied, err
+	})
+	return deleted, failed(ctx, "delete messages", err)
+}
+
+// sweep calls step for all messages, a few at a time: those with an id above after, up to
+// last. Each step is a transaction, and is repeated if it has to be. sweep returns the sum of
+// what the steps return.
+func (s *Store) sweep(ctx context.Context, step func(conn *sql.Conn, after, last int64) (int64, error)) (total int64, err error) {
+	for after := int64(0); ; {
+		var last sql.NullInt64
+		if err := s.query(ctx, func() {}, func(rows *sql.Rows) error { return rows.Scan(&last) },
+			"SELECT max(id) FROM (SELECT id FROM nylas_messages WHERE id > ? ORDER BY id LIMIT "+strconv.Itoa(sweepStep)+") AS step", after); err != nil {
+			return total, err
+		}
+		if !last.Valid {
+			return total, nil
+		}
+		var done int64
+		if err := s.repeat(ctx, func(conn *sql.Conn) (err error) {
+			done, err = step(conn, after, last.Int64)
+			return err
+		}); err != nil {
+			return total, err
+		}
+		total += done
+		after = last.Int64
+	}
+}
+
+// execIn runs a statement in a transaction, and returns how many rows it changed.
+func (s *Store) execIn(ctx context.Context, conn *sql.Conn, statement string, args ...any) (int64, error) {
+	result, err := conn.ExecContext(ctx, s.engine.numbered(statement), args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}

@@ -1,0 +1,68 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/nylastrack/nylas-go/engagement"
+)
+
+// SetSent stores what the program knows of a message. Call it after the send; events that
+// came before are kept. A second call replaces what the first one stored, except that an
+// empty Label keeps the label that is known.
+func (s *Store) SetSent(ctx context.Context, sent engagement.Sent) error {
+	at, err := placeOf(sent.GrantID, sent.MessageID, "")
+	if err == nil && (sent.Recipients < 0 || sent.Recipients > math.MaxInt32) {
+		err = fmt.Errorf("the number of Recipients is %d: give 0 if it is unknown", sent.Recipients)
+	}
+	if err != nil {
+		return failed(ctx, "set sent", err)
+	}
+	now := time.Now().UnixMicro()
+	sentAt, activeAt := int64(0), now
+	if !sent.At.IsZero() {
+		sentAt = sent.At.UnixMicro()
+		activeAt = sentAt
+	}
+	var targets []string
+	for _, link := range sent.Links {
+		targets = append(targets, clean(link))
+	}
+	links, err := json.Marshal(targets)
+	if err != nil {
+		return failed(ctx, "set sent", err)
+	}
+	label := clean(sent.Label)
+	return failed(ctx, "set sent", s.exec(ctx, `INSERT INTO nylas_messages
+		(grant_id, message_id, thread_id, sent, label, label_hash, subject, sent_at, recipients, links, active_at, changed_at)
+		VALUES (?, ?, ?, TRUE, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET sent = TRUE,
+		label = CASE WHEN excluded.label = '' THEN nylas_messages.label ELSE excluded.label END,
+		label_hash = CASE WHEN excluded.label = '' THEN nylas_messages.label_hash ELSE excluded.label_hash END,
+		subject = excluded.subject, sent_at = excluded.sent_at, recipients = excluded.recipients, links = excluded.links,
+		active_at = CASE WHEN nylas_messages.last_event = 0 THEN excluded.active_at ELSE nylas_messages.active_at END,
+		changed_at = excluded.changed_at`,
+		at.grant, at.message, at.thread, label, labelHash(label), clean(sent.Subject), sentAt, sent.Recipients, string(links), activeAt, now))
+}
+
+// Sent returns what SetSent stored of a message, or false. Label is that of the events if
+// SetSent got none. Times are kept to the microsecond.
+func (s *Store) Sent(ctx context.Context, grantID, messageID string) (engagement.Sent, bool, error) {
+	at, err := placeOf(grantID, messageID, "")
+	if err != nil {
+		return engagement.Sent{}, false, failed(ctx, "sent", err)
+	}
+	var message Message
+	err = s.query(ctx, func() { message = Message{} }, func(rows *sql.Rows) (err error) {
+		message, _, err = scanMessage(rows)
+		return err
+	}, "SELECT "+messageColumns+" FROM nylas_messages WHERE grant_id = ? AND message_id = ? AND thread_id = ?", at.grant, at.message, at.thread)
+	if err != nil || !message.Known {
+		return engagement.Sent{}, false, failed(ctx, "sent", err)
+	}
+	return message.Sent, true, nil
+}
