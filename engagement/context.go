@@ -1,6 +1,7 @@
 package engagement
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -77,6 +78,7 @@ func (c *Classifier) surround(sent *Sent, events []Event, findings []finding) ([
 	forBursts(timed, burstWindow, burstLinks, all, func(i, n int) { around[timed[i].event].links = n })
 	forBursts(timed, burstWindow, atOnceLinks, all, func(i, _ int) { around[timed[i].event].atOnce = true })
 	forBursts(timed, atOnceWindow, burstLinks, all, func(i, _ int) { around[timed[i].event].atOnce = true })
+	spreadToOpens(events, timed, around)
 	unexplained := func(k click) bool { return !findings[k.event].surelyMachine() }
 	forBursts(timed, allLinksWindow, nearlyAll(sent, events), unexplained, func(i, _ int) { around[timed[i].event].allLinks = true })
 	if sent.Recipients <= 1 { // of several recipients two may well follow one link
@@ -163,6 +165,34 @@ func forBursts(timed []click, window time.Duration, need int, counts func(click)
 				delete(seen, k.link)
 			}
 			total--
+		}
+	}
+}
+
+// visit is a request by somebody at a time, in seconds since 1970.
+type visit struct {
+	ip        netip.Addr
+	userAgent string
+	second    int64
+}
+
+// spreadToOpens marks the opens of those who follow links faster than a person, at about the
+// same time: what follows all links loads the images too.
+func spreadToOpens(events []Event, timed []click, around []surroundings) {
+	hasty := map[visit]bool{}
+	for _, k := range timed {
+		if e := &events[k.event]; around[k.event].atOnce && e.IP.IsValid() {
+			hasty[visit{e.IP, e.UserAgent, e.Time.Unix()}] = true
+		}
+	}
+	if len(hasty) == 0 {
+		return
+	}
+	const near = int64(burstWindow / time.Second)
+	for i := range events {
+		e := &events[i]
+		for second := e.Time.Unix() - near; e.Kind == Open && second <= e.Time.Unix()+near; second++ {
+			around[i].atOnce = around[i].atOnce || hasty[visit{e.IP, e.UserAgent, second}]
 		}
 	}
 }

@@ -34,7 +34,7 @@ type surroundings struct {
 	since      time.Duration // since the send
 	sinceKnown bool
 	links      int  // different links within burstWindow of it, if that is a burst
-	atOnce     bool // more links than seconds
+	atOnce     bool // more links than seconds, or an open by who followed them
 	allLinks   bool
 	activities int  // within a second, if more than two
 	twin       bool // the same link was clicked from another network
@@ -276,6 +276,11 @@ func (c *Classifier) weighTime(v *Verdict, kind Kind, around *surroundings) {
 
 func (c *Classifier) weighOpenTime(v *Verdict, around *surroundings) {
 	if v.Mechanism != Browser {
+		return
+	}
+	if around.atOnce {
+		v.set(Machine, Medium)
+		v.first(CodeLinksAtOnce, "The same visitor followed more links than seconds passed, and people are not that fast.")
 		return
 	}
 	if around.sinceKnown && around.since < openDelay && around.since > -openDelay {

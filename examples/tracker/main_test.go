@@ -93,9 +93,9 @@ func (p *program) messages(events int) (shown []message) {
 		if !assert.NoError(p.t, err) {
 			return false
 		}
-		defer resp.Body.Close()
 		shown = nil
 		assert.NoError(p.t, json.NewDecoder(resp.Body).Decode(&shown))
+		assert.NoError(p.t, resp.Body.Close())
 		known := 0
 		for _, m := range shown {
 			known += len(m.Events)

@@ -205,14 +205,11 @@ func automatic(t *testing.T, l *loop, e engagement.Event) engagement.Answer {
 	t.Helper()
 	reply, err := l.client.Messages.Get(t.Context(), e.GrantID, e.ReplyID, nylas.WithFields(nylas.FieldsIncludeHeaders))
 	require.NoError(t, err)
-	switch reply.AutoSubmitted() {
-	case nylas.AutoSubmittedUnknown:
-		return engagement.Unknown
-	case nylas.AutoSubmittedNo:
-		return engagement.No
-	default:
-		return engagement.Yes
+	header := map[string][]string{}
+	for _, h := range reply.Headers {
+		header[h.Name] = append(header[h.Name], h.Value)
 	}
+	return engagement.AutomaticReply(header)
 }
 
 // scanned returns how many links a scanner followed, and whether all of that was called a
