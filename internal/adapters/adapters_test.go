@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/akrylysov/algnhsa"
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdaurl"
 	"github.com/stretchr/testify/assert"
@@ -42,8 +40,6 @@ func adapters() map[string]adapter {
 	return map[string]adapter{
 		"lambdaurl":         throughLambdaURL(false),
 		"lambdaurl, base64": throughLambdaURL(true),
-		"algnhsa":           throughAlgnhsa(false),
-		"algnhsa, base64":   throughAlgnhsa(true),
 		"fcgi":              throughFCGI,
 		"a request of a program, a bare reader": throughRequest(func(body []byte) *http.Request {
 			return httptest.NewRequest(http.MethodPost, "/", bareReader{bytes.NewReader(body)})
@@ -112,7 +108,7 @@ func TestReceiverBehindAdapters(t *testing.T) {
 // Nylas' challenge too, where a GET can be made.
 func TestChallengeBehindAdapters(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"lambdaurl", "algnhsa", "fcgi"} {
+	for _, name := range []string{"lambdaurl", "fcgi"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			receiver, err := receive.New(receive.HandlerFunc(func(context.Context, *receive.Delivery) error {
@@ -166,23 +162,5 @@ func throughLambdaURL(encode bool) adapter {
 		content, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
 		return answer{response.StatusCode, string(content)}
-	}
-}
-
-func throughAlgnhsa(encode bool) adapter {
-	return func(t *testing.T, handler http.Handler, method, query, signature string, body []byte) answer {
-		t.Helper()
-		request := events.APIGatewayV2HTTPRequest{
-			Version: "2.0", RawPath: "/", RawQueryString: query, Headers: headers(signature), Body: text(body, encode), IsBase64Encoded: encode,
-		}
-		request.RequestContext.HTTP.Method = method
-		request.RequestContext.HTTP.Path = "/"
-		payload, err := json.Marshal(request)
-		require.NoError(t, err)
-		given, err := algnhsa.New(handler, nil).Invoke(t.Context(), payload)
-		require.NoError(t, err)
-		var response events.APIGatewayV2HTTPResponse
-		require.NoError(t, json.Unmarshal(given, &response))
-		return answer{response.StatusCode, response.Body}
 	}
 }

@@ -5,7 +5,6 @@ go 1.26.0
 replace github.com/nylastrack/nylas-go => ../../
 
 require (
-	github.com/akrylysov/algnhsa v1.1.0
 	github.com/aws/aws-lambda-go v1.55.1
 	github.com/nylastrack/nylas-go v0.0.0
 	github.com/stretchr/testify v1.12.1
