@@ -2,6 +2,7 @@ package engagement_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,13 +31,13 @@ func TestOpensOfAScanner(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			verdict := newClassifier(t).Message(sentTo(20), append(burst[:3:3], test.open)).Verdicts[3]
+			verdict := newClassifier(t).Message(sentTo(20), slices.Concat(burst, []engagement.Event{test.open})).Verdicts[3]
 			assert.Equal(t, test.actor, verdict.Actor, engagement.Sentences(verdict.Reasons))
 			assert.Equal(t, test.actor == engagement.Machine, verdict.Has(engagement.CodeLinksAtOnce))
 		})
 	}
 	// Without addresses nobody knows who is the same visitor.
-	nowhere := append(burst[:3:3], open(chrome, home, time.Hour+10*time.Second))
+	nowhere := slices.Concat(burst, []engagement.Event{open(chrome, home, time.Hour+10*time.Second)})
 	for i := range nowhere {
 		nowhere[i].IP = netip.Addr{}
 	}
