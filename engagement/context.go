@@ -1,6 +1,7 @@
 package engagement
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -31,6 +32,9 @@ const (
 	// https://knowledge.hubspot.com/marketing-email/understand-bot-filtering-in-marketing-email-analytics
 	allLinksWindow = time.Minute
 	minAllLinks    = 3
+	// sourceWindow is how long before and after its clicks a scanner may load images.
+	// Later the same address may be that of a person behind the same gateway.
+	sourceWindow = time.Minute
 	// twinWindow: the same link from two networks. A report has 12 seconds.
 	//
 	// https://github.com/resend/resend-node/issues/901
@@ -79,6 +83,7 @@ func (c *Classifier) surround(sent *Sent, events []Event, findings []finding) ([
 	forBursts(timed, atOnceWindow, burstLinks, all, func(i, _ int) { around[timed[i].event].atOnce = true })
 	unexplained := func(k click) bool { return !findings[k.event].surelyMachine() }
 	forBursts(timed, allLinksWindow, nearlyAll(sent, events), unexplained, func(i, _ int) { around[timed[i].event].allLinks = true })
+	c.findSources(timed, events, around)
 	if sent.Recipients <= 1 { // of several recipients two may well follow one link
 		findTwins(timed, events, findings, around)
 	}
@@ -163,6 +168,40 @@ func forBursts(timed []click, window time.Duration, need int, counts func(click)
 				delete(seen, k.link)
 			}
 			total--
+		}
+	}
+}
+
+// source is where a request came from.
+type source struct {
+	ip    netip.Addr
+	agent string
+}
+
+// findSources marks the opens that came from where a machine followed links
+// at that time.
+func (c *Classifier) findSources(clicks []click, events []Event, around []surroundings) {
+	times := map[source][2]time.Time{} // the first and the last of such clicks
+	for _, k := range clicks {
+		e := &events[k.event]
+		if !around[k.event].byMachine(c) || !e.IP.IsValid() {
+			continue
+		}
+		from := source{e.IP, e.UserAgent}
+		span, known := times[from]
+		if !known {
+			span[0] = k.time
+		}
+		span[1] = k.time // clicks are in the order of their times
+		times[from] = span
+	}
+	if len(times) == 0 {
+		return
+	}
+	for i := range events {
+		e := &events[i]
+		if span, known := times[source{e.IP, e.UserAgent}]; known && e.Kind == Open {
+			around[i].machineSource = !e.Time.Before(span[0].Add(-sourceWindow)) && !e.Time.After(span[1].Add(sourceWindow))
 		}
 	}
 }
