@@ -2,6 +2,7 @@ package engagement_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -201,7 +202,7 @@ func TestAnOpenFromWhereAMachineFollowedLinks(t *testing.T) {
 	at := func(agent, ip string, seconds int) engagement.Event {
 		return open(agent, ip, time.Hour+time.Duration(seconds)*time.Second)
 	}
-	events := append(burst, at(chrome, home, -60), at(chrome, home, 60), at(chrome, home, -61), at(safari, home, -1), at(chrome, "192.0.2.200", -1), at(outlook, home, 1))
+	events := slices.Concat(burst, []engagement.Event{at(chrome, home, -60), at(chrome, home, 60), at(chrome, home, -61), at(safari, home, -1), at(chrome, "192.0.2.200", -1), at(outlook, home, 1)})
 	v := c.Message(sentTo(20), events).Verdicts
 	for _, one := range v[3:5] {
 		assert.Equal(t, "browser: machine (medium)", one.String())
@@ -211,7 +212,7 @@ func TestAnOpenFromWhereAMachineFollowedLinks(t *testing.T) {
 		assert.Equal(t, engagement.Human, one.Actor, i)
 		assert.Equal(t, engagement.Medium, one.Confidence, i)
 	}
-	slow := append(clicks([2]int{0, 0}, [2]int{4, 1}, [2]int{9, 2}), at(chrome, home, -60))
+	slow := slices.Concat(clicks([2]int{0, 0}, [2]int{4, 1}, [2]int{9, 2}), []engagement.Event{at(chrome, home, -60)})
 	assert.Equal(t, engagement.Human, c.Message(sentTo(20), slow).Verdicts[3].Actor, "a burst alone is no proof")
 }
 

@@ -190,7 +190,11 @@ func (c *Classifier) weighNetwork(v *Verdict, f *finding, around *surroundings) 
 		c.callMachine(v, network, Medium)
 	case network.Scope == AllKinds:
 		v.first(CodeNetwork, network.Why)
-		if around.sinceKnown {
+		switch {
+		case v.Mechanism != Browser: // no sign of a person at all
+			v.set(Indeterminate, Low)
+			return
+		case around.sinceKnown:
 			v.set(Human, Low)
 			return
 		}
