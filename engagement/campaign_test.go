@@ -111,6 +111,7 @@ func TestCSVTellsWhatIsKnown(t *testing.T) {
 	sent := engagement.Sent{GrantID: "g-1", MessageID: "m-1", Label: "spring", At: sentAt, Links: []string{"https://shop.test/"}, Recipients: 1}
 	events := []engagement.Event{click(chrome, home, 0, time.Hour), open(prefetch, googleIP, 25*time.Second), {Kind: engagement.Reply, LinkIndex: -1}, click(chrome, home, 5, 3*time.Hour)}
 	events[3].URL, events[3].URLInferred = "https://guess.test/", true
+	events[1].LinkIndex = 0 // also if somebody leaves it at the zero value
 	s := c.Message(sent, events).WithMissing(nil)
 
 	var out bytes.Buffer

@@ -32,6 +32,9 @@ const (
 	// https://knowledge.hubspot.com/marketing-email/understand-bot-filtering-in-marketing-email-analytics
 	allLinksWindow = time.Minute
 	minAllLinks    = 3
+	// sourceWindow is how long before and after its clicks a scanner may load images.
+	// Later the same address may be that of a person behind the same gateway.
+	sourceWindow = time.Minute
 	// twinWindow: the same link from two networks. A report has 12 seconds.
 	//
 	// https://github.com/resend/resend-node/issues/901
@@ -78,9 +81,9 @@ func (c *Classifier) surround(sent *Sent, events []Event, findings []finding) ([
 	forBursts(timed, burstWindow, burstLinks, all, func(i, n int) { around[timed[i].event].links = n })
 	forBursts(timed, burstWindow, atOnceLinks, all, func(i, _ int) { around[timed[i].event].atOnce = true })
 	forBursts(timed, atOnceWindow, burstLinks, all, func(i, _ int) { around[timed[i].event].atOnce = true })
-	spreadToOpens(events, timed, around)
 	unexplained := func(k click) bool { return !findings[k.event].surelyMachine() }
 	forBursts(timed, allLinksWindow, nearlyAll(sent, events), unexplained, func(i, _ int) { around[timed[i].event].allLinks = true })
+	c.findSources(timed, events, around)
 	if sent.Recipients <= 1 { // of several recipients two may well follow one link
 		findTwins(timed, events, findings, around)
 	}
@@ -169,30 +172,36 @@ func forBursts(timed []click, window time.Duration, need int, counts func(click)
 	}
 }
 
-// visit is a request by somebody at a time, in seconds since 1970.
-type visit struct {
-	ip        netip.Addr
-	userAgent string
-	second    int64
+// source is where a request came from.
+type source struct {
+	ip    netip.Addr
+	agent string
 }
 
-// spreadToOpens marks the opens of those who follow links faster than a person, at about the
-// same time: what follows all links loads the images too.
-func spreadToOpens(events []Event, timed []click, around []surroundings) {
-	hasty := map[visit]bool{}
-	for _, k := range timed {
-		if e := &events[k.event]; around[k.event].atOnce && e.IP.IsValid() {
-			hasty[visit{e.IP, e.UserAgent, e.Time.Unix()}] = true
+// findSources marks the opens that came from where a machine followed links
+// at that time.
+func (c *Classifier) findSources(clicks []click, events []Event, around []surroundings) {
+	times := map[source][2]time.Time{} // the first and the last of such clicks
+	for _, k := range clicks {
+		e := &events[k.event]
+		if !around[k.event].byMachine(c) || !e.IP.IsValid() {
+			continue
 		}
+		from := source{e.IP, e.UserAgent}
+		span, known := times[from]
+		if !known {
+			span[0] = k.time
+		}
+		span[1] = k.time // clicks are in the order of their times
+		times[from] = span
 	}
-	if len(hasty) == 0 {
+	if len(times) == 0 {
 		return
 	}
-	const near = int64(burstWindow / time.Second)
 	for i := range events {
 		e := &events[i]
-		for second := e.Time.Unix() - near; e.Kind == Open && second <= e.Time.Unix()+near; second++ {
-			around[i].atOnce = around[i].atOnce || hasty[visit{e.IP, e.UserAgent, second}]
+		if span, known := times[source{e.IP, e.UserAgent}]; known && e.Kind == Open {
+			around[i].machineSource = !e.Time.Before(span[0].Add(-sourceWindow)) && !e.Time.After(span[1].Add(sourceWindow))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package engagement_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -191,6 +192,28 @@ func TestManyOpensInASecond(t *testing.T) {
 	assert.Equal(t, engagement.Indeterminate, v[1].Actor, "Nylas' own example has three such loads in a second")
 	assert.Equal(t, engagement.Medium, v[2].Confidence, "a proxy may load an image several times")
 	assert.Equal(t, engagement.Medium, v[9].Confidence, "two loads in a second are normal")
+}
+
+// A scanner that follows the links also loads the image, often before.
+func TestAnOpenFromWhereAMachineFollowedLinks(t *testing.T) {
+	t.Parallel()
+	c := newClassifier(t)
+	burst := clicks([2]int{0, 0}, [2]int{4, 0}, [2]int{9, 0})
+	at := func(agent, ip string, seconds int) engagement.Event {
+		return open(agent, ip, time.Hour+time.Duration(seconds)*time.Second)
+	}
+	events := slices.Concat(burst, []engagement.Event{at(chrome, home, -60), at(chrome, home, 60), at(chrome, home, -61), at(safari, home, -1), at(chrome, "192.0.2.200", -1), at(outlook, home, 1)})
+	v := c.Message(sentTo(20), events).Verdicts
+	for _, one := range v[3:5] {
+		assert.Equal(t, "browser: machine (medium)", one.String())
+		assert.Equal(t, engagement.CodeMachineSource, one.Reasons[0].Code)
+	}
+	for i, one := range v[5:] {
+		assert.Equal(t, engagement.Human, one.Actor, i)
+		assert.Equal(t, engagement.Medium, one.Confidence, i)
+	}
+	slow := slices.Concat(clicks([2]int{0, 0}, [2]int{4, 1}, [2]int{9, 2}), []engagement.Event{at(chrome, home, -60)})
+	assert.Equal(t, engagement.Human, c.Message(sentTo(20), slow).Verdicts[3].Actor, "a burst alone is no proof")
 }
 
 // The order in which the events are given changes no verdict: they come in any order.

@@ -16,6 +16,7 @@ const (
 	CodeLinkBurst       = "link-burst"        // three or more different links within 3 seconds
 	CodeAllLinks        = "all-links"         // nearly all links within a minute
 	CodeActivityBurst   = "activity-burst"    // more than two activities within a second
+	CodeMachineSource   = "machine-source"    // a machine followed links from the same address
 	CodeTwinClick       = "twin-click"        // the same link from two networks
 	CodeHidesOpen       = "hides-open"        // a real open right after may be invisible
 	CodeUnknownAgent    = "unknown-agent"     // the user agent is in no list
@@ -30,15 +31,16 @@ const (
 // surroundings is what the other events of the message say of one event. The zero value
 // says nothing.
 type surroundings struct {
-	settles    time.Time     // when the context is complete
-	since      time.Duration // since the send
-	sinceKnown bool
-	links      int  // different links within burstWindow of it, if that is a burst
-	atOnce     bool // more links than seconds, or an open by who followed them
-	allLinks   bool
-	activities int  // within a second, if more than two
-	twin       bool // the same link was clicked from another network
-	bothHuman  bool // and neither of the two is known to be a machine
+	settles       time.Time     // when the context is complete
+	since         time.Duration // since the send
+	sinceKnown    bool
+	links         int  // different links within burstWindow of it, if that is a burst
+	atOnce        bool // more links than seconds
+	allLinks      bool
+	activities    int  // within a second, if more than two
+	twin          bool // the same link was clicked from another network
+	machineSource bool // of an open: a machine followed links from there
+	bothHuman     bool // and neither of the two is known to be a machine
 }
 
 // finding is what an event is by itself.
@@ -188,7 +190,11 @@ func (c *Classifier) weighNetwork(v *Verdict, f *finding, around *surroundings) 
 		c.callMachine(v, network, Medium)
 	case network.Scope == AllKinds:
 		v.first(CodeNetwork, network.Why)
-		if around.sinceKnown {
+		switch {
+		case v.Mechanism != Browser: // no sign of a person at all
+			v.set(Indeterminate, Low)
+			return
+		case around.sinceKnown:
 			v.set(Human, Low)
 			return
 		}
@@ -229,6 +235,11 @@ func (s *surroundings) soon(c *Classifier) bool {
 	return s.sinceKnown && s.since < c.clickDelay && s.since > -c.clickDelay
 }
 
+// byMachine reports whether the times of the clicks alone say that no person made one.
+func (s *surroundings) byMachine(c *Classifier) bool {
+	return s.atOnce || s.soon(c) && s.bursts()
+}
+
 func (s *surroundings) bursts() bool { return s.links > 0 || s.atOnce || s.allLinks }
 
 // weighTime changes a verdict by when the event came.
@@ -265,9 +276,9 @@ func (c *Classifier) weighTime(v *Verdict, kind Kind, around *surroundings) {
 			v.Confidence = max(v.Confidence, Medium)
 		}
 	case v.Actor != Human:
-	case (v.Mechanism == Outlook || v.Mechanism == MailClient) && (around.atOnce || soon && around.bursts()):
+	case (v.Mechanism == Outlook || v.Mechanism == MailClient) && around.byMachine(c):
 		v.set(Indeterminate, Low)
-	case around.atOnce || soon && around.bursts():
+	case around.byMachine(c):
 		v.set(Machine, Medium)
 	case soon || around.bursts() || around.activities > 0 || around.bothHuman:
 		v.Confidence = Low
@@ -278,17 +289,23 @@ func (c *Classifier) weighOpenTime(v *Verdict, around *surroundings) {
 	if v.Mechanism != Browser {
 		return
 	}
-	if around.atOnce {
+	if around.machineSource && v.Actor == Human {
+		v.first(CodeMachineSource, "The same address and user agent followed links at that time, faster than a person does.")
 		v.set(Machine, Medium)
-		v.first(CodeLinksAtOnce, "The same visitor followed more links than seconds passed, and people are not that fast.")
-		return
 	}
 	if around.sinceKnown && around.since < openDelay && around.since > -openDelay {
 		v.because(CodeSoonOpen, "The open came "+inSeconds(around.since)+" after the send, when scanners come too.")
-		v.Confidence = Low
+		v.doubt()
 	}
 	if around.activities > 0 {
 		v.because(CodeActivityBurst, strconv.Itoa(around.activities)+" opens and clicks came within a second.")
+		v.doubt()
+	}
+}
+
+// doubt makes a verdict for a person the weakest.
+func (v *Verdict) doubt() {
+	if v.Actor == Human {
 		v.Confidence = Low
 	}
 }

@@ -131,6 +131,7 @@ func TestEachMechanismHasItsVerdict(t *testing.T) {
 		"Proofpoint opens":                      {isOpen, chrome, proofpoint, hour, "security-scanner", machine, medium},
 		"Proofpoint clicks at once":             {isClick, chrome, proofpoint, 5 * time.Second, "security-scanner", machine, medium},
 		"Proofpoint clicks later":               {isClick, chrome, proofpoint, hour, "browser", person, low},
+		"Proofpoint with an unknown agent":      {isClick, "Frobnicator 7", proofpoint, hour, "unknown-agent", nobody, low},
 		"a gateway that people browse through":  {isClick, chrome, zscaler, hour, "browser", person, medium},
 		"Private Relay opens":                   {isOpen, safari, appleIP, hour, "browser", person, medium},
 		"Private Relay clicks":                  {isClick, safari, "2606:54c0:1:2::3", hour, "browser", person, medium},
