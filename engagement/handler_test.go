@@ -53,7 +53,7 @@ func TestHandlerStoresWhatWasHandled(t *testing.T) {
 	broken := errors.New("the CRM is down")
 	fail := true
 	h := handler(t, engagement.NewMemoryStore(), func(e told) error {
-		got = append(got, e.Event.ID)
+		got = append(got, e.ID)
 		if fail && len(got) == 2 {
 			return broken
 		}

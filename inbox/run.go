@@ -228,7 +228,7 @@ func (r *run) handle(e *entry) {
 	start := time.Now()
 	watch := r.watch(&known, start)
 	guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		err, panicked := guard.Outcome(err, errPanic, errExited)
+		panicked, err := guard.Outcome(err, errPanic, errExited)
 		if panicked != nil {
 			err = r.panicked(&known, panicked)
 		}

@@ -70,7 +70,7 @@ func (r *Receiver) handle(ctx context.Context, d *Delivery, named naming, held s
 // failure names what the handler did, if its error is not its own. It is a function of its
 // own, so that the frames of handle stay small: its goroutine's stack would grow.
 func (r *Receiver) failure(ctx context.Context, named naming, err error) error {
-	err, panicked := guard.Outcome(err, errPanic, errHandlerExited)
+	panicked, err := guard.Outcome(err, errPanic, errHandlerExited)
 	if panicked != nil {
 		r.logger.LogAttrs(ctx, slog.LevelError, "receive: handler panicked", panicked.Attrs(named.attrs()...)...)
 	}

@@ -172,7 +172,7 @@ func (k *cachedKeys) ask() *sourceCall {
 		return err
 	}, func(err error) {
 		defer cancel()
-		if _, panicked := guard.Outcome(err, nil, nil); panicked != nil {
+		if panicked, _ := guard.Outcome(err, nil, nil); panicked != nil {
 			k.logger.LogAttrs(ctx, slog.LevelError, "receive: source of secrets panicked", panicked.Attrs()...)
 		}
 		k.mu.Lock()

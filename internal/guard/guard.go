@@ -45,15 +45,15 @@ func Call(f func() error, done func(err error)) {
 // Outcome makes the caller's own errors of what Call gives to done: panicked of a panic and
 // exited of an exit. Every other error is that of the function, and stays; so does one in which
 // the function wrapped such an error of another call. p is the panic, for the log, or nil.
-func Outcome(err, panicked, exited error) (own error, p *PanicError) {
+func Outcome(err, panicked, exited error) (p *PanicError, own error) {
 	//nolint:errorlint // what the function wrapped is its error
 	if p, ok := err.(*PanicError); ok {
-		return panicked, p
+		return p, panicked
 	}
 	if err == ErrExited { //nolint:errorlint // as above
-		return exited, nil
+		return nil, exited
 	}
-	return err, nil
+	return nil, err
 }
 
 // Attrs are the attributes of a log record about the panic, after those that it has already.

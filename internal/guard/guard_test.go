@@ -57,12 +57,12 @@ func TestCall(t *testing.T) {
 func TestOutcome(t *testing.T) {
 	t.Parallel()
 	panicked, exited, failed := errors.New("panicked"), errors.New("exited"), errors.New("failed")
-	call := func(f func() error) (own error, p *guard.PanicError) {
+	call := func(f func() error) (p *guard.PanicError, own error) {
 		done := make(chan error, 1)
 		go guard.Call(f, func(err error) { done <- err })
 		return guard.Outcome(<-done, panicked, exited)
 	}
-	own, p := call(func() error { panic("secret") })
+	p, own := call(func() error { panic("secret") })
 	assert.Equal(t, panicked, own)
 	require.NotNil(t, p)
 	assert.Equal(t, []slog.Attr{slog.Int("a", 1), slog.String("panic", "string"), slog.String("stack", p.Stack)}, p.Attrs(slog.Int("a", 1)))
@@ -77,7 +77,7 @@ func TestOutcome(t *testing.T) {
 		"an error":                        {func() error { return failed }, failed},
 		"what another call gave, wrapped": {func() error { return wrapped }, wrapped},
 	} {
-		own, p := call(test.f)
+		p, own := call(test.f)
 		assert.Equal(t, test.want, own, name)
 		assert.Nil(t, p, name)
 	}

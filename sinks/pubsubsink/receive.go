@@ -135,7 +135,7 @@ func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 	defer cancel()
 	done := make(chan error, 1)
 	go guard.Call(func() error { return r.handler.HandleDelivery(ctx, d) }, func(err error) {
-		err, panicked := guard.Outcome(err, errPanic, errExited)
+		panicked, err := guard.Outcome(err, errPanic, errExited)
 		if panicked != nil {
 			log.LogAttrs(ctx, slog.LevelError, "nylas: handler panicked", panicked.Attrs()...)
 		}

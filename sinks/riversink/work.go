@@ -174,7 +174,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[*deliveryArgs]) error 
 	go guard.Call(func() error {
 		return w.handler.HandleDelivery(ctx, job.Args.delivery())
 	}, func(err error) {
-		err, panicked := guard.Outcome(err, errPanic, errExited)
+		panicked, err := guard.Outcome(err, errPanic, errExited)
 		if panicked != nil {
 			w.logger.LogAttrs(ctx, slog.LevelError, "riversink: handler panicked", panicked.Attrs(slog.String("id", job.Args.ID))...)
 			err = fmt.Errorf("%w: %s", err, panicked.Text)
