@@ -25,8 +25,9 @@ import (
 // database is a database with tables of its own, which several processes can open. Name is
 // the path of a file, or a schema.
 type database struct {
-	engine sqlstore.Engine
-	name   string
+	engine  sqlstore.Engine
+	name    string
+	durable bool // commits wait for the disk; the tests crash nothing
 }
 
 // postgresURL names the server of the tests. In CI they must not be left out without
@@ -47,14 +48,15 @@ func postgresURL(tb testing.TB) string {
 // handle opens the database once more, as another process would.
 func (d database) handle() (*sql.DB, error) {
 	if d.engine == sqlstore.SQLite {
-		return sql.Open("sqlite", "file:"+d.name+"?_pragma=synchronous(NORMAL)")
+		synchronous := map[bool]string{true: "FULL", false: "NORMAL"}[d.durable]
+		return sql.Open("sqlite", "file:"+d.name+"?_pragma=synchronous("+synchronous+")")
 	}
 	config, err := pgx.ParseConfig(os.Getenv("NYLAS_TEST_POSTGRES"))
 	if err != nil {
 		return nil, err
 	}
 	config.RuntimeParams["search_path"] = d.name
-	config.RuntimeParams["synchronous_commit"] = "off" // the tests crash no server
+	config.RuntimeParams["synchronous_commit"] = map[bool]string{true: "on", false: "off"}[d.durable]
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(8)
 	return db, nil
@@ -79,13 +81,13 @@ func (d database) store(tb testing.TB, opts ...sqlstore.Option) *sqlstore.Store 
 func empty(tb testing.TB, engine sqlstore.Engine) database {
 	tb.Helper()
 	if engine == sqlstore.SQLite {
-		d := database{engine, filepath.Join(tb.TempDir(), "events.db")}
+		d := database{engine: engine, name: filepath.Join(tb.TempDir(), "events.db")}
 		_, err := d.open(tb).ExecContext(tb.Context(), "PRAGMA journal_mode=WAL") // stays in the file
 		require.NoError(tb, err)
 		return d
 	}
 	url := postgresURL(tb)
-	d := database{engine, "test_" + strings.ToLower(rand.Text())}
+	d := database{engine: engine, name: "test_" + strings.ToLower(rand.Text())}
 	execURL(tb, url, "CREATE SCHEMA "+d.name)
 	tb.Cleanup(func() { execURL(tb, url, "DROP SCHEMA "+d.name+" CASCADE") })
 	return d

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 // new events.
 func work(name string) error {
 	engine, name, _ := strings.Cut(name, " ")
-	d := database{sqlstore.SQLite, name}
+	d := database{engine: sqlstore.SQLite, name: name}
 	if engine == sqlstore.PostgreSQL.String() {
 		d.engine = sqlstore.PostgreSQL
 	}
