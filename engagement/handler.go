@@ -21,14 +21,14 @@ import (
 //
 // fn is called before the events are stored, so that no crash loses one: if fn returns an
 // error, or the program ends, the event comes again. fn must be idempotent, by Event.ID.
-// It must not call methods of the store for the same message.
+// It must not change the store that the ledger uses, which waits for it.
 //
 // A verdict is made with the other events of the message if the store is a [History]. It
 // may be provisional: see [Verdict.ProvisionalUntil].
 //
 // If classifier is nil, the built-in rules apply. Notifications that are not about tracking
 // are ignored. One that cannot be decoded is a permanent error.
-func NewHandler(ledger *Ledger, classifier *Classifier, fn func(ctx context.Context, e Event, v Verdict) error) (receive.Handler, error) {
+func NewHandler(ledger *Ledger, classifier *Classifier, fn func(ctx context.Context, e Event, v Verdict) error, opts ...HandlerOption) (receive.Handler, error) {
 	if ledger == nil || fn == nil {
 		return nil, errors.New("engagement: NewHandler needs a ledger and a function")
 	}
@@ -41,6 +41,12 @@ func NewHandler(ledger *Ledger, classifier *Classifier, fn func(ctx context.Cont
 			return nil, err
 		}
 	}
+	config := handlerConfig{classifier: classifier, fn: fn}
+	for _, o := range opts {
+		if o != nil {
+			o.apply(&config)
+		}
+	}
 	return receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
 		n, err := notification(d)
 		if err != nil {
@@ -48,13 +54,48 @@ func NewHandler(ledger *Ledger, classifier *Classifier, fn func(ctx context.Cont
 		}
 		_, err = ledger.apply(ctx, n, func(ctx context.Context, key Key) (tell, error) {
 			sent, earlier, err := ledger.history(ctx, key)
-			return func(added []Event) error { return classifier.tell(ctx, sent, earlier, added, fn) }, err
+			return func(added []Event) error { return config.tell(ctx, sent, earlier, added) }, err
 		})
 		if errors.Is(err, ErrNoMessage) {
 			return receive.Permanent(err)
 		}
 		return err
 	}), nil
+}
+
+// HandlerOption changes what [NewHandler] makes.
+type HandlerOption interface{ apply(*handlerConfig) }
+
+type handlerOption func(*handlerConfig)
+
+func (o handlerOption) apply(c *handlerConfig) { o(c) }
+
+type handlerConfig struct {
+	classifier *Classifier
+	fn         func(context.Context, Event, Verdict) error
+	headers    func(context.Context, Event) (map[string][]string, error)
+}
+
+// WithReplyHeaders gives the handler a function that reads the headers of a reply, the
+// message Event.ReplyID of the mailbox Event.GrantID. They tell whether a program wrote it;
+// without them, and if the function returns none, that is unknown. If it returns an error,
+// the event comes again: return no headers if they cannot be had.
+//
+//	engagement.WithReplyHeaders(func(ctx context.Context, e engagement.Event) (map[string][]string, error) {
+//		reply, err := client.Messages.Get(ctx, e.GrantID, e.ReplyID, nylas.WithFields(nylas.FieldsIncludeHeaders))
+//		if errors.Is(err, nylas.ErrNotFound) {
+//			return nil, nil
+//		} else if err != nil {
+//			return nil, err
+//		}
+//		headers := make(map[string][]string)
+//		for _, h := range reply.Headers {
+//			headers[h.Name] = append(headers[h.Name], h.Value)
+//		}
+//		return headers, nil
+//	})
+func WithReplyHeaders(headers func(ctx context.Context, e Event) (map[string][]string, error)) HandlerOption {
+	return handlerOption(func(c *handlerConfig) { c.headers = headers })
 }
 
 func notification(d *receive.Delivery) (*events.Notification, error) {
@@ -79,16 +120,23 @@ func (l *Ledger) history(ctx context.Context, key Key) (sent Sent, earlier []Eve
 }
 
 // tell judges new events together with earlier ones, and calls fn for each new one.
-func (c *Classifier) tell(ctx context.Context, sent Sent, earlier, added []Event, fn func(context.Context, Event, Verdict) error) error {
+func (c *handlerConfig) tell(ctx context.Context, sent Sent, earlier, added []Event) error {
 	for i := range added {
 		e := &added[i]
-		e.Network = c.Network(e.IP)
+		e.Network = c.classifier.Network(e.IP)
 		e.URL, e.URLInferred = sent.URL(*e)
+		if e.Kind == Reply && c.headers != nil {
+			header, err := c.headers(ctx, *e)
+			if err != nil {
+				return fmt.Errorf("engagement: the headers of a reply: %w", err)
+			}
+			e.Automatic = AutomaticReply(header)
+		}
 	}
 	all := slices.Concat(earlier, added)
-	verdicts := c.Message(sent, all).Verdicts[len(earlier):]
+	verdicts := c.classifier.Message(sent, all).Verdicts[len(earlier):]
 	for i, e := range added {
-		if err := fn(ctx, e, verdicts[i]); err != nil {
+		if err := c.fn(ctx, e, verdicts[i]); err != nil {
 			return err
 		}
 	}

@@ -98,6 +98,39 @@ func TestHandlerAndOtherDeliveries(t *testing.T) {
 	}
 }
 
+func TestReplyHeaders(t *testing.T) {
+	t.Parallel()
+	reply := func(id string) string {
+		return replied(`"message_id":"` + id + `","root_message_id":"m-1","timestamp":1700000000`)
+	}
+	broken := errors.New("Nylas is down")
+	var got []told
+	h, err := engagement.NewHandler(engagement.NewLedger(engagement.NewMemoryStore()), nil,
+		func(_ context.Context, e engagement.Event, v engagement.Verdict) error {
+			got = append(got, told{e, v})
+			return nil
+		},
+		nil, engagement.WithReplyHeaders(func(_ context.Context, e engagement.Event) (map[string][]string, error) {
+			switch e.ReplyID {
+			case "absent":
+				return map[string][]string{"Auto-Submitted": {"auto-replied"}, "Received": {"by mx"}}, nil
+			case "broken":
+				return nil, broken
+			}
+			return nil, nil
+		}))
+	require.NoError(t, err)
+	require.NoError(t, deliver(t, h, reply("absent")))
+	require.NoError(t, deliver(t, h, reply("unknown")))
+	require.ErrorIs(t, deliver(t, h, reply("broken")), broken)
+	require.NoError(t, deliver(t, h, opened(span(0, 0)...)))
+	require.Len(t, got, 3)
+	assert.Equal(t, engagement.Machine, got[0].Actor)
+	assert.Equal(t, engagement.Yes, got[0].Automatic)
+	assert.Equal(t, engagement.Human, got[1].Actor)
+	assert.Equal(t, engagement.Unknown, got[1].Automatic)
+}
+
 func TestNewHandlerRefuses(t *testing.T) {
 	t.Parallel()
 	fn := func(context.Context, engagement.Event, engagement.Verdict) error { return nil }
