@@ -233,7 +233,7 @@ func commentEnd(text []byte) int {
 var deviceWords = [][]byte{
 	[]byte("android"), []byte("linux"), []byte("windows"), []byte("macintosh"), []byte("mac os"), []byte("iphone"),
 	[]byte("ipad"), []byte("ipod"), []byte("ios"), []byte("x11"), []byte("msie"), []byte("konqueror"), []byte("build/"),
-	[]byte("dpi;"), []byte("tizen"), []byte("symb"), []byte("hbbtv"), []byte("tv;"), []byte("tv)"), []byte(" tv"), []byte("smarttv"), []byte("smart-tv"), []byte("appletv"), []byte("midp"),
+	[]byte("dpi;"), []byte("mobile;"), []byte("harmonyos"), []byte("tizen"), []byte("symb"), []byte("hbbtv"), []byte("tv;"), []byte("tv)"), []byte(" tv"), []byte("smarttv"), []byte("smart-tv"), []byte("appletv"), []byte("midp"),
 	[]byte("playstation"), []byte("nintendo"), []byte("xbox"), []byte("drm"), []byte("profile"), []byte("blackberry"),
 	[]byte("darwin"), []byte("ecosia"), []byte("webos"), []byte("web0s"), []byte("u;"),
 	[]byte("amiga"), []byte("beos"), []byte("brew"), []byte("risc os"), []byte("browse"),

@@ -54,7 +54,7 @@ func (s *state) add(w *window, now int64) addition {
 		}
 	}
 	if byContents {
-		s.addContents(w, &a)
+		s.addContents(w, &a, now)
 	}
 	a.changed = a.changed || len(a.fresh) > 0
 	return a
@@ -138,11 +138,11 @@ func (s *state) contradicts(w *window) bool {
 			if e.time != stored.time && e.time != noTime && stored.time != noTime {
 				return true
 			}
-			if !e.bare() && !stored.bare {
-				altered++
-			}
-			moved = append(moved, stored.contents)
 			others = append(others, contents)
+			if !e.bare() && !stored.bare { // something was left out otherwise
+				altered++
+				moved = append(moved, stored.contents)
+			}
 		}
 	}
 	if recognised > 1 && altered*2 > recognised || collides && (s.perMessage || w.skips()) {
@@ -190,7 +190,7 @@ func (w *window) skips() bool {
 
 // addContents adds the elements that are known by their contents: as many of equal ones
 // as a window ever had at once.
-func (s *state) addContents(w *window, a *addition) {
+func (s *state) addContents(w *window, a *addition, now int64) {
 	equals := make(map[tally]int64, len(w.elements))
 	for i := range w.elements {
 		e := &w.elements[i]
@@ -212,7 +212,8 @@ func (s *state) addContents(w *window, a *addition) {
 		a.fresh = append(a.fresh, fresh{element: e, byContents: true, equal: equal})
 	}
 	if n := len(s.contents); n > 0 {
-		s.forget(max(s.contents[n-1].time, noTime+contentsKept) - contentsKept)
+		newest := min(s.contents[n-1].time, now) // a clock that is wrong must not make later events old
+		s.forget(max(newest, noTime+contentsKept) - contentsKept)
 	}
 }
 

@@ -246,32 +246,6 @@ func TestPositionsAreSaid(t *testing.T) {
 	assert.True(t, change.Ambiguous, "there may be more than a notification can have")
 }
 
-func TestElementsWithoutIDs(t *testing.T) {
-	t.Parallel()
-	a, b, c := `"timestamp":1700000001,"user_agent":"a"`, `"timestamp":1700000002,"user_agent":"b"`, `"timestamp":1700000002,"user_agent":"b"`
-	l := engagement.NewLedger(engagement.NewMemoryStore())
-	first := apply(t, l, opened(a)).New
-	require.Len(t, first, 1)
-	all := engagement.Events(parse(t, opened(a, b)))
-	require.Len(t, all, 2)
-	assert.Equal(t, first[0].ID, all[0].ID, "the id is the same in each notification")
-	assert.Len(t, apply(t, l, opened(a, b)).New, 1)
-	assert.Len(t, apply(t, l, opened(b, a, c)).New, 1, "two equal ones are two")
-	assert.Empty(t, apply(t, l, opened(b, c)).New)
-
-	// One that had an id lost it.
-	l = engagement.NewLedger(engagement.NewMemoryStore())
-	apply(t, l, opened(`"opened_id":3,`+a, `"opened_id":4,`+b))
-	last := apply(t, l, opened(a, `"opened_id":4,`+b, `"opened_id":5,"timestamp":1700000003,"user_agent":"c"`)).New
-	require.Len(t, last, 1)
-	assert.Equal(t, "c", last[0].UserAgent)
-
-	// A text that is no number is no id, and nor is a negative number.
-	l = engagement.NewLedger(engagement.NewMemoryStore())
-	assert.Len(t, apply(t, l, clicked(`"click_id":"click_xyz",`+a, `"click_id":-1,`+b)).New, 2)
-	assert.Empty(t, apply(t, l, clicked(`"click_id":"click_xyz",`+a, `"click_id":-1,`+b)).New)
-}
-
 func TestReplies(t *testing.T) {
 	t.Parallel()
 	l := engagement.NewLedger(engagement.NewMemoryStore())
@@ -362,27 +336,6 @@ func TestApplyRefuses(t *testing.T) {
 	cancel(gone)
 	_, err = l.Apply(ctx, parse(t, opened(span(0, 0)...)))
 	require.ErrorIs(t, err, context.Canceled)
-}
-
-// A store whose records are damaged, or come from a later version.
-func TestDamagedState(t *testing.T) {
-	t.Parallel()
-	good := &fixedStore{}
-	_, err := engagement.NewLedger(good).Apply(t.Context(), parse(t, clicked(
-		`"click_id":0,"link_index":"1","timestamp":1`, `"click_id":5,"link_index":"0","timestamp":2`, `"link_index":"0","timestamp":2`, `"link_index":"0","timestamp":3`)))
-	require.NoError(t, err)
-	require.NotEmpty(t, good.state)
-	for n := range len(good.state) {
-		for _, state := range [][]byte{good.state[:n:n], append([]byte{9}, good.state[1:]...)} {
-			if len(state) == 0 {
-				continue
-			}
-			_, err := engagement.NewLedger(&fixedStore{state: state}).Apply(t.Context(), parse(t, opened(span(0, 0)...)))
-			require.ErrorContains(t, err, "the state of a record is damaged", "cut at %d", n)
-		}
-	}
-	_, err = engagement.NewLedger(&fixedStore{state: append(good.state[:len(good.state):len(good.state)], 0)}).Apply(t.Context(), parse(t, opened(span(0, 0)...)))
-	require.ErrorContains(t, err, "the state of a record is damaged")
 }
 
 // fixedStore has one record for all keys.

@@ -18,4 +18,4 @@ type Gap struct {
 }
 
 // Count returns how many events are missing.
-func (g Gap) Count() int64 { return g.Last - g.First + 1 }
+func (g Gap) Count() int64 { return max(0, saturate(g.Last-g.First, 1)) }

@@ -23,8 +23,8 @@ import (
 // error, or the program ends, the event comes again. fn must be idempotent, by Event.ID.
 // It must not change the store that the ledger uses, which waits for it.
 //
-// A verdict is made with the other events of the message if the store is a [History]. It
-// may be provisional: see [Verdict.ProvisionalUntil].
+// A verdict is made with the other events of the message if the store is a [History] that
+// keeps events. It may be provisional: see [Verdict.ProvisionalUntil].
 //
 // If classifier is nil, the built-in rules apply. Notifications that are not about tracking
 // are ignored. One that cannot be decoded is a permanent error.

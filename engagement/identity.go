@@ -20,7 +20,20 @@ func (w *window) contents(e *element) uint64 {
 		w.agent, w.agentHash = e.agent, hashString(0, e.agent)
 	}
 	h := mix(w.agentHash^uint64(e.link), uint64(e.time))
-	return hashString(h, e.ip)
+	return hashString(h, sameAddress(e.ip))
+}
+
+// sameAddress returns an address in one way of writing it, and other texts as they are.
+func sameAddress(ip string) string {
+	for i := range len(ip) {
+		if ip[i] > '9' { // no IPv4, the usual case
+			if a := address(ip); a.IsValid() {
+				return a.String()
+			}
+			break
+		}
+	}
+	return ip
 }
 
 // The multipliers of hashString: odd numbers without a pattern, from the digits of the
@@ -64,7 +77,7 @@ func (w *window) eventID(f fresh) string {
 	case w.replyID != "":
 		write(h, "reply", w.replyID)
 	case f.byContents:
-		write(h, "contents", e.ip, e.agent)
+		write(h, "contents", sameAddress(e.ip), e.agent)
 		writeNumbers(h, int64(e.link), e.time, f.equal)
 	default:
 		write(h, "id")

@@ -63,6 +63,8 @@ func WithHorizon(horizon time.Duration) LedgerOption {
 // in any order, more than once, or not at all: as each repeats the last 50 events of its
 // message and kind, a later one brings what an earlier one lost.
 //
+// Without ids an event counts as known if it is more than 60 days older than the last one.
+//
 // A Ledger keeps nothing itself. Several may share a [Store], in one process or in many.
 // It is safe for concurrent use.
 type Ledger struct {

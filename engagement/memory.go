@@ -41,6 +41,7 @@ type MemoryStore struct {
 	young, old map[uint64]memoryRecord
 	hot        []hotRecord // the records to be settled, in the order of their times
 	updating   map[uint64]*keyLock
+	withdrawn  map[uint64]struct{} // never evicted
 	evicted    int64
 }
 
@@ -54,9 +55,8 @@ type memoryRecord struct {
 
 // memoryMore is what a record has beside its state.
 type memoryMore struct {
-	events    []Event
-	sent      *Sent
-	withdrawn bool
+	events []Event
+	sent   *Sent
 }
 
 type hotRecord struct {
@@ -78,8 +78,8 @@ type memoryOption func(*MemoryStore)
 func (o memoryOption) apply(s *MemoryStore) { o(s) }
 
 // WithMaxRecords sets how many records the store keeps at most. There is one for each kind
-// of event that a message has, and one for its [Sent]. The default is 1,000,000. Less than
-// 2 counts as 2.
+// of event that a message has, and one for its [Sent]. When there are that many, the store
+// evicts half of them. The default is 1,000,000. Less than 2 counts as 2.
 func WithMaxRecords(n int) MemoryOption {
 	return memoryOption(func(s *MemoryStore) { s.maxRecords = max(n, minMaxRecords) })
 }
@@ -95,6 +95,7 @@ func NewMemoryStore(opts ...MemoryOption) *MemoryStore {
 	s := &MemoryStore{
 		seed: maphash.MakeSeed(), maxRecords: defaultMaxRecords, now: time.Now,
 		young: make(map[uint64]memoryRecord), updating: make(map[uint64]*keyLock),
+		withdrawn: make(map[uint64]struct{}),
 	}
 	for _, o := range opts {
 		if o != nil {
@@ -127,7 +128,7 @@ func (s *MemoryStore) Load(ctx context.Context, key Key) (Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.use(s.hash(key))
-	return Record{State: r.state, Withdrawn: s.withdrawn(key)}, nil
+	return Record{State: r.state, Withdrawn: s.isWithdrawn(key)}, nil
 }
 
 // Update implements [Store].
@@ -217,17 +218,15 @@ func (s *MemoryStore) Events(ctx context.Context, grantID, messageID string) ([]
 }
 
 // Withdraw drops the events of a message that the store keeps, and all that are still to
-// come: [Change.Withdrawn] tells of these.
+// come: [Change.Withdrawn] tells of these. Withdrawn messages take a few bytes each and are
+// not evicted. Replies that name their thread only are not dropped.
 func (s *MemoryStore) Withdraw(ctx context.Context, grantID, messageID string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hash := s.hash(messageKey(grantID, messageID))
-	r := s.use(hash)
-	r.moreOf().withdrawn = true
-	s.put(hash, r)
+	s.withdrawn[s.hash(messageKey(grantID, messageID))] = struct{}{}
 	for _, kind := range []Kind{Open, Click, Reply} {
 		if r := s.use(s.hash(Key{GrantID: grantID, MessageID: messageID, Kind: kind})); r.more != nil {
 			r.more.events = nil
@@ -239,12 +238,12 @@ func (s *MemoryStore) Withdraw(ctx context.Context, grantID, messageID string) e
 // messageKey is the key of the record that a message has of its own.
 func messageKey(grantID, messageID string) Key { return Key{GrantID: grantID, MessageID: messageID} }
 
-func (s *MemoryStore) withdrawn(key Key) bool {
-	if key.MessageID == "" {
+func (s *MemoryStore) isWithdrawn(key Key) bool {
+	if key.MessageID == "" || len(s.withdrawn) == 0 {
 		return false
 	}
-	r := s.use(s.hash(messageKey(key.GrantID, key.MessageID)))
-	return r.more != nil && r.more.withdrawn
+	_, ok := s.withdrawn[s.hash(messageKey(key.GrantID, key.MessageID))]
+	return ok
 }
 
 func (s *MemoryStore) hash(key Key) uint64 { return maphash.Comparable(s.seed, key) }

@@ -78,6 +78,30 @@ func TestWithdrawal(t *testing.T) {
 	assert.Len(t, apply(t, l, replied(`"message_id":"r-1","root_message_id":"m-2","timestamp":1700000200`)).New, 1)
 }
 
+func TestWithdrawalIsNotEvicted(t *testing.T) {
+	t.Parallel()
+	store := engagement.NewMemoryStore(engagement.WithMaxRecords(4))
+	l := engagement.NewLedger(store)
+	require.NoError(t, store.Withdraw(t.Context(), "g-1", "m-1"))
+	for i := range 20 {
+		apply(t, l, tracking("message.opened", fmt.Sprintf(`"message_id":"other-%d"`, i), span(0, 0)))
+	}
+	assert.True(t, apply(t, l, opened(span(0, 0)...)).Withdrawn)
+}
+
+// A day later an event without an id is still told.
+func TestSettledMessageWithoutIDs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := engagement.NewLedger(engagement.NewMemoryStore())
+		at := func(time int) string { return fmt.Sprintf(`"timestamp":%d,"user_agent":"UA"`, 900_000_000+time) }
+		apply(t, l, opened(at(100)))
+		<-time.After(25 * time.Hour)
+		apply(t, l, tracking("message.opened", `"message_id":"m-2"`, span(0, 0)))
+		assert.Len(t, apply(t, l, opened(at(50), at(100))).New, 1)
+	})
+}
+
 // A message that settled knows its events without keeping them.
 func TestSettledMessages(t *testing.T) {
 	t.Parallel()

@@ -131,7 +131,7 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 // whole reports whether addr looks like the full address of one host. A store that
 // minimises addresses sets the last 8 bits of IPv4 and the last 80 of IPv6 to zero.
 func whole(addr netip.Addr) bool {
-	if !addr.IsValid() {
+	if !addr.IsValid() || discard.Contains(addr) {
 		return false
 	}
 	if addr.Is4() {
@@ -146,9 +146,17 @@ func whole(addr netip.Addr) bool {
 	return false
 }
 
+// discard has addresses that nobody has. A store may keep hashes in it.
+//
+// https://www.rfc-editor.org/rfc/rfc6666
+var discard = netip.MustParsePrefix("100::/64")
+
 // sameNetwork reports whether two addresses are near each other: in one /24 of IPv4, or
 // in one /48 of IPv6.
 func sameNetwork(a, b netip.Addr) bool {
+	if discard.Contains(a) {
+		return a == b
+	}
 	bits := 48
 	if a.Is4() {
 		bits = 24

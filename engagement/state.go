@@ -76,17 +76,14 @@ func (s *state) byContents() {
 	s.positions, s.perLink, s.links, s.any = true, false, nil, nil
 }
 
-// settle forgets what tells events apart that have happened, for a message of which no
-// more is expected. Later events are still recognised by their ids and times.
+// settle forgets the marks of a message of which no more is expected. Its events are still
+// known by their ids, and positions are still recognised by later times.
 func (s *state) settle() {
 	for i := range s.links {
 		for _, m := range s.links[i].marks {
 			s.watermark = max(s.watermark, m.time)
 		}
 		s.links[i].marks = nil
-	}
-	if n := len(s.contents); n > 0 {
-		s.forget(s.contents[n-1].time)
 	}
 }
 

@@ -2,6 +2,7 @@ package engagement
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -300,7 +301,11 @@ func (s *Summary) stateText() string {
 	case LikelyOpened:
 		return count(s.Opens.Human, "open is", "opens are") + sure
 	case Inconclusive:
-		return count(s.Opens.Indeterminate+s.Clicks.Indeterminate, "event", "events") + " may be a person's or a machine's."
+		n := s.Opens.Indeterminate + s.Clicks.Indeterminate
+		if n == 0 {
+			return "Nobody can tell who was behind the events."
+		}
+		return count(n, "event", "events") + " may be a person's or a machine's."
 	case MachineOnly:
 		return "Only machines loaded the message or followed its links, which does not say that nobody read it."
 	}
@@ -342,9 +347,9 @@ func (s Summary) WithMissing(gaps []Gap) Summary {
 		if gap.MessageID != "" && s.Sent.MessageID != "" && gap.MessageID != s.Sent.MessageID {
 			continue
 		}
-		s.Missing += max(0, gap.Count())
+		s.Missing = saturate(s.Missing, gap.Count())
 		if gap.Lost {
-			s.Lost += max(0, gap.Count())
+			s.Lost = saturate(s.Lost, gap.Count())
 		}
 	}
 	if s.Missing > 0 {
@@ -356,4 +361,12 @@ func (s Summary) WithMissing(gaps []Gap) Summary {
 		s.because(CodeMissingEvents, text)
 	}
 	return s
+}
+
+// saturate adds two counts, at most to the greatest number: ids may be odd.
+func saturate(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }

@@ -1,7 +1,6 @@
 package engagement
 
 import (
-	"bytes"
 	"cmp"
 	"iter"
 	"math"
@@ -60,7 +59,7 @@ func windows(n *events.Notification) []*window {
 			o := &d.Recents[i]
 			w.elements[i] = element{index: int32(i), id: int64(o.OpenedID), link: -1, time: seconds(o.Timestamp), ip: o.IP, agent: o.UserAgent}
 		}
-		noteMissingIDs(all, n.Raw, "opened_id", 1)
+		noteAbsent(all, n, 1)
 	case *events.MessageLinkClicked:
 		w := add(Click, d.GrantID, d.MessageID, d.Label, len(d.Recents))
 		for i := range d.Recents {
@@ -68,7 +67,7 @@ func windows(n *events.Notification) []*window {
 			w.elements[i] = element{index: int32(i), id: int64(c.ClickID), link: link(int64(c.LinkIndex)), time: seconds(c.Timestamp), ip: c.IP, agent: c.UserAgent}
 		}
 		w.url = func(i int) (string, bool) { l, ok := d.Link(d.Recents[i]); return l.URL, ok }
-		noteMissingIDs(all, n.Raw, "click_id", 1)
+		noteAbsent(all, n, 1)
 	case *events.ThreadReplied:
 		w := add(Reply, d.GrantID, d.RootMessageID, d.Label, 1)
 		w.reply(d.ThreadID, d.MessageID, d.Timestamp, d.FromSelf)
@@ -81,7 +80,7 @@ func windows(n *events.Notification) []*window {
 				w.elements[i] = element{index: int32(i), id: int64(o.ID), link: -1, time: seconds(o.Timestamp), ip: o.IP, agent: o.UserAgent}
 			}
 		}
-		noteMissingIDs(all, n.Raw, "", 1+len(d.Deltas))
+		noteAbsent(all, n, 1+len(d.Deltas))
 	case *events.LegacyMessageLinkClicked:
 		for i := range d.Deltas {
 			m := &d.Deltas[i].ObjectData.Metadata
@@ -92,7 +91,7 @@ func windows(n *events.Notification) []*window {
 			}
 			w.url = func(i int) (string, bool) { l, ok := m.Link(m.Recents[i]); return l.URL, ok }
 		}
-		noteMissingIDs(all, n.Raw, "", 1+len(d.Deltas))
+		noteAbsent(all, n, 1+len(d.Deltas))
 	case *events.LegacyThreadReplied:
 		for i := range d.Deltas {
 			o := &d.Deltas[i].ObjectData
@@ -129,39 +128,6 @@ func link(index int64) int32 {
 		return -1
 	}
 	return int32(index)
-}
-
-// noteMissingIDs marks the elements without an id. Decoding leaves an id that is absent at
-// 0, so a body with fewer names of ids than elements lacks some, and those at 0 are
-// among them. The body has other members called "id": that of the envelope, and one in
-// each legacy delta.
-func noteMissingIDs(all []*window, raw []byte, name string, others int) {
-	elements, zeros, highest := 0, 0, int64(0)
-	for _, w := range all {
-		elements += len(w.elements)
-		for i := range w.elements {
-			if w.elements[i].id == 0 {
-				zeros++
-			}
-			highest = max(highest, w.elements[i].id)
-		}
-	}
-	complete := zeros == 1 && highest > 0 && highest == int64(elements)-1 // 0, 1, 2 and so on
-	if zeros == 0 || complete || len(raw) == 0 {
-		return
-	}
-	names := bytes.Count(raw, []byte(`"id"`)) - others
-	if name != "" {
-		names += bytes.Count(raw, []byte(`"`+name+`"`))
-	}
-	if names >= elements {
-		return
-	}
-	for _, w := range all {
-		for i := range w.elements {
-			w.elements[i].noID = w.elements[i].id == 0
-		}
-	}
 }
 
 // sort puts the elements into the order of link and id. What it finds to have no id of

@@ -40,7 +40,11 @@
 // # Personal data
 //
 //   - [WithoutAddresses], [WithTruncatedAddresses] and [WithHashedAddresses] store less than
-//     the IP address of an event. The event is still recognised when it comes again.
+//     the IP address of an event. The event is still recognised when it comes again, by a
+//     fingerprint of its time, address and agent in the state of its message. It has no key:
+//     somebody who reads the database can test a guess of an address with it, and IPv4 has
+//     few enough to try them all. The state loses the fingerprints when an id above 49
+//     comes; DeleteMessages deletes the state.
 //     What a classifier said of the address ([engagement.Event.Network]) stays.
 //   - [Store.DeleteEvents] deletes old events. They stay known. Call it once a day.
 //   - [Store.DeleteMessages] deletes what is stored of old messages, with what is known of

@@ -54,7 +54,7 @@ var discard = [8]byte{0x01}
 // like an address in 100::/64, which belongs to nobody.
 //
 // The key has at least 16 bytes. Keep it apart from the database, because whoever has both
-// can find the addresses. Once it is gone, nobody can.
+// can find the addresses. See the package documentation for what fingerprints give away.
 func WithHashedAddresses(key []byte) Option {
 	if len(key) < minHashKey {
 		return option(func(*Store) error {

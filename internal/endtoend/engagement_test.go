@@ -3,6 +3,7 @@ package endtoend_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,9 +21,12 @@ func TestLoopAnOutageHeals(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		var up atomic.Bool
 		var refused atomic.Int32
+		var mu sync.Mutex
 		var told []engagement.Event
 		handler, err := engagement.NewHandler(engagement.NewLedger(engagement.NewMemoryStore()), nil,
 			func(_ context.Context, e engagement.Event, _ engagement.Verdict) error {
+				mu.Lock()
+				defer mu.Unlock()
 				told = append(told, e)
 				return nil
 			})
@@ -43,11 +47,15 @@ func TestLoopAnOutageHeals(t *testing.T) {
 		}
 		require.NoError(t, l.nylas.Wait(t.Context()))
 		require.EqualValues(t, 3*3, refused.Load(), "Nylas tries each notification three times")
+		mu.Lock()
 		require.Empty(t, told)
+		mu.Unlock()
 
 		up.Store(true)
 		require.NoError(t, recipient.Open(t.Context()))
 		require.NoError(t, l.nylas.Wait(t.Context()))
+		mu.Lock()
+		defer mu.Unlock()
 		require.Len(t, told, 4)
 		for i := 1; i < len(told); i++ {
 			assert.Positive(t, told[i].Time.Sub(told[i-1].Time))
