@@ -63,6 +63,7 @@ func TestDevicesAreNoRobots(t *testing.T) {
 	for _, agent := range []string{
 		"Mozilla/5.0 (Linux; Android 12; CUBOT KING KONG 7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36",
 		"Mozilla/5.0 (Linux; Android 7.0; M bot 54 Build/NRD90M) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/96.0.4664.45 Mobile Safari/537.36",
+		"Mozilla/5.0 (Mobile; Spider 8; rv:48.0) Gecko/48.0 Firefox/48.0 KAIOS/2.5",
 		"Mozilla/5.0 (Linux; Android 13; Spider 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/119.0.0.0 Safari/537.36",
 		"mozilla/5.0 (linux; android 6.0; cubot echo) applewebkit/537.36 (khtml, like gecko) chrome/80.0.0.0 mobile safari/537.36",
 		"Mozilla/5.0 (Linux; Android 9; X20 PRO Build/P1; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/101.0.0.0 Mobile Safari/537.36 Instagram 252.0.0.17.111 Android (28/9; 320dpi; 720x1560; CUBOT; X20 PRO; X20_PRO; mt6771; en_US; 397702078)",

@@ -235,7 +235,7 @@ func TestAListReplacesTheHint(t *testing.T) {
 func TestAStoredNetworkCountsWhenTheAddressIsNotWhole(t *testing.T) {
 	t.Parallel()
 	c := newClassifier(t)
-	for _, ip := range []string{"", "192.0.2.0", "2001:db8:7::"} {
+	for _, ip := range []string{"", "192.0.2.0", "2001:db8:7::", "100::9d1e:4c11"} {
 		e := click(chrome, ip, 0, time.Hour)
 		e.Network = "barracuda"
 		assert.Equal(t, "security-scanner: machine (high)", c.Event(e).String(), ip)
