@@ -76,6 +76,9 @@ type Finding struct {
 	Line, Column int
 	// Link is the index in Links of the link that the finding is about, or NoLink.
 	Link int
+	// Count is how many places of the mail the finding is about. It is 1 for most. If it
+	// is more, the finding has the place and the link of the first.
+	Count int
 	// Message says what to do. It holds no address, link or text of the mail.
 	Message string
 }

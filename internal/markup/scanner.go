@@ -19,7 +19,11 @@ const maxAttributes = 64
 // readAttributes are those that somebody asks for: all that is kept of a tag
 // with more than maxAttributes.
 var readAttributes = []string{
-	"href", "src", "srcset", "action", "name", "id", "clicktracking", "data-pm-no-track", "ses:no-track",
+	"href", "src", "srcset", "action", "name", "id", "class",
+	// Those of other systems, by which a link is not tracked.
+	"clicktracking", "data-pm-no-track", "ses:no-track", "disable-tracking", "data-disable-tracking", "data-msys-clicktrack",
+	"mc:disable-tracking", "mautic:disable-tracking", "data-mautic-disable-tracking", "cm_dontconvertlink", "mb_dontconvertlink",
+	"autotrack", "data-as-no-track",
 }
 
 // Scanner walks over the tokens of a body and knows where each one stands in
@@ -39,6 +43,7 @@ type Scanner struct {
 	attrs    []attribute
 	raw      bool // the next token is what an element such as style holds
 	noscript bool
+	all      bool // no element holds text only
 }
 
 type attribute struct{ name, value string }
@@ -46,6 +51,14 @@ type attribute struct{ name, value string }
 // New returns a Scanner over body, which must not change while it is used.
 func New(body []byte) *Scanner {
 	return &Scanner{body: body, tokenizer: html.NewTokenizer(bytes.NewReader(body))}
+}
+
+// NewInside returns a Scanner over the part of a body behind an offset. It reads tags
+// everywhere, also where a browser takes them for text.
+func NewInside(body []byte, offset int) *Scanner {
+	s := New(body[offset:])
+	s.body, s.end, s.all = body, offset, true
+	return s
 }
 
 // ReadNoscript makes the Scanner read what noscript elements hold, as a mail
@@ -81,7 +94,7 @@ func (s *Scanner) Next() bool {
 	case html.StartTagToken, html.SelfClosingTagToken:
 		s.name, s.more = s.tokenizer.TagName()
 		s.tag = atom.Lookup(s.name)
-		if s.tag == atom.Noscript && s.noscript {
+		if s.all || s.tag == atom.Noscript && s.noscript {
 			s.tokenizer.NextIsNotRawText()
 		} else {
 			s.raw = holdsRawText(s.tag)
@@ -205,13 +218,15 @@ func findHref(tag []byte) (Span, bool) {
 }
 
 // ReadTag reads the start tag with which source begins, such as one in a comment:
-// where it ends, or -1 if it is not finished, and whether it has an attribute.
-func ReadTag(source []byte, attribute string) (end int, has bool) {
-	end = walkTag(source, func(name []byte, _, _ Span) bool {
-		has = has || isName(name, attribute)
+// where it ends, or -1 if it is not finished, and where the value of an attribute stands.
+func ReadTag(source []byte, attribute string) (end int, value Span, has bool) {
+	end = walkTag(source, func(name []byte, _, at Span) bool {
+		if !has && isName(name, attribute) {
+			value, has = at, true
+		}
 		return true
 	})
-	return end, has && end >= 0
+	return end, value, has && end >= 0
 }
 
 // startsTag reports whether a start tag comes next.
