@@ -34,6 +34,9 @@ type bodyScan struct {
 	raw       bool                // a text is what an element such as style holds
 	unclosed  bool                // the scan is in an element that is never closed
 
+	hosts      [2]string // that were compared last
+	areRelated bool
+
 	before  string        // the target of the last anchor
 	buttons []outlookLink // of the comments since then
 }
@@ -44,6 +47,7 @@ type openAnchor struct {
 	class    markup.Class
 	url      *url.URL
 	hasHref  bool
+	listed   bool // the report has room for it; otherwise it is only counted
 	wrapped  bool // it already leads through tracking, so Nylas leaves it alone
 	isPlace  bool // something to jump to
 	noTrack  bool
@@ -168,11 +172,9 @@ func (s *bodyScan) openAnchor() {
 	if s.mail.Links {
 		s.nesting.StartAnchor()
 	}
-	s.anchor = openAnchor{text: s.anchor.text[:0]}
+	s.anchor = openAnchor{text: s.anchor.text[:0], listed: len(s.report.Links) < maxReportLinks}
 	a := &s.anchor
 	a.noscript, a.unclosed = s.noscripts > 0, s.unclosed
-	a.link.Line, a.link.Column = s.place(s.scan.Start())
-	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: NoLink}
 	a.link.Target, _, a.hasHref = s.scan.Href()
 	if a.hasHref {
 		a.class, a.url = markup.Classify(a.link.Target)
@@ -181,16 +183,24 @@ func (s *bodyScan) openAnchor() {
 			a.wrapped = markup.IsWrapped(a.url, s.mail.DomainName)
 		default:
 		}
-		a.placeholder = markup.HasPlaceholder(a.link.Target)
-		a.invisible = markup.HasInvisible(a.link.Target)
 	}
 	if s.mail.Links {
 		s.reportButtons(a.link.Target)
 	}
+	if !a.listed {
+		return
+	}
+	a.link.Line, a.link.Column = s.place(s.scan.Start())
+	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: len(s.report.Links)}
+	if a.hasHref {
+		a.placeholder = markup.HasPlaceholder(a.link.Target)
+		a.invisible = markup.HasInvisible(a.link.Target)
+		a.noTrack = isExempted(s.scan)
+		return
+	}
 	_, named := s.scan.Attr("name")
 	_, identified := s.scan.Attr("id")
 	a.isPlace = named || identified
-	a.noTrack = isExempted(s.scan)
 }
 
 // closeAnchor ends the anchor that is open, if one is: by its end tag, or by what
@@ -201,11 +211,6 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	}
 	s.inside = false
 	a := &s.anchor
-	a.said = strings.Join(strings.Fields(string(a.text)), " ")
-	a.link.Text = cut(a.said, maxLinkTextChars)
-	if last := strings.LastIndexByte(a.said, ' ') + 1; len(a.text) == maxKeptText && len(a.said)-last <= maxShownHost {
-		a.said = a.said[:last]
-	}
 	a.link.Status, a.link.Reason = a.status()
 	switch a.link.Status {
 	case StatusEligible:
@@ -215,11 +220,16 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	default:
 		s.report.Unknown++
 	}
-	if len(s.report.Links) < maxReportLinks {
-		a.finding.Link = len(s.report.Links)
-		s.report.Links = append(s.report.Links, a.link)
-	}
 	whole := s.nesting.EndAnchor()
+	if !a.listed {
+		return
+	}
+	a.said = oneLine(a.text)
+	a.link.Text = cut(a.said, maxLinkTextChars)
+	if last := strings.LastIndexByte(a.said, ' ') + 1; len(a.text) == maxKeptText && len(a.said)-last <= maxShownHost {
+		a.said = a.said[:last]
+	}
+	s.report.Links = append(s.report.Links, a.link)
 	switch {
 	case !s.mail.Links:
 	case !properly:
@@ -230,6 +240,18 @@ func (s *bodyScan) closeAnchor(properly bool) {
 			"the anchor overlaps another element, and programs repair that differently: end before </a> what begins in the anchor, and nothing else")
 	}
 	s.checkLink(a)
+}
+
+// oneLine returns a text with one space between its words and none around them.
+func oneLine(text []byte) string {
+	line := text[:0]
+	for word := range bytes.FieldsSeq(text) {
+		if len(line) > 0 {
+			line = append(line, ' ')
+		}
+		line = append(line, word...)
+	}
+	return string(line)
 }
 
 // about adds a finding about a link.
@@ -289,7 +311,7 @@ func (s *bodyScan) text() {
 		if !isBlank(s.body[s.scan.Start():s.scan.End()]) {
 			s.nesting.Content()
 		}
-		if room := maxKeptText - len(a.text); room > 0 {
+		if room := maxKeptText - len(a.text); room > 0 && a.listed {
 			text := s.scan.Text()
 			a.text = append(a.text, text[:min(room, len(text))]...)
 		}
@@ -352,6 +374,9 @@ func (s *bodyScan) notAnAnchor(offset int) {
 
 // cut returns the first characters of a text.
 func cut(text string, chars int) string {
+	if len(text) <= chars {
+		return text
+	}
 	for i := range text {
 		if chars--; chars < 0 {
 			return text[:i]

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/nylastrack/nylas-go/internal/markup"
@@ -16,49 +17,54 @@ type foreignHost struct {
 	label string
 	// path is how the path begins. It is empty if all of the host is meant.
 	path string
-	// source is the vendor's page about the rewriting of links. Not every page names the
-	// host: those that do not are known from links in public repositories.
+	// source is a page that names the host or describes the rewriting of links, or
+	// publicLinks.
 	source string
 }
 
+// publicLinks is the source of hosts that no page was found to name. Links in public
+// repositories and mailing lists lead there.
+const publicLinks = "links in public repositories and mailing lists"
+
 // foreignHosts are link checkers, which rewrite the links of mail that is received, and
-// the trackers of other senders. A tracker that runs on hosts of its customers cannot be
-// known by its host.
+// the trackers of other senders. A tracker on hosts of its customers cannot be known.
 var foreignHosts = []foreignHost{
-	// Microsoft Defender for Office 365, Safe Links
-	{domain: "safelinks.protection.outlook.com", source: "https://learn.microsoft.com/defender-office-365/safe-links-about"},
-	{domain: "safelinks.protection.office365.us", source: "https://learn.microsoft.com/defender-office-365/safe-links-about"},
+	// Microsoft Defender for Office 365, Safe Links, and the same for governments and in China
+	{domain: "safelinks.protection.outlook.com", source: "https://learn.microsoft.com/en-us/defender-office-365/safe-links-about"},
+	{domain: "safelinks.protection.office365.us", source: publicLinks},
+	{domain: "safelinks.protection.outlook.cn", source: publicLinks},
 	// Proofpoint, URL Defense
 	{domain: "urldefense.com", source: "https://www.proofpoint.com/us/resources/data-sheets/essentials-url-defense"},
 	{domain: "urldefense.us", source: "https://www.proofpoint.com/us/resources/data-sheets/essentials-url-defense"},
 	{domain: "urldefense.proofpoint.com", source: "https://www.proofpoint.com/us/resources/data-sheets/essentials-url-defense"},
-	// Symantec (Broadcom) Email Security.cloud, Click-time URL Protection
+	// Symantec Email Security.cloud, Click-time URL Protection
 	{domain: "clicktime.symantec.com", source: "https://knowledge.broadcom.com/external/article/163838"},
-	// Mimecast, Targeted Threat Protection: protect-us.mimecast.com, url.uk.m.mimecastprotect.com
-	{domain: "mimecast.com", label: "protect", path: "/s/", source: "https://community.mimecast.com/s/article/email-security-cloud-gateway-url-protect"},
-	{domain: "mimecastprotect.com", source: "https://community.mimecast.com/s/article/email-security-cloud-gateway-url-protect"},
+	// Mimecast, URL Protect: the first until 2024
+	{domain: "mimecast.com", label: "protect", path: "/s", source: "https://support.gordonconwell.edu/support/solutions/articles/22000065022"},
+	{domain: "mimecastprotect.com", source: "https://mimecastsupport.zendesk.com/hc/en-us/articles/34000364820371"},
 	// Barracuda Email Gateway Defense, Link Protection
 	{domain: "linkprotect.cudasvc.com", source: "https://campus.barracuda.com/doc/49055519"},
 	// Cisco Secure Email, URL filtering
 	{domain: "secure-web.cisco.com", source: "https://www.cisco.com/c/en/us/support/docs/security/email-security-appliance/118775-technote-esa-00.html"},
-	// Sophos, time-of-click protection: eu-central-1.protection.sophos.com
-	{domain: "protection.sophos.com", source: "https://docs.sophos.com/msg/sea/help/en-us/msg/sea/tasks/DBRuleToC.html"},
-	// Check Point Harmony Email (Avanan)
-	{domain: "avanan.click", source: "https://sc1.checkpoint.com/documents/Harmony_Email_and_Collaboration"},
-	{domain: "url-protection.com", label: "checkpoint", source: "https://sc1.checkpoint.com/documents/Harmony_Email_and_Collaboration"},
-	// Trellix (FireEye)
-	{domain: "protect2.fireeye.com", source: "https://docs.trellix.com"},
+	// Sophos Email, Time of Click URL Protection
+	{domain: "protection.sophos.com", source: "https://docs.sophos.com/central/Customer/help/en-us/ManageYourProducts/EmailSecurity/EmailSecurityPolicy/EmailURLProtection/index.html"},
+	// Avanan and Check Point Harmony Email, Click-Time Protection
+	{domain: "url.avanan.click", source: "https://www.avanan.com/product-updates/click-time-url-format-change"},
+	{domain: "protect.checkpoint.com", path: "/v2/", source: "https://blog.checkpoint.com/product-updates/click-time-protection-replaced-url-domain-change"},
+	{domain: "url-protection.com", path: "/v1/", source: publicLinks},
+	// FireEye, now Trellix
+	{domain: "protect2.fireeye.com", source: publicLinks},
 
-	{domain: "ct.sendgrid.net", source: "https://www.twilio.com/docs/sendgrid/ui/account-and-settings/tracking"},
-	{domain: "awstrack.me", source: "https://docs.aws.amazon.com/ses/latest/dg/configure-custom-open-click-domains.html"},
-	{domain: "list-manage.com", path: "/track/", source: "https://mailchimp.com/help/enable-and-view-click-tracking/"},
-	{domain: "mandrillapp.com", path: "/track/", source: "https://mailchimp.com/developer/transactional/docs/activity-reports/"},
-	{domain: "hubspotlinks.com", source: "https://knowledge.hubspot.com/marketing-email"},
+	// Trackers: SendGrid, Amazon SES, Postmark, Mailchimp with Mandrill, Klaviyo, HubSpot,
+	// Constant Contact
+	{domain: "ct.sendgrid.net", source: publicLinks},
+	{domain: "awstrack.me", source: publicLinks},
 	{domain: "pstmrk.it", source: "https://postmarkapp.com/developer/user-guide/tracking-links"},
-	{domain: "klclick.com", source: "https://help.klaviyo.com"},
-	{domain: "rs6.net", source: "https://knowledgebase.constantcontact.com"},
-	{domain: "intercom-clicks.com", source: "https://www.intercom.com/help"},
-	{domain: "customeriomail.com", path: "/e/", source: "https://docs.customer.io/journeys/link-tracking/"},
+	{domain: "list-manage.com", path: "/track/", source: publicLinks},
+	{domain: "mandrillapp.com", path: "/track/", source: publicLinks},
+	{domain: "klclick.com", source: "https://community.klaviyo.com/campaigns-flows-and-sms-30/why-do-my-campaign-urls-say-trk-klclick-com-221"},
+	{domain: "hubspotlinks.com", source: publicLinks},
+	{domain: "rs6.net", source: publicLinks},
 }
 
 // foreignByDomain are the foreignHosts by their domain.
@@ -112,52 +118,64 @@ type noTrackAttribute struct {
 	name string
 	// value is the one that does so. If it is empty, any but false does.
 	value string
-	// source is a page that describes the attribute.
+	// source is a page that describes the attribute, or publicLinks.
 	source string
 }
 
 // noTrackAttributes have to be among those that package markup reads.
 var noTrackAttributes = []noTrackAttribute{
-	{"clicktracking", "off", "https://www.twilio.com/docs/sendgrid/ui/sending-email/disable-click-tracking"},
+	{"clicktracking", "off", "https://docs.sendgrid.com/ui/analytics-and-reporting/click-tracking-html-best-practices"},
 	{"data-pm-no-track", "", "https://postmarkapp.com/developer/user-guide/tracking-links"},
 	{"ses:no-track", "", "https://docs.aws.amazon.com/ses/latest/dg/faqs-metrics.html"},
 	{"disable-tracking", "", "https://documentation.mailgun.com/docs/mailgun/user-manual/tracking-messages"},
-	{"data-disable-tracking", "", "https://documentation.mailgun.com/docs/mailgun/user-manual/tracking-messages"},
 	{"data-msys-clicktrack", "0", "https://developers.sparkpost.com/api/template-language/"},
-	{"mc:disable-tracking", "", "https://mailchimp.com/developer/transactional/docs/activity-reports/"},
-	{"mautic:disable-tracking", "", "https://docs.mautic.org/en/channels/emails"},
-	{"data-mautic-disable-tracking", "", "https://docs.mautic.org/en/channels/emails"},
-	{"cm_dontconvertlink", "", "https://www.campaignmonitor.com/create/"},
+	{"mc:disable-tracking", "", publicLinks},                        // Mandrill
+	{"mautic:disable-tracking", "", "https://docs.mautic.org"},      // Mautic
+	{"data-mautic-disable-tracking", "", "https://docs.mautic.org"}, // Mautic
+	{"data-disable-tracking", "", "https://github.com/ankane/ahoy_email"},
+	{"cm_dontconvertlink", "", publicLinks}, // Campaign Monitor
 	{"mb_dontconvertlink", "", "http://www.mailbuild.com/blog/2007/06/turning_off_link_tracking_and.html"},
 	{"autotrack", "false", "https://support.messagegears.com/hc/en-us/articles/115002184768"},
 	{"data-as-no-track", "", "https://cyso.cloud/docs/transactional-email-service/tracking-monitoring/click-tracking/"},
 }
 
 // noTrackClasses are classes with the same meaning: those of Customer.io and Marketo.
-// https://docs.customer.io/journeys/link-tracking/
-// https://experienceleague.adobe.com/docs/marketo/using/product-docs/email-marketing/general/functions-in-the-editor/disable-tracking-for-an-email-link.html
+// http://learn.customer.io/documentation/link-tracking.html
+// https://nation.marketo.com/message/102269
 var noTrackClasses = []string{"untracked", "mktnotrack"}
+
+// noTrackByName are the noTrackAttributes by their name.
+var noTrackByName = func() map[string]noTrackAttribute {
+	attributes := make(map[string]noTrackAttribute)
+	for _, attribute := range noTrackAttributes {
+		attributes[attribute.name] = attribute
+	}
+	return attributes
+}()
 
 // isExempted reports whether another system would not track an anchor.
 func isExempted(scan *markup.Scanner) bool {
-	for _, attribute := range noTrackAttributes {
-		value, ok := scan.Attr(attribute.name)
-		if !ok {
+	for _, attr := range scan.Attrs() {
+		if attr.Name == "class" {
+			if isNoTrackClass(attr.Value) {
+				return true
+			}
 			continue
 		}
-		if attribute.value == "" && !strings.EqualFold(value, "false") || attribute.value != "" && strings.EqualFold(value, attribute.value) {
+		noTrack, ok := noTrackByName[attr.Name]
+		switch {
+		case !ok:
+		case noTrack.value == "" && !strings.EqualFold(attr.Value, "false"), noTrack.value != "" && strings.EqualFold(attr.Value, noTrack.value):
 			return true
 		}
 	}
-	classes, ok := scan.Attr("class")
-	if !ok {
-		return false
-	}
-	for _, class := range noTrackClasses {
-		for has := range strings.FieldsSeq(classes) {
-			if strings.EqualFold(has, class) {
-				return true
-			}
+	return false
+}
+
+func isNoTrackClass(classes string) bool {
+	for class := range strings.FieldsSeq(classes) {
+		if slices.ContainsFunc(noTrackClasses, func(noTrack string) bool { return strings.EqualFold(class, noTrack) }) {
+			return true
 		}
 	}
 	return false

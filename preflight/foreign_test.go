@@ -21,7 +21,7 @@ func TestCheckOfForeignHosts(t *testing.T) {
 		"https://checkpoint.url-protection.com/v1/url?o=x", "https://protect2.fireeye.com/v1/url?k=x",
 		"https://u123.ct.sendgrid.net/ls/click?upn=x", "https://abc.r.us-east-1.awstrack.me/L0/x", "https://acme.us1.list-manage.com/track/click?u=x",
 		"https://mandrillapp.com/track/click/1/x", "https://d1.na1.hubspotlinks.com/Ctc/x", "https://click.pstmrk.it/3s/x", "https://trk.klclick.com/ls/x",
-		"https://r20.rs6.net/tn.jsp?x", "https://acme.intercom-clicks.com/via/x", "https://e.customeriomail.com/e/c/x",
+		"https://r20.rs6.net/tn.jsp?x", "https://protect.checkpoint.com/v2/___https://acme.dev/___.x", "https://avanan.url-protection.com/v1/url?o=x",
 	} {
 		codes := codes(`<a href="` + target + `">x</a>`)
 		assert.Contains(t, codes, preflight.CodeForeignTrackingPresent, target)
@@ -30,7 +30,7 @@ func TestCheckOfForeignHosts(t *testing.T) {
 	for _, target := range []string{
 		"https://outlook.com/", "https://protection.outlook.com/", "https://www.mimecast.com/", "https://community.mimecast.com/s/article", "https://protect.acme.dev/s/x",
 		"https://notclicktime.symantec.com/", "https://symantec.com/", "https://www.cisco.com/", "https://sendgrid.net/", "https://acme.us1.list-manage.com/subscribe?u=x",
-		"https://mandrillapp.com/docs", "https://url-protection.com/", "https://acme.dev/?u=https://urldefense.com/v3/x", "https://com/", "https://a.b.c.d.e.f.g/",
+		"https://mandrillapp.com/docs", "https://url-protection.com/", "https://protect.checkpoint.com/docs", "https://www.checkpoint.com/", "https://acme.dev/?u=https://urldefense.com/v3/x", "https://com/", "https://a.b.c.d.e.f.g/",
 	} {
 		assert.NotContains(t, codes(`<a href="`+target+`">x</a>`), preflight.CodeForeignTrackingPresent, target)
 	}

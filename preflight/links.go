@@ -70,7 +70,7 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 	isURL, mismatch := false, false
 	for shown := range markup.ShownHosts(a.said, a.url) {
 		isURL = true
-		if host != "" && (!a.placeholder || markup.IsHostname(host)) && !markup.Related(shown, host) {
+		if host != "" && (!a.placeholder || markup.IsHostname(host)) && !s.related(shown, host) {
 			mismatch = true
 			break
 		}
@@ -113,13 +113,20 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 		s.about(a, CodeNoTrackAttribute, LevelWarning,
 			"the attribute exempts the link at other systems and does nothing at Nylas: send without Links, or accept that it is tracked")
 	}
-	// Targets of links that are not listed are not remembered.
 	if _, seen := s.targets[a.link.Target]; seen {
 		s.once(a, CodeDuplicateURL,
 			"an earlier link has the same target: add a parameter to one of them to tell their clicks apart")
-	} else if a.finding.Link != NoLink {
+	} else {
 		s.targets[a.link.Target] = struct{}{}
 	}
+}
+
+// related is markup.Related. Most links of a mail lead to the same hosts.
+func (s *bodyScan) related(shown, host string) bool {
+	if s.hosts != [2]string{shown, host} {
+		s.hosts, s.areRelated = [2]string{shown, host}, shown == host || markup.Related(shown, host)
+	}
+	return s.areRelated
 }
 
 // checkStatus has the findings that say why a link is what it is.

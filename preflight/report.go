@@ -8,7 +8,8 @@ import (
 // Report is what Nylas will make of the tracking of a mail, as far as its documents
 // say.
 type Report struct {
-	// Links are the anchors of the body in their order, at most 10,000 of them.
+	// Links are the anchors of the body in their order, at most 10,000 of them. Those
+	// behind are only counted, and there are no findings about them.
 	Links []Link
 	// Eligible, Skipped and Unknown count all anchors by their status.
 	Eligible, Skipped, Unknown int

@@ -20,14 +20,25 @@ var unsubscribeWords = []string{
 	"退订", "取消订阅", "取消訂閱", "配信停止", "購読解除", "수신거부", "수신 거부", "구독 취소",
 }
 
-// unsubscribeStarts are the unsubscribeWords by their first byte, so that a text is gone
-// over once.
-var unsubscribeStarts = func() [256][]string {
-	var starts [256][]string
+// unsubscribeStarts are the unsubscribeWords by their first two bytes, so that a text is
+// gone over once.
+var unsubscribeStarts = func() map[[2]byte][]string {
+	starts := make(map[[2]byte][]string)
 	for _, word := range unsubscribeWords {
-		starts[word[0]] = append(starts[word[0]], word)
+		start := [2]byte{word[0], word[1]}
+		starts[start] = append(starts[start], word)
 	}
 	return starts
+}()
+
+// startsUnsubscribe has a bit for each second byte of a first one: few texts have to be
+// looked up.
+var startsUnsubscribe = func() [256][256 / 64]uint64 {
+	var bits [256][256 / 64]uint64
+	for start := range unsubscribeStarts {
+		bits[start[0]][start[1]/64] |= 1 << (start[1] % 64)
+	}
+	return bits
 }()
 
 func isUnsubscribe(link Link) bool {
@@ -35,8 +46,12 @@ func isUnsubscribe(link Link) bool {
 }
 
 func saysUnsubscribe(said string) bool {
-	for i := range len(said) {
-		for _, word := range unsubscribeStarts[said[i]] {
+	for i := 0; i+1 < len(said); i++ {
+		start := [2]byte{said[i], said[i+1]}
+		if startsUnsubscribe[start[0]][start[1]/64]&(1<<(start[1]%64)) == 0 {
+			continue
+		}
+		for _, word := range unsubscribeStarts[start] {
 			word, whole := strings.CutSuffix(word, "$")
 			rest, ok := strings.CutPrefix(said[i:], word)
 			if ok && (!whole || rest == "" || rest[0] < 'a' || rest[0] > 'z') {

@@ -40,13 +40,14 @@ type Scanner struct {
 	name     []byte // of a start tag
 	tag      atom.Atom
 	more     bool // attributes of the tag that were not read yet
-	attrs    []attribute
+	attrs    []Attribute
 	raw      bool // the next token is what an element such as style holds
 	noscript bool
 	all      bool // no element holds text only
 }
 
-type attribute struct{ name, value string }
+// Attribute is an attribute of a tag. Its name is in small letters.
+type Attribute struct{ Name, Value string }
 
 // New returns a Scanner over body, which must not change while it is used.
 func New(body []byte) *Scanner {
@@ -165,17 +166,23 @@ func (s *Scanner) Text() []byte { return s.tokenizer.Text() }
 // one counts, as in browsers. Of a tag with many attributes only those of
 // readAttributes are known.
 func (s *Scanner) Attr(name string) (string, bool) {
-	for s.more {
-		var key, value []byte
-		key, value, s.more = s.tokenizer.TagAttr()
-		s.attrs = append(s.attrs, attribute{string(key), string(value)})
-	}
-	for _, attr := range s.attrs {
-		if attr.name == name {
-			return attr.value, true
+	for _, attr := range s.Attrs() {
+		if attr.Name == name {
+			return attr.Value, true
 		}
 	}
 	return "", false
+}
+
+// Attrs returns the attributes of the current start tag until the next call of Next, as
+// Attr knows them.
+func (s *Scanner) Attrs() []Attribute {
+	for s.more {
+		var key, value []byte
+		key, value, s.more = s.tokenizer.TagAttr()
+		s.attrs = append(s.attrs, Attribute{atom.String(key), string(value)})
+	}
+	return s.attrs
 }
 
 // Href returns the target of an anchor without the white space around it, and
