@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,6 +47,7 @@ type openAnchor struct {
 	url      *url.URL
 	hasHref  bool
 	listed   bool // the report has room for it; otherwise it is only counted
+	checked  bool // it may have findings
 	wrapped  bool // it already leads through tracking, so Nylas leaves it alone
 	isPlace  bool // something to jump to
 	noTrack  bool
@@ -119,7 +119,15 @@ func (s *bodyScan) enterUnclosed(offset int) {
 	// Other comments that are never closed are not there either.
 	closed := max(offset, bytes.LastIndex(s.body, []byte("-->")), bytes.LastIndex(s.body, []byte("--!>")))
 	if bytes.Contains(s.body[closed:], []byte(commentStart)) {
-		s.body = slices.Concat(s.body[:closed], bytes.ReplaceAll(s.body[closed:], []byte(commentStart), []byte(" !--")))
+		s.body = bytes.Clone(s.body)
+		for at := closed; ; at++ {
+			next := bytes.Index(s.body[at:], []byte(commentStart))
+			if next < 0 {
+				break
+			}
+			at += next
+			s.body[at] = ' '
+		}
 	}
 	s.scan = markup.NewInside(s.body, offset)
 	s.around, s.raw, s.unclosed = 0, false, true
@@ -127,7 +135,7 @@ func (s *bodyScan) enterUnclosed(offset int) {
 
 func (s *bodyScan) startTag() {
 	tag := s.scan.StartTag()
-	if s.mail.Links && tag != atom.A {
+	if s.followsNesting() && tag != atom.A {
 		s.nesting.Start(tag, s.scan.Token() == html.SelfClosingTagToken)
 	}
 	switch tag {
@@ -162,17 +170,27 @@ func (s *bodyScan) endTag(tag atom.Atom) {
 		s.noscripts = max(0, s.noscripts-1)
 	default:
 	}
-	if s.mail.Links {
+	if s.followsNesting() {
 		s.nesting.End(tag)
 	}
 }
 
+// followsNesting reports whether there may be something to say about the nesting of this
+// anchor or the next.
+func (s *bodyScan) followsNesting() bool {
+	return s.mail.Links && len(s.report.Links) < maxCheckedLinks
+}
+
 func (s *bodyScan) openAnchor() {
 	s.inside = true
-	if s.mail.Links {
+	if s.followsNesting() {
 		s.nesting.StartAnchor()
 	}
-	s.anchor = openAnchor{text: s.anchor.text[:0], listed: len(s.report.Links) < maxReportLinks}
+	s.anchor = openAnchor{
+		text:    s.anchor.text[:0],
+		listed:  len(s.report.Links) < maxReportLinks,
+		checked: len(s.report.Links) < maxCheckedLinks,
+	}
 	a := &s.anchor
 	a.noscript, a.unclosed = s.noscripts > 0, s.unclosed
 	a.link.Target, _, a.hasHref = s.scan.Href()
@@ -191,13 +209,15 @@ func (s *bodyScan) openAnchor() {
 		return
 	}
 	a.link.Line, a.link.Column = s.place(s.scan.Start())
-	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: len(s.report.Links)}
 	if a.hasHref {
 		a.placeholder = markup.HasPlaceholder(a.link.Target)
-		a.invisible = markup.HasInvisible(a.link.Target)
-		a.noTrack = isExempted(s.scan)
+	}
+	if !a.checked {
 		return
 	}
+	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: len(s.report.Links)}
+	a.noTrack = isExempted(s.scan)
+	a.invisible = markup.HasInvisible(a.link.Target)
 	_, named := s.scan.Attr("name")
 	_, identified := s.scan.Attr("id")
 	a.isPlace = named || identified
@@ -220,16 +240,19 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	default:
 		s.report.Unknown++
 	}
-	whole := s.nesting.EndAnchor()
 	if !a.listed {
 		return
 	}
 	a.said = oneLine(a.text)
 	a.link.Text = cut(a.said, maxLinkTextChars)
+	s.report.Links = append(s.report.Links, a.link)
+	if !a.checked {
+		return
+	}
 	if last := strings.LastIndexByte(a.said, ' ') + 1; len(a.text) == maxKeptText && len(a.said)-last <= maxShownHost {
 		a.said = a.said[:last]
 	}
-	s.report.Links = append(s.report.Links, a.link)
+	whole := s.nesting.EndAnchor()
 	switch {
 	case !s.mail.Links:
 	case !properly:

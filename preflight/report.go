@@ -8,13 +8,12 @@ import (
 // Report is what Nylas will make of the tracking of a mail, as far as its documents
 // say.
 type Report struct {
-	// Links are the anchors of the body in their order, at most 10,000 of them. Those
-	// behind are only counted, and there are no findings about them.
+	// Links are the anchors of the body in their order, at most 10,000 of them.
 	Links []Link
 	// Eligible, Skipped and Unknown count all anchors by their status.
 	Eligible, Skipped, Unknown int
 	// Findings are sorted by their place in the body. Those about the whole mail come
-	// first.
+	// first. There are none about single links behind the first 1000: Nylas takes 100.
 	Findings []Finding
 	// OmittedFindings counts the findings that Findings leaves out: it holds at most
 	// 1000 with the same code.
@@ -25,6 +24,7 @@ type Report struct {
 // times its size.
 const (
 	maxReportLinks    = 10_000
+	maxCheckedLinks   = 1000
 	maxReportFindings = 1000 // with one code
 	maxLinkTextChars  = 200
 )

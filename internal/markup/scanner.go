@@ -37,7 +37,8 @@ type Scanner struct {
 	inside    int // where something can be put in at the end of the body element
 	closed    bool
 
-	name     []byte // of a start tag
+	name     []byte // of a tag
+	room     []byte // for the name
 	tag      atom.Atom
 	more     bool // attributes of the tag that were not read yet
 	attrs    []Attribute
@@ -93,7 +94,7 @@ func (s *Scanner) Next() bool {
 	s.start, s.end = s.end, s.end+length
 	switch s.token {
 	case html.StartTagToken, html.SelfClosingTagToken:
-		s.name, s.more = s.tokenizer.TagName()
+		s.name, s.more = s.lowerName(len("<")), true
 		s.tag = atom.Lookup(s.name)
 		if s.all || s.tag == atom.Noscript && s.noscript {
 			s.tokenizer.NextIsNotRawText()
@@ -101,8 +102,8 @@ func (s *Scanner) Next() bool {
 			s.raw = holdsRawText(s.tag)
 		}
 	case html.EndTagToken:
-		name, _ := s.tokenizer.TagName()
-		switch s.name = name; atom.Lookup(name) {
+		s.name = s.lowerName(len("</"))
+		switch atom.Lookup(s.name) {
 		case atom.Body:
 			s.inside, s.closed = s.start, true
 			return true
@@ -119,6 +120,25 @@ func (s *Scanner) Next() bool {
 		s.inside = s.end
 	}
 	return true
+}
+
+// lowerName returns the name of the current tag, which stands behind its first bytes. The
+// tokenizer would copy it each time.
+func (s *Scanner) lowerName(behind int) []byte {
+	source := s.body[s.start+behind : s.end]
+	name := s.room[:0]
+	for _, c := range source[:skip(source, func(c byte) bool { return !endsName(c) })] {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			name = append(name, c+'a'-'A')
+		case c == 0:
+			name = append(name, "\ufffd"...)
+		default:
+			name = append(name, c)
+		}
+	}
+	s.room = name
+	return name
 }
 
 // holdsRawText reports whether the tokenizer takes what follows a start tag for
@@ -179,7 +199,9 @@ func (s *Scanner) Attr(name string) (string, bool) {
 func (s *Scanner) Attrs() []Attribute {
 	for s.more {
 		var key, value []byte
-		key, value, s.more = s.tokenizer.TagAttr()
+		if key, value, s.more = s.tokenizer.TagAttr(); key == nil {
+			break // there is none
+		}
 		s.attrs = append(s.attrs, Attribute{atom.String(key), string(value)})
 	}
 	return s.attrs
