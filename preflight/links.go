@@ -144,6 +144,8 @@ func (s *bodyScan) checkStatus(a *openAnchor) {
 	case markup.BadURI:
 		switch {
 		case a.placeholder:
+		case a.url != nil: // the characters are good
+			s.about(a, CodeBadURI, LevelWarning, "complete the target: it names no host, address or number, so the link leads nowhere")
 		case isTelWithSpaces(a.link.Target):
 			s.about(a, CodeBadURI, LevelWarning, "leave the spaces out of the number: with them it is not a valid URI, so clicks on it are not seen")
 		default:

@@ -130,6 +130,8 @@ func TestCheckOfJumpsAndNumbers(t *testing.T) {
 		"":                 "1:1: warning: unsupported-scheme: give the link a target: this one leads nowhere",
 		"tel:+49 30 123":   "1:1: warning: bad-uri: leave the spaces out of the number: with them it is not a valid URI, so clicks on it are not seen",
 		"TEL:+49&nbsp;3":   "1:1: warning: bad-uri: leave the spaces out of the number: with them it is not a valid URI, so clicks on it are not seen",
+		"http://":          "1:1: warning: bad-uri: complete the target: it names no host, address or number, so the link leads nowhere",
+		"mailto:":          "1:1: warning: bad-uri: complete the target: it names no host, address or number, so the link leads nowhere",
 		"https://a.dev/ x": "1:1: warning: bad-uri: escape the target: it is not a valid URI, so clicks on it are not seen",
 	} {
 		report := preflight.Check(tracked(`<a href="` + target + `">x</a>`))
