@@ -134,7 +134,7 @@ func (p TrackingPolicy) Check(ctx context.Context, req *SendMessageRequest) (*pr
 	for _, decision := range decisions {
 		if !decision.Allowed {
 			findings = append(findings, preflight.Finding{
-				Code: preflight.CodeConsentMissing, Level: preflight.LevelWarning, Link: preflight.NoLink,
+				Code: preflight.CodeConsentMissing, Level: preflight.LevelWarning, Link: preflight.NoLink, Count: 1,
 				Message: fmt.Sprintf("%d of the recipients have not agreed to tracking of %s: the policy switches it off; "+
 					"send to those who agreed in a message of their own to keep it on for them", len(decision.Objections), decision.Kind),
 			})

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"bytes"
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -22,12 +23,21 @@ type bodyScan struct {
 	// finding all of them is one walk.
 	offset, line, column int
 
-	around    atom.Atom       // the start tag before a text
-	nesting   *markup.Nesting // only if links are tracked
-	noscripts int             // how many noscript elements the scan is in
-	anchor    openAnchor      // the one that the scan is in, if inside is set
-	inside    bool            // an anchor
-	targets   map[string]int  // how often a target was seen
+	around    atom.Atom           // the start tag before a text
+	nesting   *markup.Nesting     // only if links are tracked
+	noscripts int                 // how many noscript elements the scan is in
+	anchor    openAnchor          // the one that the scan is in, if inside is set
+	inside    bool                // an anchor
+	targets   map[string]struct{} // those that were seen
+	first     map[Code]int        // where the findings are that are made once for a mail
+	raw       bool                // a text is what an element such as style holds
+	unclosed  bool                // the scan is in an element that is never closed
+
+	hosts      [2]string // that were compared last
+	areRelated bool
+
+	before  string        // the target of the last anchor
+	buttons []outlookLink // of the comments since then
 }
 
 // openAnchor is an anchor whose end was not seen yet.
@@ -36,13 +46,18 @@ type openAnchor struct {
 	class    markup.Class
 	url      *url.URL
 	hasHref  bool
+	listed   bool // the report has room for it; otherwise it is only counted
+	checked  bool // it may have findings
 	wrapped  bool // it already leads through tracking, so Nylas leaves it alone
 	isPlace  bool // something to jump to
 	noTrack  bool
 	noscript bool // it stands in a noscript element
-	text     []byte
-	said     string  // the text in one line, without a last host that may be cut off
-	finding  Finding // with the place of the anchor
+	unclosed bool // it stands in an element that is never closed
+	// What is to be said of the target.
+	placeholder, invisible bool
+	text                   []byte
+	said                   string  // the text in one line, without a last host that may be cut off
+	finding                Finding // with the place of the anchor
 }
 
 // scanBody lists the links of an HTML body and reports whether it has any tags.
@@ -50,7 +65,7 @@ func (c *check) scanBody(text string) bool {
 	body := []byte(text)
 	s := &bodyScan{
 		check: c, body: body, scan: markup.New(body),
-		line: 1, column: 1, targets: make(map[string]int),
+		line: 1, column: 1, targets: make(map[string]struct{}), first: make(map[Code]int),
 		nesting: markup.NewNesting(),
 	}
 	s.scan.ReadNoscript()
@@ -63,20 +78,64 @@ func (c *check) scanBody(text string) bool {
 		case html.EndTagToken:
 			s.endTag(atom.Lookup(s.scan.Name()))
 		case html.TextToken:
+			if s.raw && s.scan.End() == len(body) {
+				s.enterUnclosed(s.scan.Start())
+				continue
+			}
 			s.text()
 		case html.CommentToken:
+			if s.isUnclosedComment() {
+				s.enterUnclosed(s.scan.Start() + len(commentStart))
+				continue
+			}
 			s.comment()
 		default:
 		}
-		s.around = s.scan.StartTag()
+		s.around, s.raw = s.scan.StartTag(), s.scan.HoldsText()
 	}
 	s.closeAnchor(false)
+	s.reportButtons("")
+	s.countFindings()
 	return tags
+}
+
+// commentStart begins a comment.
+const commentStart = "<!--"
+
+// isUnclosedComment reports whether a comment takes up the rest of the body.
+func (s *bodyScan) isUnclosedComment() bool {
+	comment := s.body[s.scan.Start():s.scan.End()]
+	return s.scan.End() == len(s.body) && bytes.HasPrefix(comment, []byte(commentStart)) &&
+		!bytes.HasSuffix(comment, []byte("-->")) && !bytes.HasSuffix(comment, []byte("--!>"))
+}
+
+// enterUnclosed goes on behind an offset as if the element or the comment that is never
+// closed were not there: what other programs make of the rest is not known.
+func (s *bodyScan) enterUnclosed(offset int) {
+	if s.mail.Links {
+		s.here(s.scan.Start(), CodeUnclosedElement, LevelWarning,
+			"an element or a comment is never closed, so that the rest of the body is text or left out for some programs: close it")
+	}
+	// Other comments that are never closed are not there either.
+	closed := max(offset, bytes.LastIndex(s.body, []byte("-->")), bytes.LastIndex(s.body, []byte("--!>")))
+	if bytes.Contains(s.body[closed:], []byte(commentStart)) {
+		s.body = bytes.Clone(s.body)
+		for at := closed; ; at++ {
+			next := bytes.Index(s.body[at:], []byte(commentStart))
+			if next < 0 {
+				break
+			}
+			at += next
+			s.body[at] = ' '
+		}
+	}
+	s.scan = markup.NewInside(s.body, offset)
+	s.around, s.raw, s.unclosed = 0, false, true
 }
 
 func (s *bodyScan) startTag() {
 	tag := s.scan.StartTag()
-	if s.mail.Links && tag != atom.A {
+	if s.followsNesting() && tag != atom.A {
 		s.nesting.Start(tag, s.scan.Token() == html.SelfClosingTagToken)
 	}
 	switch tag {
@@ -86,7 +145,7 @@ func (s *bodyScan) startTag() {
 	case atom.Noscript:
 		s.noscripts++
 	case atom.Img, atom.Image:
-		if markup.LoadsFrom(s.scan, s.isForeign) || markup.IsEmulatorPixel(s.scan) {
+		if markup.LoadsFrom(s.scan, s.isForeignImage) || markup.IsEmulatorPixel(s.scan) {
 			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
 				"the image counts as an open of an earlier message: remove it, StripPixel does so")
 		}
@@ -111,37 +170,57 @@ func (s *bodyScan) endTag(tag atom.Atom) {
 		s.noscripts = max(0, s.noscripts-1)
 	default:
 	}
-	if s.mail.Links {
+	if s.followsNesting() {
 		s.nesting.End(tag)
 	}
 }
 
+// followsNesting reports whether there may be something to say about the nesting of this
+// anchor or the next.
+func (s *bodyScan) followsNesting() bool {
+	return s.mail.Links && len(s.report.Links) < maxCheckedLinks
+}
+
 func (s *bodyScan) openAnchor() {
 	s.inside = true
-	if s.mail.Links {
+	if s.followsNesting() {
 		s.nesting.StartAnchor()
 	}
-	s.anchor = openAnchor{text: s.anchor.text[:0]}
+	s.anchor = openAnchor{
+		text:    s.anchor.text[:0],
+		listed:  len(s.report.Links) < maxReportLinks,
+		checked: len(s.report.Links) < maxCheckedLinks,
+	}
 	a := &s.anchor
-	a.noscript = s.noscripts > 0
-	a.link.Line, a.link.Column = s.place(s.scan.Start())
-	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: NoLink}
+	a.noscript, a.unclosed = s.noscripts > 0, s.unclosed
 	a.link.Target, _, a.hasHref = s.scan.Href()
 	if a.hasHref {
 		a.class, a.url = markup.Classify(a.link.Target)
 		switch a.class {
-		case markup.Eligible, markup.HTTP, markup.UserInfo:
+		case markup.Eligible, markup.LooseURI, markup.HTTP, markup.UserInfo:
 			a.wrapped = markup.IsWrapped(a.url, s.mail.DomainName)
 		default:
 		}
 	}
+	if s.mail.Links {
+		s.reportButtons(a.link.Target)
+	}
+	if !a.listed {
+		return
+	}
+	a.link.Line, a.link.Column = s.place(s.scan.Start())
+	if a.hasHref {
+		a.placeholder = markup.HasPlaceholder(a.link.Target)
+	}
+	if !a.checked {
+		return
+	}
+	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: len(s.report.Links)}
+	a.noTrack = isExempted(s.scan)
+	a.invisible = markup.HasInvisible(a.link.Target)
 	_, named := s.scan.Attr("name")
 	_, identified := s.scan.Attr("id")
 	a.isPlace = named || identified
-	clicktracking, _ := s.scan.Attr("clicktracking")
-	_, postmark := s.scan.Attr("data-pm-no-track")
-	_, ses := s.scan.Attr("ses:no-track")
-	a.noTrack = strings.EqualFold(clicktracking, "off") || postmark || ses
 }
 
 // closeAnchor ends the anchor that is open, if one is: by its end tag, or by what
@@ -152,11 +231,6 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	}
 	s.inside = false
 	a := &s.anchor
-	a.said = strings.Join(strings.Fields(string(a.text)), " ")
-	a.link.Text = cut(a.said, maxLinkTextChars)
-	if last := strings.LastIndexByte(a.said, ' ') + 1; len(a.text) == maxKeptText && len(a.said)-last <= maxShownHost {
-		a.said = a.said[:last]
-	}
 	a.link.Status, a.link.Reason = a.status()
 	switch a.link.Status {
 	case StatusEligible:
@@ -166,9 +240,17 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	default:
 		s.report.Unknown++
 	}
-	if len(s.report.Links) < maxReportLinks {
-		a.finding.Link = len(s.report.Links)
-		s.report.Links = append(s.report.Links, a.link)
+	if !a.listed {
+		return
+	}
+	a.said = oneLine(a.text)
+	a.link.Text = cut(a.said, maxLinkTextChars)
+	s.report.Links = append(s.report.Links, a.link)
+	if !a.checked {
+		return
+	}
+	if last := strings.LastIndexByte(a.said, ' ') + 1; len(a.text) == maxKeptText && len(a.said)-last <= maxShownHost {
+		a.said = a.said[:last]
 	}
 	whole := s.nesting.EndAnchor()
 	switch {
@@ -183,11 +265,42 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	s.checkLink(a)
 }
 
+// oneLine returns a text with one space between its words and none around them.
+func oneLine(text []byte) string {
+	line := text[:0]
+	for word := range bytes.FieldsSeq(text) {
+		if len(line) > 0 {
+			line = append(line, ' ')
+		}
+		line = append(line, word...)
+	}
+	return string(line)
+}
+
 // about adds a finding about a link.
 func (s *bodyScan) about(a *openAnchor, code Code, level Level, message string) {
 	finding := a.finding
 	finding.Code, finding.Level, finding.Message = code, level, message
 	s.add(finding)
+}
+
+// once counts a link in the one finding (info) that there is of a code.
+func (s *bodyScan) once(a *openAnchor, code Code, message string) {
+	if i, ok := s.first[code]; ok {
+		s.report.Findings[i].Count++
+		return
+	}
+	s.first[code] = len(s.report.Findings)
+	s.about(a, code, LevelInfo, message)
+}
+
+// countFindings writes the count into the messages of findings about several links.
+func (s *bodyScan) countFindings() {
+	for _, i := range s.first {
+		if f := &s.report.Findings[i]; f.Count > 1 {
+			f.Message = fmt.Sprintf("%s (%d links)", f.Message, f.Count)
+		}
+	}
 }
 
 // here adds a finding about another place in the body.
@@ -221,13 +334,13 @@ func (s *bodyScan) text() {
 		if !isBlank(s.body[s.scan.Start():s.scan.End()]) {
 			s.nesting.Content()
 		}
-		if room := maxKeptText - len(a.text); room > 0 {
+		if room := maxKeptText - len(a.text); room > 0 && a.listed {
 			text := s.scan.Text()
 			a.text = append(a.text, text[:min(room, len(text))]...)
 		}
 		return
 	}
-	if s.mail.Links {
+	if s.mail.Links && !s.unclosed { // in a style sheet, for instance
 		s.bareURLs()
 	}
 }
@@ -277,49 +390,6 @@ func isBareURL(word []byte) bool {
 	return false
 }
 
-// comment looks into comments that only Outlook reads, where buttons are drawn.
-func (s *bodyScan) comment() {
-	comment := s.body[s.scan.Start():s.scan.End()]
-	if !s.mail.Links || !bytes.HasPrefix(comment, []byte("<!--[if")) {
-		return
-	}
-	for at := 0; ; {
-		next := bytes.IndexByte(comment[at:], '<')
-		if next < 0 {
-			return
-		}
-		at += next
-		if !isOutlookLink(comment[at:]) {
-			at++
-			continue
-		}
-		end, hasHref := markup.ReadTag(comment[at:], "href")
-		if hasHref {
-			s.here(s.scan.Start()+at, CodeNotAnAnchor, LevelInfo,
-				"Nylas sees no clicks on what stands in a comment for Outlook: use an anchor outside of it if they matter")
-		}
-		if end < 0 {
-			return // a tag that is not finished
-		}
-		at += end
-	}
-}
-
-// isOutlookLink reports whether a tag begins an anchor, or an element of VML.
-func isOutlookLink(tag []byte) bool {
-	if len(tag) < 3 {
-		return false
-	}
-	switch tag[1] | 0x20 {
-	case 'v':
-		return tag[2] == ':'
-	case 'a':
-		return tag[2] == '/' || strings.IndexByte(markup.Space, tag[2]) >= 0
-	default:
-		return false
-	}
-}
-
 func (s *bodyScan) notAnAnchor(offset int) {
 	s.here(offset, CodeNotAnAnchor, LevelInfo,
 		"Nylas tracks anchors only, and sees no clicks here: use an anchor if they matter")
@@ -327,6 +397,9 @@ func (s *bodyScan) notAnAnchor(offset int) {
 
 // cut returns the first characters of a text.
 func cut(text string, chars int) string {
+	if len(text) <= chars {
+		return text
+	}
 	for i := range text {
 		if chars--; chars < 0 {
 			return text[:i]

@@ -26,6 +26,10 @@ const (
 	CodeGroupMail Code = "group-mail"
 	// CodeSelfRecipient: a sender is a recipient too (warning).
 	CodeSelfRecipient Code = "self-recipient"
+	// CodeInvalidUTF8: the body holds bytes that are not UTF-8. JSON cannot hold them, so
+	// recipients see other characters in their place (warning). The finding is at the
+	// first of them.
+	CodeInvalidUTF8 Code = "invalid-utf8"
 	// CodeBodyIncomplete: a template or a signature adds to the body at Nylas, and that
 	// part is not checked (info).
 	CodeBodyIncomplete Code = "body-incomplete"
@@ -44,17 +48,29 @@ const (
 	// CodeAnchorNoHref: an anchor has no href, so it is not a link (warning). An anchor
 	// with a name or an id is a place to jump to and no finding.
 	CodeAnchorNoHref Code = "anchor-no-href"
-	// CodeBadURI: the target is not a valid URI (warning).
+	// CodeUnfilledPlaceholder: the target holds a placeholder such as {{url}}, which was
+	// to be filled before the mail is sent (warning).
+	CodeUnfilledPlaceholder Code = "unfilled-placeholder"
+	// CodeBadURI: the target has control characters, white space or one of "<>\^`{|} in
+	// it, or nothing behind its scheme, so it is not a valid URI (warning). Or it has
+	// brackets, letters that are not ASCII, or a % that escapes nothing: no URI either,
+	// but browsers take it, and Nylas says nothing about it (info). Path, query and
+	// fragment follow the same rule.
 	CodeBadURI Code = "bad-uri"
+	// CodeInvisibleCharacter: the target holds a character that nobody sees, such as a
+	// space without width, as it is or escaped (warning).
+	CodeInvisibleCharacter Code = "invisible-character"
 	// CodeUnsupportedScheme: the target is relative, or its scheme is not https, http,
-	// mailto or tel (warning).
+	// mailto or tel (warning). A jump to a place in the mail, such as #top, is no finding.
 	CodeUnsupportedScheme Code = "unsupported-scheme"
-	// CodeHTTPScheme: the target is http, of which Nylas says nothing (info).
+	// CodeHTTPScheme: the target is http, of which Nylas says nothing (info, once for a
+	// mail).
 	CodeHTTPScheme Code = "http-scheme"
 	// CodeMailtoNoAddress: the target is mailto without an address, of which Nylas
 	// says nothing (info).
 	CodeMailtoNoAddress Code = "mailto-no-address"
-	// CodeMailtoTelRewritten: Nylas replaces mailto and tel links too (info).
+	// CodeMailtoTelRewritten: Nylas replaces mailto and tel links too (info, once for a
+	// mail).
 	CodeMailtoTelRewritten Code = "mailto-tel-rewritten"
 	// CodeURLUserinfo: the target has a user name or a password in it (warning).
 	CodeURLUserinfo Code = "url-userinfo"
@@ -81,17 +97,22 @@ const (
 	// overlaps another element, as in <a><b></a></b>. Programs repair that in different
 	// ways (warning).
 	CodeNestedOrUnclosedAnchor Code = "nested-or-unclosed-anchor"
+	// CodeUnclosedElement: an element such as textarea or style, or a comment, is never
+	// closed, so that browsers take the rest of the body for text or leave it out
+	// (warning). The links in it are listed as [StatusUnknown].
+	CodeUnclosedElement Code = "unclosed-element"
 	// CodeNotAnAnchor: something can be clicked that is not an anchor, and its clicks are
 	// not seen: a URL in the text, area, form, base, or a link in a comment for Outlook
-	// (info).
+	// (info). A link for Outlook is no finding if the anchor before or behind the comment
+	// has the same target.
 	CodeNotAnAnchor Code = "not-an-anchor"
 	// CodeNoTrackAttribute: an attribute by which other systems exempt a link does
 	// nothing at Nylas (warning).
 	CodeNoTrackAttribute Code = "no-track-attribute"
 	// CodeForeignTrackingPresent: a link or an image leads to a tracking host of Nylas or
-	// to a link checker. It was copied from a received mail, and what happens is counted
+	// of another sender, or to a link checker. It was copied from a received mail, and what happens is counted
 	// there (error). Nylas does not wrap its own tracked links again, so they are skipped.
 	CodeForeignTrackingPresent Code = "foreign-tracking-present"
-	// CodeDuplicateURL: an earlier link has the same target (info).
+	// CodeDuplicateURL: an earlier link has the same target (info, once for a mail).
 	CodeDuplicateURL Code = "duplicate-url"
 )

@@ -41,6 +41,8 @@ func FuzzCheck(f *testing.F) {
 		`<a href="https://kim:pw@a.dev">`, `<img src="//t.nylas.com"><area href><base href><form action=x>`, `<a href="mailto:?a=b">x<a>`,
 		`<p><a href="https://acme.dev/?reset%5Ftoken=a&x=%ff">Visit www.bank.com…</a>`, "<noscript>\n<a href=x>é</a></noscript><img srcset='a (,'>",
 		"<table><tr><a><td></b></a></p><li><li></table></i>", "<a href='https://a.dev/;A=Ü'>„ba\u00adnk.com“</a>",
+		`<style>a{}<a href="https://a.dev/">x</a><!-- <a href=x>`, `<!--[if mso]><v:rect href="https://a.dev/?a&amp;b"><![endif]--><a href="https://a.dev/?a&b">x</a>`,
+		`<!-- <a href="https://a.dev/%zz">`, "<a href='https://a.dev/\u200b{{x}}'>\xff</a>", `<a href="https://a.dev/?x=[[ID]]"><a href="tel:+1 2">`,
 		`<svg><title><a href="https://a.dev/">`, `<a href="https://a.dev/"><p><b></a></b>`,
 	} {
 		f.Add(body)

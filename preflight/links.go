@@ -1,14 +1,26 @@
 package preflight
 
 import (
-	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/nylastrack/nylas-go/internal/markup"
 )
 
 // status returns what becomes of a link, and why.
 func (a *openAnchor) status() (Status, Code) {
+	status, reason := a.statusByTarget()
+	switch {
+	case status != StatusSkipped && a.unclosed:
+		return StatusUnknown, CodeUnclosedElement
+	case a.placeholder && (reason == CodeBadURI || reason == CodeUnsupportedScheme):
+		return status, CodeUnfilledPlaceholder
+	default:
+		return status, reason
+	}
+}
+
+func (a *openAnchor) statusByTarget() (Status, Code) {
 	if !a.hasHref {
 		return StatusSkipped, CodeAnchorNoHref
 	}
@@ -23,6 +35,8 @@ func (a *openAnchor) status() (Status, Code) {
 		return StatusEligible, ""
 	case markup.BadURI:
 		return StatusSkipped, CodeBadURI
+	case markup.LooseURI:
+		return StatusUnknown, CodeBadURI
 	case markup.Credentials:
 		return StatusSkipped, CodeURLUserinfo
 	case markup.UserInfo:
@@ -45,14 +59,18 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 		return
 	}
 	host := markup.HostOf(a.link.Target)
-	if a.wrapped || s.isForeign(host) {
+	path := ""
+	if a.url != nil {
+		path = a.url.Path
+	}
+	if a.wrapped || s.isForeign(host, path) {
 		s.about(a, CodeForeignTrackingPresent, LevelError,
 			"the link leads through the tracking of another message: put the original link in its place")
 	}
 	isURL, mismatch := false, false
 	for shown := range markup.ShownHosts(a.said, a.url) {
 		isURL = true
-		if host != "" && !markup.Related(shown, host) {
+		if host != "" && (!a.placeholder || markup.IsHostname(host)) && !s.related(shown, host) {
 			mismatch = true
 			break
 		}
@@ -63,6 +81,14 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 	}
 	if !s.mail.Links {
 		return
+	}
+	if a.placeholder {
+		s.about(a, CodeUnfilledPlaceholder, LevelWarning,
+			"a placeholder was not filled: put the link or the value in its place before the mail is sent")
+	}
+	if a.invisible {
+		s.about(a, CodeInvisibleCharacter, LevelWarning,
+			"the target holds a character that nobody sees, such as a space without width: write the target anew")
 	}
 	if !a.wrapped {
 		s.checkStatus(a)
@@ -87,13 +113,20 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 		s.about(a, CodeNoTrackAttribute, LevelWarning,
 			"the attribute exempts the link at other systems and does nothing at Nylas: send without Links, or accept that it is tracked")
 	}
-	// Links that are not listed are not remembered either.
-	if a.finding.Link != NoLink {
-		if s.targets[a.link.Target]++; s.targets[a.link.Target] > 1 {
-			s.about(a, CodeDuplicateURL, LevelInfo,
-				"an earlier link has the same target: add a parameter to one of them to tell their clicks apart")
-		}
+	if _, seen := s.targets[a.link.Target]; seen {
+		s.once(a, CodeDuplicateURL,
+			"an earlier link has the same target: add a parameter to one of them to tell their clicks apart")
+	} else {
+		s.targets[a.link.Target] = struct{}{}
 	}
+}
+
+// related is markup.Related. Most links of a mail lead to the same hosts.
+func (s *bodyScan) related(shown, host string) bool {
+	if s.hosts != [2]string{shown, host} {
+		s.hosts, s.areRelated = [2]string{shown, host}, shown == host || markup.Related(shown, host)
+	}
+	return s.areRelated
 }
 
 // checkStatus has the findings that say why a link is what it is.
@@ -105,21 +138,49 @@ func (s *bodyScan) checkStatus(a *openAnchor) {
 			s.about(a, CodeInNoscript, LevelInfo,
 				"put the link outside of noscript: mail clients show it there, but whether Nylas tracks it is not documented")
 		case a.url.Scheme != "https":
-			s.about(a, CodeMailtoTelRewritten, LevelInfo,
+			s.once(a, CodeMailtoTelRewritten,
 				"mailto and tel links lead through a redirect too, which some devices do not follow: switch Links off if they matter more")
 		}
 	case markup.BadURI:
-		s.about(a, CodeBadURI, LevelWarning, "escape the target: it is not a valid URI, so clicks on it are not seen")
+		switch {
+		case a.placeholder:
+		case a.url != nil: // the characters are good
+			s.about(a, CodeBadURI, LevelWarning, "complete the target: it names no host, address or number, so the link leads nowhere")
+		case isTelWithSpaces(a.link.Target):
+			s.about(a, CodeBadURI, LevelWarning, "leave the spaces out of the number: with them it is not a valid URI, so clicks on it are not seen")
+		default:
+			s.about(a, CodeBadURI, LevelWarning, "escape the target: it is not a valid URI, so clicks on it are not seen")
+		}
+	case markup.LooseURI:
+		if !a.placeholder && !a.invisible {
+			s.about(a, CodeBadURI, LevelInfo,
+				"escape brackets, letters that are not ASCII, and % where it escapes nothing: whether Nylas tracks a target with them is not documented")
+		}
 	case markup.UnsupportedScheme:
-		s.about(a, CodeUnsupportedScheme, LevelWarning, "use a whole https, mailto or tel URL: clicks on other targets are not seen")
+		switch {
+		case a.placeholder, isJump(a.link.Target):
+		case a.link.Target == "#" || a.link.Target == "":
+			s.about(a, CodeUnsupportedScheme, LevelWarning, "give the link a target: this one leads nowhere")
+		default:
+			s.about(a, CodeUnsupportedScheme, LevelWarning, "use a whole https, mailto or tel URL: clicks on other targets are not seen")
+		}
 	case markup.Credentials, markup.UserInfo:
 		s.about(a, CodeURLUserinfo, LevelWarning,
 			"take the user name and the password out of the target: with a password Nylas does not track it, and everybody can read it")
 	case markup.HTTP:
-		s.about(a, CodeHTTPScheme, LevelInfo, "use https: whether Nylas tracks http is not documented")
+		s.once(a, CodeHTTPScheme, "use https: whether Nylas tracks http is not documented")
 	case markup.NoAddress:
 		s.about(a, CodeMailtoNoAddress, LevelInfo, "whether Nylas tracks mailto without an address is not documented: do not count on it")
 	}
+}
+
+// isJump reports whether a target is a place in the same mail.
+func isJump(target string) bool { return len(target) > 1 && target[0] == '#' }
+
+// isTelWithSpaces reports whether a target is a telephone number in groups.
+func isTelWithSpaces(target string) bool {
+	const scheme = "tel:"
+	return len(target) > len(scheme) && strings.EqualFold(target[:len(scheme)], scheme) && strings.ContainsFunc(target, unicode.IsSpace)
 }
 
 // checkPlaceholder looks for hosts that nobody wants to send anybody to.
@@ -147,44 +208,6 @@ func isPlaceholder(host string) bool {
 		"example.com", "example.net", "example.org", "example", "test", "invalid", "localhost",
 	} {
 		if markup.IsWithin(host, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// isForeign reports whether a host is one that a link or an image only has after it
-// was tracked or checked on the way of another message.
-func (s *bodyScan) isForeign(host string) bool {
-	if host == "" {
-		return false
-	}
-	if markup.IsNylasTrackingHost(host) || host == markup.NormalHost(s.mail.DomainName) {
-		return true
-	}
-	for _, checker := range []string{
-		"safelinks.protection.outlook.com", // Microsoft Defender for Office 365
-		"urldefense.com", "urldefense.us", "urldefense.proofpoint.com",
-	} {
-		if markup.IsWithin(host, checker) {
-			return true
-		}
-	}
-	return false
-}
-
-// unsubscribeWords are in the texts and targets of links to unsubscribe.
-var unsubscribeWords = []string{
-	"unsubscribe", "opt-out", "optout", "opt out", "abmelden", "abbestellen", "austragen", "désabonner", "desabonner", "désinscri", "desinscri",
-	"darse de baja", "darme de baja", "cancelar suscripción", "cancelar la suscripción", "disiscri", "annulla iscrizione", "cancellami",
-	"afmelden", "uitschrijven", "cancelar inscrição", "descadastrar", "avregistrera", "avprenumerera", "avmeld", "afmeld",
-	"wypisz", "odhlásit", "отписаться", "退订", "配信停止", "購読解除",
-}
-
-func isUnsubscribe(link Link) bool {
-	for _, said := range []string{link.Text, link.Target} {
-		said = strings.ToLower(said)
-		if slices.ContainsFunc(unsubscribeWords, func(word string) bool { return strings.Contains(said, word) }) {
 			return true
 		}
 	}

@@ -65,6 +65,7 @@ type check struct {
 }
 
 func (c *check) add(finding Finding) {
+	finding.Count = max(finding.Count, 1)
 	if c.counts[finding.Code]++; c.counts[finding.Code] > maxReportFindings {
 		c.report.OmittedFindings++
 		return
@@ -122,6 +123,7 @@ func (c *check) checkBody() {
 		c.whole(CodeBodyIncomplete, LevelInfo, false,
 			"a template or a signature adds to the body at Nylas: check the links in it too, they count")
 	}
+	c.checkEncoding()
 	tags := false
 	if !c.mail.Plaintext {
 		tags = c.scanBody(c.mail.Body)
@@ -145,4 +147,30 @@ func (c *check) checkBody() {
 		c.whole(CodeTooManyLinks, LevelWarning, false, fmt.Sprintf(
 			"%d links might be tracked, and Nylas takes at most %d: remove some, or switch Links off", all, rules.MaxTrackedLinks))
 	}
+}
+
+// checkEncoding looks for bytes that are not UTF-8.
+func (c *check) checkEncoding() {
+	body := c.mail.Body
+	if utf8.ValidString(body) {
+		return
+	}
+	finding := Finding{
+		Code: CodeInvalidUTF8, Level: LevelWarning, Link: NoLink,
+		Message: "the body is not UTF-8, and recipients will see other characters in the place of what is not: convert it before the mail is sent",
+	}
+	for i := 0; i < len(body); {
+		r, size := utf8.DecodeRuneInString(body[i:])
+		if r == utf8.RuneError && size == 1 {
+			if finding.Count++; finding.Count == 1 {
+				finding.Line = strings.Count(body[:i], "\n") + 1
+				finding.Column = utf8.RuneCountInString(body[strings.LastIndexByte(body[:i], '\n')+1:i]) + 1
+			}
+		}
+		i += size
+	}
+	if finding.Count > 1 {
+		finding.Message = fmt.Sprintf("%s (%d bytes)", finding.Message, finding.Count)
+	}
+	c.add(finding)
 }

@@ -55,9 +55,9 @@ func TestCheckOfLinks(t *testing.T) {
 		"zoom":     {`<a href="zoommtg://zoom.us">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
 		"script":   {`<a href="javascript:x()">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
 		"relative": {`<a href="/x">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
-		"fragment": {`<a href="#x">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
+		"fragment": {`<a href="#x">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, nil},
 		"space":    {`<a href="https://acme.dev/a b">x</a>`, preflight.StatusSkipped, preflight.CodeBadURI, []string{"warning bad-uri 1:1"}},
-		"variable": {`<a href="https://acme.dev/{{id}}">x</a>`, preflight.StatusSkipped, preflight.CodeBadURI, []string{"warning bad-uri 1:1"}},
+		"variable": {`<a href="https://acme.dev/{{id}}">x</a>`, preflight.StatusSkipped, preflight.CodeUnfilledPlaceholder, []string{"warning unfilled-placeholder 1:1"}},
 		"password": {`<a href="https://kim:pw@acme.dev/">x</a>`, preflight.StatusSkipped, preflight.CodeURLUserinfo, []string{"warning url-userinfo 1:1"}},
 		"user":     {`<a href="https://kim@acme.dev/">x</a>`, preflight.StatusUnknown, preflight.CodeURLUserinfo, []string{"warning url-userinfo 1:1"}},
 
@@ -242,7 +242,7 @@ func TestCheckOfTheRest(t *testing.T) {
 		}, "", []string{"error plaintext-untrackable 0:0"}},
 
 		"same target": {func(r *preflight.Mail) { r.Body = good + "\n" + good + good }, "",
-			[]string{"info duplicate-url 2:1", "info duplicate-url 2:34"}},
+			[]string{"info duplicate-url 2:1"}},
 		"nested": {func(r *preflight.Mail) {
 			r.Body = `<a href="https://acme.dev/1">x <a href="https://acme.dev/2">y</a></a>`
 		}, "", []string{"warning nested-or-unclosed-anchor 1:1"}},
@@ -286,10 +286,10 @@ func TestCheckOfTheRest(t *testing.T) {
 
 func TestCheckPlaces(t *testing.T) {
 	t.Parallel()
-	report := preflight.Check(tracked("<p>日本\r\n  <a\n href='https://acme.dev/?a=1&amp;b=2'> the \n<b>d&eacute;mo</b> </a>ü<a href=#x><img alt=y></a></p>"))
+	report := preflight.Check(tracked("<p>日本\r\n  <a\n href='https://acme.dev/?a=1&amp;b=2'> the \n<b>d&eacute;mo</b> </a>ü<a href=/x><img alt=y></a></p>"))
 	assert.Equal(t, []preflight.Link{
 		{Line: 2, Column: 3, Text: "the démo", Target: "https://acme.dev/?a=1&b=2", Status: preflight.StatusEligible},
-		{Line: 4, Column: 25, Target: "#x", Status: preflight.StatusSkipped, Reason: preflight.CodeUnsupportedScheme},
+		{Line: 4, Column: 25, Target: "/x", Status: preflight.StatusSkipped, Reason: preflight.CodeUnsupportedScheme},
 	}, report.Links)
 	require.Len(t, report.Findings, 1)
 	assert.Equal(t, 1, report.Findings[0].Link)
@@ -351,15 +351,25 @@ func TestHostileBodies(t *testing.T) { // alone, because it counts what is alloc
 // What is not listed is counted.
 func TestReportOfManyLinks(t *testing.T) {
 	t.Parallel()
-	report := preflight.Check(tracked(strings.Repeat("<a href=http://acme.dev/>x</a>", 10_500) + `<a href="#">`))
+	report := preflight.Check(tracked(strings.Repeat("<a clicktracking=off href=http://acme.dev/>x</a>", 10_500) + `<a href="#">`))
 	assert.Len(t, report.Links, 10_000)
 	assert.Equal(t, 10_500, report.Unknown)
 	assert.Equal(t, 1, report.Skipped)
 	assert.Zero(t, report.Eligible)
-	assert.Equal(t, 9_500+8_999, report.OmittedFindings, "http-scheme and duplicate-url")
+	assert.Zero(t, report.OmittedFindings, "there are none behind the first 1000 links")
 	for _, f := range report.Findings {
-		if f.Code == preflight.CodeUnsupportedScheme {
-			assert.Equal(t, preflight.NoLink, f.Link)
+		switch f.Code {
+		case preflight.CodeHTTPScheme:
+			assert.Equal(t, 1_000, f.Count)
+		case preflight.CodeDuplicateURL:
+			assert.Equal(t, 999, f.Count)
+		default:
+			assert.Equal(t, 1, f.Count)
 		}
 	}
+	assert.Equal(t, 1_000, count(codesOf(report), preflight.CodeNoTrackAttribute))
+	assert.NotContains(t, codesOf(report), preflight.CodeUnsupportedScheme)
+
+	report = preflight.Check(tracked(strings.Repeat("https://acme.dev/ ", 1_500) + "<p>"))
+	assert.Equal(t, 500, report.OmittedFindings, "not-an-anchor")
 }

@@ -13,7 +13,7 @@ type Report struct {
 	// Eligible, Skipped and Unknown count all anchors by their status.
 	Eligible, Skipped, Unknown int
 	// Findings are sorted by their place in the body. Those about the whole mail come
-	// first.
+	// first. There are none about single links behind the first 1000: Nylas takes 100.
 	Findings []Finding
 	// OmittedFindings counts the findings that Findings leaves out: it holds at most
 	// 1000 with the same code.
@@ -24,6 +24,7 @@ type Report struct {
 // times its size.
 const (
 	maxReportLinks    = 10_000
+	maxCheckedLinks   = 1000
 	maxReportFindings = 1000 // with one code
 	maxLinkTextChars  = 200
 )
@@ -76,6 +77,9 @@ type Finding struct {
 	Line, Column int
 	// Link is the index in Links of the link that the finding is about, or NoLink.
 	Link int
+	// Count is how many places of the mail the finding is about. It is 1 for most. If it
+	// is more, the finding has the place and the link of the first.
+	Count int
 	// Message says what to do. It holds no address, link or text of the mail.
 	Message string
 }

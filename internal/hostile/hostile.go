@@ -17,6 +17,9 @@ func Bodies() map[string]string { return bodies(1) }
 // Larger returns the same bodies, Times as large.
 func Larger() map[string]string { return bodies(Times) }
 
+// Megabytes returns the same bodies of about one megabyte each, for benchmarks.
+func Megabytes() map[string]string { return bodies(20) }
+
 func bodies(times int) map[string]string {
 	fill := func(part string) string { return strings.Repeat(part, times*50_000/len(part)) }
 	fillMore := func(part string) string { return strings.Repeat(part, times*100_000/len(part)) }
@@ -31,6 +34,13 @@ func bodies(times int) map[string]string {
 		"deep nesting":             fillMore("<div>"),
 		"anchors that never end":   fillMore("<a href=https://acme.dev>"),
 		"anchors without a target": fill("<a>"),
+		"links in links":           fill(`<a href="https://a.dev/%E2%80%8B{{x}}?token=ab&x=ü">see www.a.dev</a>`),
+		"hosts as texts":           fill("<a href=//a.dev>b.co d.co e.co</a>"),
+		"almost unsubscribe":       fill(`<a href=https://ununun.dev/abmeldabmeld>ununun</a>`),
+		"placeholders":             `<a href="` + fill("{a") + `">x</a>`,
+		"buttons for Outlook":      fill("<!--[if]><v:a href=x>--><a href=y>"),
+		"not UTF-8":                "<p>" + fill("\xff"),
+		"a style that never ends":  "<style>" + fill("<a href=x><!--<style>"),
 		"text in one anchor":       "<a href=https://acme.dev>" + fill("x "),
 		"tags that never end":      fillMore("<a "),
 		"a quote that never ends":  fill(`<a href="`),

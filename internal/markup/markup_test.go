@@ -102,14 +102,17 @@ func TestInside(t *testing.T) {
 func TestClassify(t *testing.T) {
 	t.Parallel()
 	for href, want := range map[string]markup.Class{
-		"https://acme.dev": markup.Eligible, "HTTPS://acme.dev/?a=b#c": markup.Eligible, "https://bücher.dev/ü": markup.Eligible,
+		"https://acme.dev": markup.Eligible, "HTTPS://acme.dev/?a=b#c": markup.Eligible, "https://xn--bcher-kva.dev/%C3%BC": markup.Eligible,
 		"https://acme.dev:8443/a@b": markup.Eligible, "mailto:kim@acme.dev": markup.Eligible, "tel:+4930123": markup.Eligible,
 		"https://[::1]/": markup.Eligible,
 
 		"https://": markup.BadURI, "https:acme.dev": markup.BadURI, "https://a b.dev": markup.BadURI, "https://acme.dev/{{x}}": markup.BadURI,
-		"https://acme.dev/%zz": markup.BadURI, "https://acme.dev:port/": markup.BadURI, "tel:": markup.BadURI, "mailto:": markup.BadURI,
+		"https://acme.dev:port/": markup.BadURI, "tel:": markup.BadURI, "mailto:": markup.BadURI,
 		"https://acme.dev/\n": markup.BadURI, "https://acme.dev/#a\nb": markup.BadURI, "https://acme.dev/#\u0085": markup.BadURI, "https:///path": markup.BadURI, "http://": markup.BadURI, "tel:?x": markup.BadURI,
 		"mailto://kim@acme.dev": markup.BadURI, "https://acme.dev/a|b": markup.BadURI, "://": markup.BadURI,
+
+		"https://acme.dev/%zz": markup.LooseURI, "https://bücher.dev": markup.LooseURI, "https://[::1]/[x]": markup.LooseURI,
+		"https://acme.dev/?%": markup.LooseURI, "https://acme.dev/#%a": markup.LooseURI, "tel:ü": markup.LooseURI, "https://%zz.dev/": markup.BadURI,
 
 		"": markup.UnsupportedScheme, "#top": markup.UnsupportedScheme, "/demo": markup.UnsupportedScheme, "//acme.dev": markup.UnsupportedScheme,
 		"acme.dev/demo": markup.UnsupportedScheme, "javascript:void(0)": markup.UnsupportedScheme, "zoommtg://zoom.us": markup.UnsupportedScheme,

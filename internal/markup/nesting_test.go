@@ -81,13 +81,15 @@ func TestNesting(t *testing.T) {
 
 func TestReadTag(t *testing.T) {
 	t.Parallel()
-	end, has := markup.ReadTag([]byte(`<v:rect a='>' HREF="x">y`), "href")
-	assert.Equal(t, len(`<v:rect a='>' HREF="x">`), end)
+	const tag = `<v:rect a='>' HREF="x" href="y">`
+	end, value, has := markup.ReadTag([]byte(tag+"z"), "href")
+	assert.Equal(t, len(tag), end)
+	assert.Equal(t, "x", tag[value.Start:value.End])
 	assert.True(t, has)
-	_, has = markup.ReadTag([]byte(`<v:rect x>`), "href")
+	_, _, has = markup.ReadTag([]byte(`<v:rect x>`), "href")
 	assert.False(t, has)
 	for _, unfinished := range []string{`<v:rect href="x"`, `<v:rect href="x`, "<v"} {
-		end, has = markup.ReadTag([]byte(unfinished), "href")
+		end, _, has = markup.ReadTag([]byte(unfinished), "href")
 		assert.Equal(t, -1, end, unfinished)
 		assert.False(t, has, unfinished)
 	}

@@ -19,7 +19,11 @@ const maxAttributes = 64
 // readAttributes are those that somebody asks for: all that is kept of a tag
 // with more than maxAttributes.
 var readAttributes = []string{
-	"href", "src", "srcset", "action", "name", "id", "clicktracking", "data-pm-no-track", "ses:no-track",
+	"href", "src", "srcset", "action", "name", "id", "class",
+	// Those of other systems, by which a link is not tracked.
+	"clicktracking", "data-pm-no-track", "ses:no-track", "disable-tracking", "data-disable-tracking", "data-msys-clicktrack",
+	"mc:disable-tracking", "mautic:disable-tracking", "data-mautic-disable-tracking", "cm_dontconvertlink", "mb_dontconvertlink",
+	"autotrack", "data-as-no-track",
 }
 
 // Scanner walks over the tokens of a body and knows where each one stands in
@@ -33,19 +37,30 @@ type Scanner struct {
 	inside    int // where something can be put in at the end of the body element
 	closed    bool
 
-	name     []byte // of a start tag
+	name     []byte // of a tag
+	room     []byte // for the name
 	tag      atom.Atom
 	more     bool // attributes of the tag that were not read yet
-	attrs    []attribute
+	attrs    []Attribute
 	raw      bool // the next token is what an element such as style holds
 	noscript bool
+	all      bool // no element holds text only
 }
 
-type attribute struct{ name, value string }
+// Attribute is an attribute of a tag. Its name is in small letters.
+type Attribute struct{ Name, Value string }
 
 // New returns a Scanner over body, which must not change while it is used.
 func New(body []byte) *Scanner {
 	return &Scanner{body: body, tokenizer: html.NewTokenizer(bytes.NewReader(body))}
+}
+
+// NewInside returns a Scanner over the part of a body behind an offset. It reads tags
+// everywhere, also where a browser takes them for text.
+func NewInside(body []byte, offset int) *Scanner {
+	s := New(body[offset:])
+	s.body, s.end, s.all = body, offset, true
+	return s
 }
 
 // ReadNoscript makes the Scanner read what noscript elements hold, as a mail
@@ -79,16 +94,16 @@ func (s *Scanner) Next() bool {
 	s.start, s.end = s.end, s.end+length
 	switch s.token {
 	case html.StartTagToken, html.SelfClosingTagToken:
-		s.name, s.more = s.tokenizer.TagName()
+		s.name, s.more = s.lowerName(len("<")), true
 		s.tag = atom.Lookup(s.name)
-		if s.tag == atom.Noscript && s.noscript {
+		if s.all || s.tag == atom.Noscript && s.noscript {
 			s.tokenizer.NextIsNotRawText()
 		} else {
 			s.raw = holdsRawText(s.tag)
 		}
 	case html.EndTagToken:
-		name, _ := s.tokenizer.TagName()
-		switch s.name = name; atom.Lookup(name) {
+		s.name = s.lowerName(len("</"))
+		switch atom.Lookup(s.name) {
 		case atom.Body:
 			s.inside, s.closed = s.start, true
 			return true
@@ -105,6 +120,25 @@ func (s *Scanner) Next() bool {
 		s.inside = s.end
 	}
 	return true
+}
+
+// lowerName returns the name of the current tag, which stands behind its first bytes. The
+// tokenizer would copy it each time.
+func (s *Scanner) lowerName(behind int) []byte {
+	source := s.body[s.start+behind : s.end]
+	name := s.room[:0]
+	for _, c := range source[:skip(source, func(c byte) bool { return !endsName(c) })] {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			name = append(name, c+'a'-'A')
+		case c == 0:
+			name = append(name, "\ufffd"...)
+		default:
+			name = append(name, c)
+		}
+	}
+	s.room = name
+	return name
 }
 
 // holdsRawText reports whether the tokenizer takes what follows a start tag for
@@ -152,17 +186,25 @@ func (s *Scanner) Text() []byte { return s.tokenizer.Text() }
 // one counts, as in browsers. Of a tag with many attributes only those of
 // readAttributes are known.
 func (s *Scanner) Attr(name string) (string, bool) {
-	for s.more {
-		var key, value []byte
-		key, value, s.more = s.tokenizer.TagAttr()
-		s.attrs = append(s.attrs, attribute{string(key), string(value)})
-	}
-	for _, attr := range s.attrs {
-		if attr.name == name {
-			return attr.value, true
+	for _, attr := range s.Attrs() {
+		if attr.Name == name {
+			return attr.Value, true
 		}
 	}
 	return "", false
+}
+
+// Attrs returns the attributes of the current start tag until the next call of Next, as
+// Attr knows them.
+func (s *Scanner) Attrs() []Attribute {
+	for s.more {
+		var key, value []byte
+		if key, value, s.more = s.tokenizer.TagAttr(); key == nil {
+			break // there is none
+		}
+		s.attrs = append(s.attrs, Attribute{atom.String(key), string(value)})
+	}
+	return s.attrs
 }
 
 // Href returns the target of an anchor without the white space around it, and
@@ -205,13 +247,15 @@ func findHref(tag []byte) (Span, bool) {
 }
 
 // ReadTag reads the start tag with which source begins, such as one in a comment:
-// where it ends, or -1 if it is not finished, and whether it has an attribute.
-func ReadTag(source []byte, attribute string) (end int, has bool) {
-	end = walkTag(source, func(name []byte, _, _ Span) bool {
-		has = has || isName(name, attribute)
+// where it ends, or -1 if it is not finished, and where the value of an attribute stands.
+func ReadTag(source []byte, attribute string) (end int, value Span, has bool) {
+	end = walkTag(source, func(name []byte, _, at Span) bool {
+		if !has && isName(name, attribute) {
+			value, has = at, true
+		}
 		return true
 	})
-	return end, has && end >= 0
+	return end, value, has && end >= 0
 }
 
 // startsTag reports whether a start tag comes next.

@@ -104,11 +104,11 @@ const (
 // HoldsSecret reports whether a URL looks as if whoever has it could act for
 // somebody.
 func HoldsSecret(u *url.URL) bool {
-	secret, once := readPath(u.EscapedPath())
-	if secret || listHoldsSecret(u.RawQuery, once) {
+	secret, once := readPath(firstBytes(u.EscapedPath()))
+	if secret || listHoldsSecret(firstBytes(u.RawQuery), once) {
 		return true
 	}
-	fragment := u.EscapedFragment()
+	fragment := firstBytes(u.EscapedFragment())
 	path, isPath := strings.CutPrefix(strings.TrimPrefix(fragment, "!"), "/")
 	if !isPath {
 		return listHoldsSecret(fragment, once)
@@ -118,6 +118,12 @@ func HoldsSecret(u *url.URL) bool {
 	secret, once = readPath(path)
 	return secret || listHoldsSecret(query, once)
 }
+
+// maxPartBytes is how much of a path, a query or a fragment is looked at. Servers take no
+// more: the limits of common ones are 8 kB for a request line (Apache, nginx).
+const maxPartBytes = 8 << 10
+
+func firstBytes(part string) string { return part[:min(len(part), maxPartBytes)] }
 
 // listHoldsSecret looks at a list of parameters, which may stand behind the path of a
 // link that works once.

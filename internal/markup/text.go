@@ -36,8 +36,9 @@ func ShownHosts(text string, target *url.URL) iter.Seq[string] {
 			return
 		}
 		text = invisible.Replace(text)
-		whole := strings.TrimFunc(text, func(r rune) bool { return separatesHosts(r) || isEndOfSentence(r) })
+		whole := strings.TrimFunc(text, func(r rune) bool { return separatesHosts(r) || isEndOfSentence(r) || isDash(r) })
 		for word := range strings.FieldsFuncSeq(text, separatesHosts) {
+			word = strings.TrimFunc(word, isDash)
 			name := strings.TrimRightFunc(word, isEndOfSentence)
 			cutOff := strings.HasPrefix(word[len(name):], "..") || strings.HasPrefix(word[len(name):], "…")
 			if host := shownHost(name, name == whole, cutOff, target); host != "" && !yield(host) {
@@ -63,6 +64,9 @@ func separatesHosts(r rune) bool {
 	return !unicode.In(r, unicode.Letter, unicode.Mark, unicode.Number) || unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana)
 }
 
+// isDash tells what stands before or behind a host for a dash or as a mark: --acme.dev.
+func isDash(r rune) bool { return strings.ContainsRune("-_=+~", r) }
+
 func isEndOfSentence(r rune) bool { return strings.ContainsRune(".,;:!?…", r) }
 
 // shownHost returns the host that a word names, or "". A word that is the whole text
@@ -80,7 +84,7 @@ func shownHost(word string, whole, cutOff bool, target *url.URL) string {
 		}
 		host = NormalHost(word[:end])
 	}
-	if cutOff || !isHostname(host) { // such as one with an @, which is an address
+	if cutOff || !IsHostname(host) { // such as one with an @, which is an address
 		return ""
 	}
 	if hasScheme || strings.HasPrefix(host, "www.") && strings.Count(host, ".") > 1 {
@@ -103,8 +107,10 @@ func shownHost(word string, whole, cutOff bool, target *url.URL) string {
 // sentence, after a full stop without a space: "today.It".
 func beginsSentence(last string) bool { return len(last) == 2 && unicode.IsUpper(rune(last[0])) }
 
-func isHostname(host string) bool {
+// IsHostname reports whether a host has the form of a full name, with dots.
+func IsHostname(host string) bool {
 	return strings.Contains(host, ".") && !strings.HasPrefix(host, ".") && !strings.Contains(host, "..") &&
+		!strings.Contains(host, "-.") && !strings.Contains(host, ".-") &&
 		!strings.ContainsFunc(host, func(r rune) bool { return r < 0x80 && r != '.' && !rules.IsHostnameChar(r) })
 }
 
