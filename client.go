@@ -22,6 +22,7 @@ type Client struct {
 	Webhooks      *WebhookService
 	Activity      *ActivityService
 	Metrics       *MetricsService
+	Grants        *GrantService
 
 	PubSubChannels *PubSubChannelService
 	SNSChannels    *SNSChannelService
@@ -151,6 +152,7 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	c.Webhooks = &WebhookService{c}
 	c.Activity = &ActivityService{c}
 	c.Metrics = &MetricsService{c}
+	c.Grants = &GrantService{c}
 	c.PubSubChannels = newPubSubChannels(c)
 	c.SNSChannels = newSNSChannels(c)
 	return c, nil

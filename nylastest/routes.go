@@ -19,6 +19,8 @@ func routes() []route {
 	return []route{
 		{endpoint: EndpointSend, read: readSend, serve: (*Server).serveSend},
 		{endpoint: EndpointSendTransactional, read: readSend, serve: (*Server).serveTransactional},
+		{endpoint: EndpointListGrants, read: readSmall, serve: executeAny((*Server).serveListGrants)},
+		{endpoint: EndpointGetGrant, read: readSmall, serve: execute((*Server).serveGetGrant)},
 		{endpoint: EndpointListMessages, read: readSmall, serve: executeAny((*Server).serveListMessages)},
 		{endpoint: EndpointGetMessage, read: readSmall, serve: executeAny((*Server).serveGetMessage)},
 		{endpoint: EndpointListSchedules, read: readSmall, serve: execute((*Server).serveListSchedules)},

@@ -126,6 +126,12 @@ func calls() []call {
 		{"Metrics.TrackingTimeseries", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Metrics.TrackingTimeseries(ctx, nil, opts...))
 		}},
+		{"Grants.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Grants.List(ctx, nil, opts...))
+		}},
+		{"Grants.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Grants.Get(ctx, grant, opts...))
+		}},
 		{"PubSubChannels.Create", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{
 				TriggerTypes: triggers, Topic: testTopic,
