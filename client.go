@@ -22,6 +22,8 @@ type Client struct {
 	Webhooks      *WebhookService
 	Activity      *ActivityService
 	Metrics       *MetricsService
+	Threads       *ThreadService
+	Folders       *FolderService
 	Grants        *GrantService
 
 	PubSubChannels *PubSubChannelService
@@ -152,6 +154,8 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	c.Webhooks = &WebhookService{c}
 	c.Activity = &ActivityService{c}
 	c.Metrics = &MetricsService{c}
+	c.Threads = &ThreadService{c}
+	c.Folders = &FolderService{c}
 	c.Grants = &GrantService{c}
 	c.PubSubChannels = newPubSubChannels(c)
 	c.SNSChannels = newSNSChannels(c)

@@ -1,9 +1,11 @@
 package nylas_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,11 @@ import (
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
+)
+
+const (
+	testThread = "t-5f1a9c02"
+	testFolder = "Label_7"
 )
 
 // recordedGrant is the grant of the recorded answers.
@@ -145,4 +152,160 @@ func TestGrantsRefuse(t *testing.T) {
 	_, err := w.client(t).Grants.Get(t.Context(), "")
 	require.EqualError(t, err, "nylas: get grant: grant_id is empty")
 	assert.Empty(t, w.requests())
+}
+
+// recordedThread is the thread of the recorded answers.
+func recordedThread() *nylas.Thread {
+	return &nylas.Thread{
+		ID: testThread, Object: "thread", GrantID: testGrant, Subject: "Quick follow-up", Snippet: "Yes, please",
+		Participants: []nylas.Participant{{Name: "Sales", Email: "sales@acme.dev"}, {Email: "kim@example.org"}},
+		MessageIDs:   []string{"m-1", testID}, DraftIDs: []string{"d-1"}, Folders: []string{"INBOX", "SENT"},
+		HasAttachments: true, HasDrafts: true, Starred: true, Unread: true,
+		EarliestMessageDate:       events.At(time.Unix(1635355739, 0)),
+		LatestMessageReceivedDate: events.At(time.Unix(1635355800, 0)),
+		LatestMessageSentDate:     events.At(time.Unix(1635355740, 0)),
+		LatestDraftOrMessage: &nylas.Message{
+			ID: testID, Object: "message", GrantID: testGrant, ThreadID: testThread, Subject: "Re: Quick follow-up",
+			Date: events.At(time.Unix(1635355800, 0)), From: []nylas.Participant{{Email: "kim@example.org"}},
+			Folders: []string{"INBOX"}, Unread: true,
+		},
+	}
+}
+
+func recordedFolder() *nylas.Folder {
+	return &nylas.Folder{
+		ID: testFolder, Object: "folder", GrantID: testGrant, Name: "Customers", Attributes: []string{`\Sent`}, ParentID: "p-1",
+		BackgroundColor: "#ffffff", TextColor: "#000000", SystemFolder: true, ChildCount: 2, UnreadCount: 3, TotalCount: 4,
+	}
+}
+
+// TestMailboxOnTheWire runs each call about one thing against a recorded exchange.
+func TestMailboxOnTheWire(t *testing.T) {
+	t.Parallel()
+	updated := func(req nylas.UpdateThreadRequest) func(context.Context, *nylas.Client) (any, error) {
+		return func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.Threads.Update(ctx, testGrant, testThread, &req)
+		}
+	}
+	changed := func(req nylas.UpdateMessageRequest) func(context.Context, *nylas.Client) (any, error) {
+		return func(ctx context.Context, c *nylas.Client) (any, error) {
+			m, err := c.Messages.Update(ctx, testGrant, testID, &req)
+			require.NoError(t, err)
+			return m.ID, nil // the rest is TestGetMessage's
+		}
+	}
+	for _, tt := range []struct {
+		request, answer string
+		call            func(context.Context, *nylas.Client) (any, error)
+		want            any
+	}{
+		{"threads.get", "threads.thread", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.Threads.Get(ctx, testGrant, testThread)
+		}, recordedThread()},
+		{"threads.update-all", "threads.thread", updated(nylas.UpdateThreadRequest{
+			Starred: new(false), Unread: new(true), Folders: []string{"INBOX", testFolder},
+		}), recordedThread()},
+		{"threads.update-emptied", "threads.thread", updated(nylas.UpdateThreadRequest{Folders: []string{}}), recordedThread()},
+		{"threads.delete", "drafts.delete", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return nil, c.Threads.Delete(ctx, testGrant, testThread)
+		}, nil},
+		{"folders.get", "folders.folder", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return c.Folders.Get(ctx, testGrant, testFolder)
+		}, recordedFolder()},
+		{"messages.update-all", "messages.get-headers", changed(nylas.UpdateMessageRequest{
+			Starred: new(true), Unread: new(false), Folders: []string{"INBOX"}, Metadata: map[string]string{"key1": "v2"},
+		}), testID},
+		{"messages.update-emptied", "messages.get-headers", changed(nylas.UpdateMessageRequest{
+			Folders: []string{}, Metadata: map[string]string{},
+		}), testID},
+		{"messages.delete", "drafts.delete", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return nil, c.Messages.Delete(ctx, testGrant, testID)
+		}, nil},
+	} {
+		t.Run(tt.request, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t, answersFile(t, 200, "http/"+tt.answer+".response.json"))
+			got, err := tt.call(t.Context(), w.client(t))
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, got)
+			assertRecorded(t, "http/"+tt.request+".request.json", w.requests()[0])
+		})
+	}
+}
+
+func TestListThreads(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answersFile(t, 200, "http/threads.list.response.json"), answersFile(t, 200, "http/threads.list-last.response.json"),
+		answers(200, `{"data":[]}`))
+	req := &nylas.ListThreadsRequest{
+		PageSize: 20, PageToken: "p-1", Select: []string{"id", "message_ids"}, From: "kim@example.org", To: "sales@acme.dev",
+		CC: "cc@example.org", BCC: "bcc@example.org", AnyEmail: []string{"a@example.org", "b@example.org"}, Subject: "follow up", In: "INBOX",
+		HasAttachment: new(false), Starred: new(true), Unread: new(false),
+		LatestMessageAfter: time.Unix(1635355739, 999), LatestMessageBefore: time.Unix(1635355800, 0), SearchQueryNative: "subject:foo",
+	}
+	list := w.client(t).Threads.List(t.Context(), testGrant, req)
+	req.Select[0], req.AnyEmail[0], *req.Starred = "changed", "changed", false
+	assert.Equal(t, []*nylas.Thread{recordedThread(), {ID: "t-2"}}, collect(t, list))
+	assertRecorded(t, "http/threads.list-all.request.json", w.requests()[0])
+	assertRecorded(t, "http/threads.list-next.request.json", w.requests()[1])
+	assert.Empty(t, collect(t, w.client(t).Threads.List(t.Context(), testGrant, nil)))
+	assertRecorded(t, "http/threads.list.request.json", w.requests()[2])
+}
+
+func TestListFolders(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answersFile(t, 200, "http/folders.list.response.json"), answers(200, `{"data":[]}`))
+	req := &nylas.ListFoldersRequest{
+		PageSize: 20, PageToken: "p-1", Select: []string{"id", "name"}, ParentID: "f-0", SingleLevel: true, IncludeHidden: true,
+		SharedFrom: "lee@example.org",
+	}
+	list := w.client(t).Folders.List(t.Context(), testGrant, req)
+	req.Select[0] = "changed"
+	assert.Equal(t, []*nylas.Folder{recordedFolder(), {ID: "INBOX"}}, collect(t, list))
+	assertRecorded(t, "http/folders.list-all.request.json", w.requests()[0])
+	assert.Empty(t, collect(t, w.client(t).Folders.List(t.Context(), testGrant, nil)))
+	assertRecorded(t, "http/folders.list.request.json", w.requests()[1])
+}
+
+func TestMailboxRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	c, ctx := w.client(t), t.Context()
+	listed := func(req nylas.ListThreadsRequest) error { return onlyError(c.Threads.List(ctx, testGrant, &req)) }
+	long := map[string]string{"key1": strings.Repeat("ä", 501)}
+	for want, err := range map[string]error{
+		"list threads: PageSize is not between 1 and 200":                  listed(nylas.ListThreadsRequest{PageSize: 201}),
+		"list threads: AnyEmail has more than 25 addresses":                listed(nylas.ListThreadsRequest{AnyEmail: make([]string, 26)}),
+		"list threads: LatestMessageAfter is before 1970":                  listed(nylas.ListThreadsRequest{LatestMessageAfter: time.Unix(-1, 0)}),
+		"list threads: LatestMessageBefore is before 1970":                 listed(nylas.ListThreadsRequest{LatestMessageBefore: time.Unix(-1, 0)}),
+		"list folders: PageSize is not between 1 and 200":                  onlyError(c.Folders.List(ctx, testGrant, &nylas.ListFoldersRequest{PageSize: -1})),
+		"update thread: the request is nil":                                second(c.Threads.Update(ctx, testGrant, testThread, nil)),
+		"update message: the request is nil":                               second(c.Messages.Update(ctx, testGrant, testID, nil)),
+		"update message: Metadata has a value of more than 500 characters": second(c.Messages.Update(ctx, testGrant, testID, &nylas.UpdateMessageRequest{Metadata: long})),
+		"get thread: thread_id is empty":                                   second(c.Threads.Get(ctx, testGrant, "")),
+		"get folder: folder_id is a dot segment":                           second(c.Folders.Get(ctx, testGrant, "..")),
+		"delete thread: thread_id is empty":                                c.Threads.Delete(ctx, testGrant, ""),
+		"delete message: message_id is empty":                              c.Messages.Delete(ctx, testGrant, ""),
+	} {
+		require.EqualError(t, err, "nylas: "+want)
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
+	assert.Empty(t, w.requests())
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestTrashTwice: what a lost attempt may have moved is not missed.
+func TestTrashTwice(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(context.Context, *nylas.Client) error{
+		"message": func(ctx context.Context, c *nylas.Client) error { return c.Messages.Delete(ctx, testGrant, testID) },
+		"thread":  func(ctx context.Context, c *nylas.Client) error { return c.Threads.Delete(ctx, testGrant, testThread) },
+	} {
+		t.Run(name, bubble(func(t *testing.T) {
+			notFound := answersFile(t, 404, "http/error.not-found.404.json")
+			require.NoError(t, call(t.Context(), newWire(t, loses, notFound).client(t)))
+			assertSentinels(t, call(t.Context(), newWire(t, notFound).client(t)), nylas.ErrNotFound)
+		}))
+	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 )
 
-// mailboxMethods are those of grants.
+// mailboxMethods are those of grants, threads, folders, and changing messages.
 func mailboxMethods() []method {
 	return []method{
 		{
@@ -23,6 +23,58 @@ func mailboxMethods() []method {
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
 				_, err := c.Grants.Get(ctx, testGrant, opts...)
 				return err
+			},
+		},
+		{
+			"list threads", http.MethodGet, "/v3/grants/{grant_id}/threads", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return onlyError(c.Threads.List(ctx, testGrant, nil, opts...))
+			},
+		},
+		{
+			"get thread", http.MethodGet, "/v3/grants/{grant_id}/threads/{thread_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Threads.Get(ctx, testGrant, testThread, opts...)
+				return err
+			},
+		},
+		{
+			"update thread", http.MethodPut, "/v3/grants/{grant_id}/threads/{thread_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Threads.Update(ctx, testGrant, testThread, &nylas.UpdateThreadRequest{Folders: []string{markBody}}, opts...)
+				return err
+			},
+		},
+		{
+			"delete thread", http.MethodDelete, "/v3/grants/{grant_id}/threads/{thread_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return c.Threads.Delete(ctx, testGrant, testThread, opts...)
+			},
+		},
+		{
+			"list folders", http.MethodGet, "/v3/grants/{grant_id}/folders", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return onlyError(c.Folders.List(ctx, testGrant, nil, opts...))
+			},
+		},
+		{
+			"get folder", http.MethodGet, "/v3/grants/{grant_id}/folders/{folder_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Folders.Get(ctx, testGrant, testFolder, opts...)
+				return err
+			},
+		},
+		{
+			"update message", http.MethodPut, "/v3/grants/{grant_id}/messages/{message_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Messages.Update(ctx, testGrant, testID, &nylas.UpdateMessageRequest{Metadata: map[string]string{"k": markBody}}, opts...)
+				return err
+			},
+		},
+		{
+			"delete message", http.MethodDelete, "/v3/grants/{grant_id}/messages/{message_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return c.Messages.Delete(ctx, testGrant, testID, opts...)
 			},
 		},
 	}

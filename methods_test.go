@@ -153,7 +153,7 @@ func limitOf(m method) time.Duration {
 
 // messagePaths are the placeholders of the methods below with their values.
 func messagePaths() []string {
-	return []string{"{draft_id}", testID, "{message_id}", testID, "{schedule_id}", testID, "{domain}", testDomain}
+	return []string{"{draft_id}", testID, "{message_id}", testID, "{schedule_id}", testID, "{domain}", testDomain, "{thread_id}", testThread, "{folder_id}", testFolder}
 }
 
 // historyPaths are the ids in the paths of historyMethods and channelMethods, for a

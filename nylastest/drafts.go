@@ -24,9 +24,6 @@ const (
 	EndpointSendDraft   Endpoint = "POST /v3/grants/{grant}/drafts/{id}"
 )
 
-// folderDrafts is where drafts are.
-const folderDrafts = "DRAFTS"
-
 // drafts holds the drafts of all grants, in the order of their creation.
 type drafts struct {
 	mu      sync.Mutex
@@ -213,7 +210,7 @@ func (s *Server) serveListDrafts(c *call) *response {
 	var items []listed
 	for _, known := range s.drafts.of(grant.id) {
 		items = append(items, listed{
-			seq: known.seq, message: &known.Message, folder: folderDrafts, starred: known.starred, foldSubject: true,
+			seq: known.seq, message: &known.Message, folders: []string{folderDrafts}, starred: known.starred, foldSubject: true,
 			answer: func() any { return known.answer() },
 		})
 	}

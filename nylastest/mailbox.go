@@ -156,7 +156,7 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	s.ThreadID = t.id
 	s.inReplyTo = b.headerIDOf(m.ReplyToMessageID)
 	b.threadOf[s.ID] = t
-	b.file(&filed{Message: s.Message, folder: folderSent})
+	b.file(&filed{Message: s.Message, folders: []string{folderSent}})
 	b.messages = append(b.messages, s)
 	b.byID[s.ID] = s
 	b.byToken[token] = s

@@ -22,21 +22,20 @@ const (
 // https://developer.nylas.com/docs/reference/api/messages/get-messages-id/
 const fieldsTracking = "include_tracking_options"
 
-// The folders of a mailbox.
-const (
-	folderSent  = "SENT"
-	folderInbox = "INBOX"
-)
-
 // filed is a message in the mailbox of a grant: one that was sent from there, or
 // a reply that came.
 type filed struct {
 	Message
-	seq       int
-	folder    string
-	unread    bool
-	automatic bool // written by a machine that says so
+	seq             int
+	folders         []string
+	received        bool // it came from a mail server
+	unread, starred bool
+	automatic       bool // written by a machine that says so
 }
+
+func (m *filed) isUnread() bool      { return m.unread }
+func (m *filed) isStarred() bool     { return m.starred }
+func (m *filed) hasAttachment() bool { return len(m.Attachments) > 0 }
 
 // file puts a message into the mailbox of its grant. A transactional one has no
 // grant, so no mailbox shows it.
@@ -67,11 +66,11 @@ func (b *mailbox) newReply(t *thread, grant grant, answered string, request repl
 			Subject: "Re: " + t.first.Subject, Body: "<p>Thank you for your message.</p>",
 			ReplyToMessageID: answered, inReplyTo: b.headerIDOf(answered),
 		},
-		folder: folderInbox, unread: true, automatic: request.Automatic,
+		folders: []string{folderInbox}, received: true, unread: true, automatic: request.Automatic,
 	}
 	if request.FromSelf {
 		reply.From, reply.To = owner, []events.Participant{other}
-		reply.folder, reply.unread = folderSent, false
+		reply.folders, reply.received, reply.unread = []string{folderSent}, false, false
 	}
 	if request.Automatic {
 		reply.Subject = "Automatic reply: " + t.first.Subject
@@ -81,6 +80,12 @@ func (b *mailbox) newReply(t *thread, grant grant, answered string, request repl
 	return reply
 }
 
+func (m *filed) copy() filed {
+	c := *m
+	c.Message, c.folders = m.clone(), slices.Clone(m.folders)
+	return c
+}
+
 // in returns the messages of a grant in the order in which they came.
 func (b *mailbox) in(grantID string) []filed {
 	b.mu.Lock()
@@ -88,9 +93,7 @@ func (b *mailbox) in(grantID string) []filed {
 	var out []filed
 	for _, m := range b.filed {
 		if m.GrantID == grantID {
-			c := *m
-			c.Message = m.clone()
-			out = append(out, c)
+			out = append(out, m.copy())
 		}
 	}
 	return out
@@ -102,9 +105,7 @@ func (b *mailbox) find(grantID, id string) (filed, bool) {
 	defer b.mu.Unlock()
 	for _, m := range b.filed {
 		if m.GrantID == grantID && m.ID == id {
-			c := *m
-			c.Message = m.clone()
-			return c, true
+			return m.copy(), true
 		}
 	}
 	return filed{}, false
@@ -121,12 +122,12 @@ type readAnswer struct {
 func (m *filed) answer(fields string) readAnswer {
 	a := readAnswer{messageAnswer: m.Message.answer(fields), Metadata: m.Metadata}
 	a.Body = m.Body
-	a.Folders = []string{m.folder}
-	a.Unread = m.unread
+	a.Folders = m.folders
+	a.Unread, a.Starred = m.unread, m.starred
 	switch fields {
 	case fieldsHeaders:
 		a.Headers = append(a.Headers, Header{"From", address(m.From)}, Header{"To", address(m.To[0])})
-		if m.folder == folderInbox { // whatever came has passed a mail server
+		if m.received {
 			received := "from mail.example.org by mail.nylas.test; " + m.SentAt.Format(time.RFC1123Z)
 			a.Headers = append([]Header{{"Received", received}}, a.Headers...)
 		}
@@ -188,7 +189,7 @@ func (s *Server) serveListMessages(c *call) *response {
 	}
 	filters := listFilters()
 	filters["from"] = byText(func(l *listed, value string) bool { return has(value, []events.Participant{l.message.From}) })
-	filters["in"] = byText(func(l *listed, value string) bool { return l.folder == value })
+	filters["in"] = byText(func(l *listed, value string) bool { return slices.Contains(l.folders, value) })
 	filters["unread"] = byFlag("unread", func(l *listed) bool { return l.unread })
 	filters["received_after"] = byTime("received_after", func(sent, given int64) bool { return sent > given })
 	filters["received_before"] = byTime("received_before", func(sent, given int64) bool { return sent < given })
@@ -209,7 +210,7 @@ func (s *Server) serveListMessages(c *call) *response {
 	for i := range messages {
 		m := &messages[i]
 		items[i] = listed{
-			seq: m.seq, message: &m.Message, folder: m.folder, unread: m.unread,
+			seq: m.seq, message: &m.Message, folders: m.folders, unread: m.unread, starred: m.starred,
 			answer: func() any { return m.answer(query.Get("fields")) },
 		}
 	}

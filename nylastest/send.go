@@ -195,16 +195,23 @@ func (r *sendRequest) checkContent() *response {
 			}
 		}
 	}
-	if len(r.Metadata) > maxMetadataPairs {
-		return badRequest(fmt.Sprintf("metadata has more than %d pairs", maxMetadataPairs))
-	}
-	for key, value := range r.Metadata {
-		if utf8.RuneCountInString(key) > maxMetadataKey || utf8.RuneCountInString(value) > maxMetadataValue {
-			return badRequest(fmt.Sprintf("a metadata key is longer than %d characters or a value than %d", maxMetadataKey, maxMetadataValue))
-		}
+	if refusal := checkMetadata(r.Metadata); refusal != nil {
+		return refusal
 	}
 	if r.Template != nil && (r.Subject == nil || r.Body == nil) {
 		return badRequest("template.id: this emulator has no templates, so subject and body must be given")
+	}
+	return nil
+}
+
+func checkMetadata(metadata map[string]string) *response {
+	if len(metadata) > maxMetadataPairs {
+		return badRequest(fmt.Sprintf("metadata has more than %d pairs", maxMetadataPairs))
+	}
+	for key, value := range metadata {
+		if utf8.RuneCountInString(key) > maxMetadataKey || utf8.RuneCountInString(value) > maxMetadataValue {
+			return badRequest(fmt.Sprintf("a metadata key is longer than %d characters or a value than %d", maxMetadataKey, maxMetadataValue))
+		}
 	}
 	return nil
 }

@@ -2,7 +2,9 @@ package endtoend_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -38,5 +40,56 @@ func TestLoopGrants(t *testing.T) {
 		agents := collect(t, l.client.Grants.List(ctx, &nylas.ListGrantsRequest{Provider: nylas.ProviderAgentAccount}))
 		require.Len(t, agents, 1)
 		assert.Equal(t, agent, agents[0])
+	})
+}
+
+// After an outage a program finds the threads that were answered, reads the folder of
+// sent mail, whatever its name is, and tidies up.
+func TestLoopThreads(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx, grant := t.Context(), l.nylas.GrantID()
+		var answered *nylas.Message
+		for i := range 7 {
+			message, err := l.send()
+			require.NoError(t, err)
+			if i == 3 {
+				answered = message
+			}
+			<-time.After(time.Minute) // of the bubble
+		}
+		reply, err := l.recipient(answered).Reply(ctx)
+		require.NoError(t, err)
+		var found []*nylas.Thread
+		for thread, err := range l.client.Threads.List(ctx, grant, &nylas.ListThreadsRequest{PageSize: 2, From: "kim@example.org"}) {
+			require.NoError(t, err)
+			if thread.LatestMessageReceivedDate.After(thread.LatestMessageSentDate.Time) {
+				found = append(found, thread)
+			}
+		}
+		require.Len(t, found, 1)
+		assert.Equal(t, answered.ThreadID, found[0].ID)
+		assert.Equal(t, []string{answered.ID, reply}, found[0].MessageIDs)
+		assert.Equal(t, reply, found[0].LatestDraftOrMessage.ID)
+		assert.Len(t, collect(t, l.client.Threads.List(ctx, grant, &nylas.ListThreadsRequest{PageSize: 3})), 7)
+
+		read, err := l.client.Threads.Update(ctx, grant, found[0].ID, &nylas.UpdateThreadRequest{Unread: new(false)})
+		require.NoError(t, err)
+		assert.False(t, read.Unread)
+		message, err := l.client.Messages.Update(ctx, grant, reply, &nylas.UpdateMessageRequest{Metadata: map[string]string{"key1": "won"}})
+		require.NoError(t, err)
+		assert.Equal(t, "won", message.Metadata["key1"])
+		assert.False(t, message.Unread)
+
+		folders := collect(t, l.client.Folders.List(ctx, grant, nil))
+		sent := folders[slices.IndexFunc(folders, func(f *nylas.Folder) bool { return slices.Contains(f.Attributes, `\Sent`) })]
+		assert.EqualValues(t, 7, sent.TotalCount)
+		same, err := l.client.Folders.Get(ctx, grant, sent.ID)
+		require.NoError(t, err)
+		assert.Equal(t, sent, same)
+		require.NoError(t, l.client.Messages.Delete(ctx, grant, reply))
+		require.NoError(t, l.client.Threads.Delete(ctx, grant, found[0].ID))
+		assert.Len(t, collect(t, l.client.Messages.List(ctx, grant, &nylas.ListMessagesRequest{In: sent.ID})), 6)
+		_, err = l.client.Threads.Get(ctx, grant, "unknown")
+		require.ErrorIs(t, err, nylas.ErrNotFound)
 	})
 }

@@ -32,6 +32,7 @@ func calls() []call {
 	const (
 		grant, message, draft, schedule = "{grant_id}", "{message_id}", "{draft_id}", "{schedule_id}"
 		domain, webhook, channel        = "{domain}", "{webhook_id}", "{channel_id}"
+		thread, folder                  = "{thread_id}", "{folder_id}"
 	)
 	kim := []nylas.Participant{{Email: "kim@example.org"}}
 	triggers := events.TrackingTypes()
@@ -131,6 +132,30 @@ func calls() []call {
 		}},
 		{"Grants.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Grants.Get(ctx, grant, opts...))
+		}},
+		{"Threads.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Threads.List(ctx, grant, nil, opts...))
+		}},
+		{"Threads.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Threads.Get(ctx, grant, thread, opts...))
+		}},
+		{"Threads.Update", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Threads.Update(ctx, grant, thread, &nylas.UpdateThreadRequest{Unread: new(false)}, opts...))
+		}},
+		{"Threads.Delete", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return c.Threads.Delete(ctx, grant, thread, opts...)
+		}},
+		{"Folders.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Folders.List(ctx, grant, nil, opts...))
+		}},
+		{"Folders.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Folders.Get(ctx, grant, folder, opts...))
+		}},
+		{"Messages.Update", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Messages.Update(ctx, grant, message, &nylas.UpdateMessageRequest{Unread: new(false)}, opts...))
+		}},
+		{"Messages.Delete", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return c.Messages.Delete(ctx, grant, message, opts...)
 		}},
 		{"PubSubChannels.Create", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{
