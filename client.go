@@ -24,6 +24,7 @@ type Client struct {
 	Metrics       *MetricsService
 	Threads       *ThreadService
 	Folders       *FolderService
+	Attachments   *AttachmentService
 	Grants        *GrantService
 
 	PubSubChannels *PubSubChannelService
@@ -156,6 +157,7 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	c.Metrics = &MetricsService{c}
 	c.Threads = &ThreadService{c}
 	c.Folders = &FolderService{c}
+	c.Attachments = &AttachmentService{c}
 	c.Grants = &GrantService{c}
 	c.PubSubChannels = newPubSubChannels(c)
 	c.SNSChannels = newSNSChannels(c)

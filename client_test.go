@@ -262,6 +262,9 @@ func TestHeadersOnTheWire(t *testing.T) {
 				"Accept-Encoding": {"gzip"},
 				"User-Agent":      {"nylastrack-nylas-go/" + nylas.Version},
 			}
+			if m.streams() {
+				want["Accept"] = []string{"*/*"}
+			}
 			hasBody := m.verb == http.MethodPut || m.verb == http.MethodPost && m.op != "rotate webhook secret"
 			if hasBody {
 				want["Content-Type"] = []string{"application/json"}
@@ -278,7 +281,10 @@ func TestHeadersOnTheWire(t *testing.T) {
 			assert.Equal(t, m.verb, r.Method)
 			path := strings.NewReplacer(append(slices.Concat(messagePaths(), historyPaths()), "{grant_id}", testGrant, "{webhook_id}", testWebhook)...).Replace(m.path)
 			assert.Equal(t, path, r.URL.EscapedPath())
-			if m.op != "find sent message" {
+			switch {
+			case strings.HasSuffix(m.op, " attachment"):
+				assert.Equal(t, "message_id="+testID, r.URL.RawQuery)
+			case m.op != "find sent message":
 				assert.Empty(t, r.URL.RawQuery)
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,6 +20,8 @@ import (
 const (
 	testThread = "t-5f1a9c02"
 	testFolder = "Label_7"
+
+	testAttachment = "a-4kj2jrcoj9ve5j9yxqz5cuv98"
 )
 
 // recordedGrant is the grant of the recorded answers.
@@ -308,4 +311,17 @@ func TestTrashTwice(t *testing.T) {
 			assertSentinels(t, call(t.Context(), newWire(t, notFound).client(t)), nylas.ErrNotFound)
 		}))
 	}
+}
+
+// download reads an attachment to its end.
+func download(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) (string, error) {
+	content, err := c.Attachments.Download(ctx, testGrant, testAttachment, testID, opts...)
+	if err != nil {
+		return "", err
+	}
+	all, err := io.ReadAll(content)
+	if closed := content.Close(); err == nil {
+		err = closed
+	}
+	return string(all), err
 }

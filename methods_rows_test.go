@@ -52,6 +52,19 @@ func mailboxMethods() []method {
 			},
 		},
 		{
+			"get attachment", http.MethodGet, "/v3/grants/{grant_id}/attachments/{attachment_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Attachments.Get(ctx, testGrant, testAttachment, testID, opts...)
+				return err
+			},
+		},
+		{
+			"download attachment", http.MethodGet, "/v3/grants/{grant_id}/attachments/{attachment_id}/download", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(download(ctx, c, opts...))
+			},
+		},
+		{
 			"list folders", http.MethodGet, "/v3/grants/{grant_id}/folders", repeatsAlways,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
 				return onlyError(c.Folders.List(ctx, testGrant, nil, opts...))

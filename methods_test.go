@@ -121,6 +121,9 @@ func methods() []method {
 	})
 }
 
+// streams reports whether a good answer is not JSON, and the caller reads it.
+func (m method) streams() bool { return m.op == "download attachment" }
+
 // isList reports whether Nylas answers an operation with a list.
 func isList(op string) bool {
 	return strings.HasPrefix(op, "list ") && op != "list webhook IP addresses" || op == "find sent message"
@@ -153,7 +156,7 @@ func limitOf(m method) time.Duration {
 
 // messagePaths are the placeholders of the methods below with their values.
 func messagePaths() []string {
-	return []string{"{draft_id}", testID, "{message_id}", testID, "{schedule_id}", testID, "{domain}", testDomain, "{thread_id}", testThread, "{folder_id}", testFolder}
+	return []string{"{draft_id}", testID, "{message_id}", testID, "{schedule_id}", testID, "{domain}", testDomain, "{thread_id}", testThread, "{folder_id}", testFolder, "{attachment_id}", testAttachment}
 }
 
 // historyPaths are the ids in the paths of historyMethods and channelMethods, for a

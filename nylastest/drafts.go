@@ -179,7 +179,8 @@ func (s *Server) serveCreateDraft(c *call) *response {
 		return refusal
 	}
 	message := content.message(grant, tracking)
-	message.ID, message.SentAt, message.Attachments = newMessageID(), time.Now(), attachments
+	message.ID, message.SentAt = newMessageID(), time.Now()
+	message.attach(attachments)
 	created := s.drafts.add(message, request.Starred)
 	return jsonResponse(http.StatusOK, map[string]any{"grant_id": grant.id, "data": created.answer()})
 }
@@ -237,7 +238,7 @@ func (s *Server) serveUpdateDraft(c *call) *response {
 	updated, refusal := s.drafts.replace(grant.id, c.PathValue("id"), func(d *draft) *response {
 		request.apply(d, s.config.readings.DraftUpdateReplaces)
 		if attachments != nil || request.Attachments != nil {
-			d.Attachments = attachments
+			d.attach(attachments)
 		}
 		return s.mergeTracking(c, &d.Tracking, request.TrackingOptions)
 	})

@@ -33,6 +33,7 @@ type Message struct {
 	OriginalBody string
 	IsPlaintext  bool
 	Attachments  []Attachment
+	contents     [][]byte // of the attachments
 
 	Tracking Tracking
 	PixelURL string // empty without open tracking of an HTML body

@@ -29,6 +29,8 @@ func routes() []route {
 		{endpoint: EndpointGetThread, read: readSmall, serve: executeAny((*Server).serveGetThread)},
 		{endpoint: EndpointUpdateThread, read: readSmall, serve: executeAny((*Server).serveUpdateThread)},
 		{endpoint: EndpointDeleteThread, read: readSmall, serve: executeAny((*Server).serveDeleteThread)},
+		{endpoint: EndpointGetAttachment, read: readSmall, serve: executeAny((*Server).serveGetAttachment)},
+		{endpoint: EndpointDownloadAttachment, read: readSmall, serve: executeAny((*Server).serveDownloadAttachment)},
 		{endpoint: EndpointListFolders, read: readSmall, serve: executeAny((*Server).serveListFolders)},
 		{endpoint: EndpointGetFolder, read: readSmall, serve: executeAny((*Server).serveGetFolder)},
 		{endpoint: EndpointListSchedules, read: readSmall, serve: execute((*Server).serveListSchedules)},

@@ -121,7 +121,7 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 		return refusal
 	}
 	message := request.message(grant, tracking)
-	message.Attachments = attachments
+	message.attach(attachments)
 	message.IdempotencyKey = key
 
 	// Tracking is put in when a schedule is made, so what is wrong with a link is

@@ -162,3 +162,29 @@ func TestMailboxRefuses(t *testing.T) {
 	fake.end()
 	assert.Len(t, fake.failures, 3, "unknown names fail the test: %v", fake.failures)
 }
+
+func TestAttachments(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m := w.send(object{"attachments": []object{{"filename": "a.txt", "content_type": "text/plain", "content": "aGVsbG8="}}})
+	draft := w.call(http.MethodPost, w.grantPath("drafts"), object{
+		"attachments": []object{{"filename": "b.bin", "content_type": "application/octet-stream", "content": "AP8="}},
+	}).data()
+	for id, want := range map[string]string{m.ID: "hello", draft["id"].(string): "\x00\xff"} {
+		path := w.messagesPath() + "/" + id
+		if id != m.ID {
+			path = w.grantPath("drafts/" + id)
+		}
+		info := w.call(http.MethodGet, path, nil).data()["attachments"].([]any)[0].(object)
+		path = w.grantPath("attachments/" + info["id"].(string))
+		assert.Equal(t, info, w.call(http.MethodGet, path+"?message_id="+id, nil).data())
+		a := w.call(http.MethodGet, path+"/download?message_id="+id+"&query_imap=true", nil)
+		assert.Equal(t, want, string(a.body))
+		assert.Equal(t, "application/octet-stream", a.header.Get("Content-Type"))
+		assert.NotEmpty(t, a.header.Get("X-Request-Id"))
+		w.call(http.MethodGet, path, nil).refused(http.StatusBadRequest, "api.invalid_request_error", "message_id is required")
+		w.call(http.MethodGet, path+"/download?message_id=x", nil).refused(http.StatusNotFound, "api.not_found_error", "message not found")
+	}
+	w.call(http.MethodGet, w.grantPath("attachments/x?message_id="+m.ID), nil).
+		refused(http.StatusNotFound, "api.not_found_error", "attachment not found")
+}

@@ -1,7 +1,9 @@
 package endtoend_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -91,5 +93,31 @@ func TestLoopThreads(t *testing.T) {
 		assert.Len(t, collect(t, l.client.Messages.List(ctx, grant, &nylas.ListMessagesRequest{In: sent.ID})), 6)
 		_, err = l.client.Threads.Get(ctx, grant, "unknown")
 		require.ErrorIs(t, err, nylas.ErrNotFound)
+	})
+}
+
+// What was attached comes back as it was, also in the form that is too large for JSON.
+func TestLoopDownload(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx, grant := t.Context(), l.nylas.GrantID()
+		for _, content := range [][]byte{[]byte("offer"), bytes.Repeat([]byte{0, 255, 13, 10}, 1<<20)} {
+			message, err := l.client.Messages.Send(ctx, grant, &nylas.SendMessageRequest{
+				To: toKim(), Attachments: []nylas.Attachment{{Filename: "offer.pdf", Content: nylas.BytesContent(content)}},
+			})
+			require.NoError(t, err)
+			require.Len(t, message.Attachments, 1)
+			info, err := l.client.Attachments.Get(ctx, grant, message.Attachments[0].ID, message.ID)
+			require.NoError(t, err)
+			assert.Equal(t, &message.Attachments[0], info)
+			assert.EqualValues(t, len(content), info.Size)
+			body, err := l.client.Attachments.Download(ctx, grant, info.ID, message.ID)
+			require.NoError(t, err)
+			got, err := io.ReadAll(body)
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			assert.True(t, bytes.Equal(content, got))
+			_, err = l.client.Attachments.Download(ctx, grant, "unknown", message.ID)
+			require.ErrorIs(t, err, nylas.ErrNotFound)
+		}
 	})
 }

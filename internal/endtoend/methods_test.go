@@ -32,7 +32,7 @@ func calls() []call {
 	const (
 		grant, message, draft, schedule = "{grant_id}", "{message_id}", "{draft_id}", "{schedule_id}"
 		domain, webhook, channel        = "{domain}", "{webhook_id}", "{channel_id}"
-		thread, folder                  = "{thread_id}", "{folder_id}"
+		thread, folder, attachment      = "{thread_id}", "{folder_id}", "{attachment_id}"
 	)
 	kim := []nylas.Participant{{Email: "kim@example.org"}}
 	triggers := events.TrackingTypes()
@@ -144,6 +144,12 @@ func calls() []call {
 		}},
 		{"Threads.Delete", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return c.Threads.Delete(ctx, grant, thread, opts...)
+		}},
+		{"Attachments.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Attachments.Get(ctx, grant, attachment, message, opts...))
+		}},
+		{"Attachments.Download", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Attachments.Download(ctx, grant, attachment, message, opts...))
 		}},
 		{"Folders.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return lastError(c.Folders.List(ctx, grant, nil, opts...))
