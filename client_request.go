@@ -59,6 +59,8 @@ type call struct {
 	// stream reports whether a good answer is handed over unread; see operation.open.
 	stream bool
 
+	mime []byte // the message of a multipart request that has nothing else
+
 	// multipart reports whether the call takes attachments, and multipart/form-data
 	// where JSON would be too large.
 	multipart   bool
@@ -185,6 +187,13 @@ func (op *operation) prepare(call call) (*roundTrips, error) {
 
 // encode returns the body of a call, of which nothing was read yet.
 func (op *operation) encode(call call, key string) (*payload.Payload, error) {
+	if call.mime != nil {
+		body, wrong := payload.MIME(call.mime, op.client.boundary(key))
+		if wrong != nil {
+			return nil, refuse(op, wrong.Text)
+		}
+		return body, nil
+	}
 	if call.body == nil {
 		return nil, nil
 	}

@@ -269,6 +269,9 @@ func TestHeadersOnTheWire(t *testing.T) {
 			if hasBody {
 				want["Content-Type"] = []string{"application/json"}
 			}
+			if m.op == "send MIME message" {
+				want["Content-Type"] = r.Header["Content-Type"] // TestSendMIME
+			}
 			if hasBody || m.verb == http.MethodPost {
 				want["Content-Length"] = []string{fmt.Sprint(r.ContentLength)}
 			}
@@ -282,6 +285,8 @@ func TestHeadersOnTheWire(t *testing.T) {
 			path := strings.NewReplacer(append(slices.Concat(messagePaths(), historyPaths()), "{grant_id}", testGrant, "{webhook_id}", testWebhook)...).Replace(m.path)
 			assert.Equal(t, path, r.URL.EscapedPath())
 			switch {
+			case m.op == "send MIME message":
+				assert.Equal(t, "type=mime", r.URL.RawQuery)
 			case strings.HasSuffix(m.op, " attachment"):
 				assert.Equal(t, "message_id="+testID, r.URL.RawQuery)
 			case m.op != "find sent message":

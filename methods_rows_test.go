@@ -26,6 +26,13 @@ func mailboxMethods() []method {
 			},
 		},
 		{
+			"send MIME message", http.MethodPost, "/v3/grants/{grant_id}/messages/send", repeatsWithKey,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				_, err := c.Messages.SendMIME(ctx, testGrant, markedMIME(), append(opts, nylas.WithIdempotencyKey(testKey))...)
+				return err
+			},
+		},
+		{
 			"list threads", http.MethodGet, "/v3/grants/{grant_id}/threads", repeatsAlways,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
 				return onlyError(c.Threads.List(ctx, testGrant, nil, opts...))

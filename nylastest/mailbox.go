@@ -34,6 +34,7 @@ type Message struct {
 	IsPlaintext  bool
 	Attachments  []Attachment
 	contents     [][]byte // of the attachments
+	raw          []byte   // of a message that was sent in MIME form
 
 	Tracking Tracking
 	PixelURL string // empty without open tracking of an HTML body

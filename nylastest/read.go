@@ -17,10 +17,13 @@ const (
 	EndpointGetMessage   Endpoint = "GET /v3/grants/{grant}/messages/{id}"
 )
 
-// fieldsTracking is a value of fields that a send does not have.
+// The values of fields that a send does not have.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages-id/
-const fieldsTracking = "include_tracking_options"
+const (
+	fieldsTracking = "include_tracking_options"
+	fieldsRawMIME  = "raw_mime"
+)
 
 // filed is a message in the mailbox of a grant: one that was sent from there, or
 // a reply that came.
@@ -149,16 +152,21 @@ func address(p events.Participant) string {
 	return fmt.Sprintf("%q <%s>", p.Name, p.Email)
 }
 
-// checkFields refuses other values of fields than documented, and the one that is
-// not emulated.
+// described is the answer, or with fields=raw_mime another one.
+func (m *filed) described(fields string) any {
+	if fields == fieldsRawMIME {
+		return m.rawAnswer()
+	}
+	return m.answer(fields)
+}
+
+// checkFields refuses other values of fields than documented.
 func checkFields(query url.Values) *response {
 	switch fields := query.Get("fields"); fields {
-	case "", fieldsStandard, fieldsHeaders, fieldsBasicHeaders, fieldsTracking:
+	case "", fieldsStandard, fieldsHeaders, fieldsBasicHeaders, fieldsTracking, fieldsRawMIME:
 		return nil
-	case "raw_mime":
-		return badRequest("fields: this emulator has no raw_mime")
 	default:
-		return badRequest("fields must be standard, include_headers, include_basic_headers or include_tracking_options")
+		return badRequest("fields must be standard, include_headers, include_basic_headers, include_tracking_options or raw_mime")
 	}
 }
 
@@ -178,7 +186,7 @@ func (s *Server) serveGetMessage(c *call) *response {
 	if !ok {
 		return notFound("message")
 	}
-	return dataResponse(selected(message.answer(query.Get("fields")), query.Get("select")))
+	return dataResponse(selected(message.described(query.Get("fields")), query.Get("select")))
 }
 
 // serveListMessages lists what a mailbox holds, the newest first.
@@ -211,7 +219,7 @@ func (s *Server) serveListMessages(c *call) *response {
 		m := &messages[i]
 		items[i] = listed{
 			seq: m.seq, message: &m.Message, folders: m.folders, unread: m.unread, starred: m.starred,
-			answer: func() any { return m.answer(query.Get("fields")) },
+			answer: func() any { return m.described(query.Get("fields")) },
 		}
 	}
 	return listResponse(items, query, filters)

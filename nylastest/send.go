@@ -98,7 +98,7 @@ func (s *Server) serveSend(c *call) *response {
 // executeSend checks and does a send. It does not look at the context of the
 // request: a client that hangs up does not stop Nylas.
 func (s *Server) executeSend(c *call, grant grant, key string) *response {
-	query, refusal := c.query("fields")
+	query, refusal := c.query("fields", "type")
 	if refusal != nil {
 		return refusal
 	}
@@ -107,6 +107,17 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 	case "", fieldsStandard, fieldsHeaders, fieldsBasicHeaders:
 	default:
 		return badRequest("fields must be standard, include_headers or include_basic_headers")
+	}
+	switch query.Get("type") {
+	case "":
+	case typeMIME:
+		message, refusal := c.readMIME(grant)
+		if refusal != nil {
+			return refusal
+		}
+		return s.sendNow(grant, message, key, newToken(), fields)
+	default:
+		return badRequest("type must be mime")
 	}
 	var request sendRequest
 	attachments, refusal := c.decodeSend(&request)
@@ -122,7 +133,6 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 	}
 	message := request.message(grant, tracking)
 	message.attach(attachments)
-	message.IdempotencyKey = key
 
 	// Tracking is put in when a schedule is made, so what is wrong with a link is
 	// said at once.
@@ -131,8 +141,15 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 		return refusal
 	}
 	if request.SendAt != nil {
+		message.IdempotencyKey = key
 		return s.schedule(message, token, *request.SendAt)
 	}
+	return s.sendNow(grant, message, key, token, fields)
+}
+
+// sendNow sends a message, or puts it into the queue of the organization.
+func (s *Server) sendNow(grant grant, message Message, key, token, fields string) *response {
+	message.IdempotencyKey = key
 	t, refusal := s.queue.enter(grant)
 	if refusal != nil {
 		return refusal

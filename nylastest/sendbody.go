@@ -155,7 +155,7 @@ func splitMultipart(body []byte, boundary string, names []string) (message []byt
 		}
 	}
 	if message == nil {
-		return nil, nil, badRequest("error parsing request: no part " + messagePart)
+		return nil, nil, badRequest("error parsing request: no part " + names[0])
 	}
 	return message, attachments, nil
 }

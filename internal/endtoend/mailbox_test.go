@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/nylastest"
 )
 
 // A program looks before it sends whether the grant is an Agent Account, and goes
@@ -119,5 +122,30 @@ func TestLoopDownload(t *testing.T) {
 			_, err = l.client.Attachments.Download(ctx, grant, "unknown", message.ID)
 			require.ErrorIs(t, err, nylas.ErrNotFound)
 		}
+	})
+}
+
+// A message that is already written goes out once although an answer is lost, and comes back
+// as it was.
+func TestLoopMIME(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx, grant := t.Context(), l.nylas.GrantID()
+		l.nylas.Inject(nylastest.Fault{Endpoint: nylastest.EndpointSend, After: nylastest.GatewayAnswer(504)})
+		raw := "To: kim@example.org\r\nSubject: signed\r\n\r\n" + strings.Repeat("line\r\n", 1000)
+		sent, err := l.client.Messages.SendMIME(ctx, grant, []byte(raw))
+		require.NoError(t, err)
+		require.Len(t, l.nylas.Messages(), 1)
+		read, err := l.client.Messages.Get(ctx, grant, sent.ID, nylas.WithFields(nylas.FieldsRawMIME))
+		require.NoError(t, err)
+		got, err := read.MIME()
+		require.NoError(t, err)
+		assert.Equal(t, raw, string(got))
+
+		reply, err := l.recipient(sent).AutoReply(ctx)
+		require.NoError(t, err)
+		read, err = l.client.Messages.Get(ctx, grant, reply, nylas.WithFields(nylas.FieldsRawMIME))
+		require.NoError(t, err)
+		machine, _ := read.MachineReply()
+		assert.Equal(t, events.MachineYes, machine)
 	})
 }

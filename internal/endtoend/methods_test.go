@@ -41,6 +41,9 @@ func calls() []call {
 		{"Messages.Send", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Messages.Send(ctx, grant, &nylas.SendMessageRequest{To: kim}, opts...))
 		}},
+		{"Messages.SendMIME", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Messages.SendMIME(ctx, grant, []byte("To: kim@example.org\r\n\r\nHi"), opts...))
+		}},
 		{"Messages.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Messages.Get(ctx, grant, message, opts...))
 		}},
