@@ -22,6 +22,10 @@ type Client struct {
 	Webhooks      *WebhookService
 	Activity      *ActivityService
 	Metrics       *MetricsService
+	Threads       *ThreadService
+	Folders       *FolderService
+	Attachments   *AttachmentService
+	Grants        *GrantService
 
 	PubSubChannels *PubSubChannelService
 	SNSChannels    *SNSChannelService
@@ -151,6 +155,10 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	c.Webhooks = &WebhookService{c}
 	c.Activity = &ActivityService{c}
 	c.Metrics = &MetricsService{c}
+	c.Threads = &ThreadService{c}
+	c.Folders = &FolderService{c}
+	c.Attachments = &AttachmentService{c}
+	c.Grants = &GrantService{c}
 	c.PubSubChannels = newPubSubChannels(c)
 	c.SNSChannels = newSNSChannels(c)
 	return c, nil

@@ -22,7 +22,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	err    error // set if there is no whole answer
+	stream *streamedBody // the body, if it is handed over unread
+	err    error         // set if there is no whole answer
 	// reached reports, for an attempt without an answer, whether Nylas may have got the
 	// request.
 	reached bool

@@ -2,10 +2,14 @@ package nylas
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
 
+	"github.com/nylastrack/nylas-go/internal/anon"
 	"github.com/nylastrack/nylas-go/internal/payload"
 )
 
@@ -61,4 +65,35 @@ func (x *roundTrips) attach(req *http.Request) (*bodyWatch, *payload.Reading) {
 		}
 	}
 	return watch, stream
+}
+
+// streamedBody is the body of an answer that the caller reads. It ends with the context of
+// the call, which it releases once it was read or closed.
+type streamedBody struct {
+	body io.ReadCloser
+	ctx  context.Context
+	end  func()
+	fail func(error) error // makes the error of the call
+}
+
+func (b *streamedBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err == nil || errors.Is(err, io.EOF) {
+		if err != nil {
+			b.end()
+		}
+		return n, err
+	}
+	if b.ctx.Err() != nil {
+		err = ended(b.ctx)
+	} else {
+		err = anon.WithoutURL(err)
+	}
+	b.end()
+	return n, b.fail(fmt.Errorf("the content was cut off: %w", err))
+}
+
+func (b *streamedBody) Close() error {
+	b.end()
+	return b.body.Close()
 }

@@ -40,7 +40,8 @@ type Exchange struct {
 
 	StatusCode     int         // 0 if there was no response
 	ResponseHeader http.Header // nil if there was no response
-	// ResponseBody is the body after decompression, at most the first 1 MiB.
+	// ResponseBody is the body after decompression, at most the first 1 MiB. It lacks the
+	// content that [AttachmentService.Download] returns.
 	ResponseBody []byte
 	// ResponseSize is how many bytes of the body the SDK read. It reads at most 32 MiB.
 	ResponseSize int64
@@ -106,9 +107,17 @@ func (c *capture) receives(resp *http.Response) {
 	if c == nil {
 		return
 	}
+	c.receivesStream(resp)
+	resp.Body = c.response.record(resp.Body)
+}
+
+// receivesStream records an answer whose body the caller will read.
+func (c *capture) receivesStream(resp *http.Response) {
+	if c == nil {
+		return
+	}
 	c.exchange.StatusCode = resp.StatusCode
 	c.exchange.ResponseHeader = withoutCredentials(resp.Header)
-	resp.Body = c.response.record(resp.Body)
 }
 
 // keep adds the attempt to those of the call.

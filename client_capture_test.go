@@ -96,7 +96,9 @@ func TestCaptureOfEveryMethod(t *testing.T) {
 			exchange := exchanges[0]
 			assert.True(t, strings.HasSuffix(got[1], " "+string(exchange.RequestBody)))
 			assert.True(t, strings.HasPrefix(got[1], exchange.Method+" "+exchange.Target+" {"))
-			assert.Equal(t, anyAnswer(m.op), string(exchange.ResponseBody))
+			if !m.streams() {
+				assert.Equal(t, anyAnswer(m.op), string(exchange.ResponseBody))
+			}
 			text, err := json.Marshal(exchange)
 			require.NoError(t, err)
 			assert.NotContains(t, string(text), testAPIKey)

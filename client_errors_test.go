@@ -216,6 +216,9 @@ func TestEveryMethodOnEveryFailure(t *testing.T) {
 	t.Parallel()
 	for _, m := range methods() {
 		for _, f := range failures() {
+			if m.streams() && f.name == "a success that is cut off" {
+				continue // TestDownloadBreaksOff
+			}
 			t.Run(m.op+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) { testFailure(t, m, f) })
@@ -304,6 +307,9 @@ func without(list []error, element error) []error {
 func TestAnswersThatAreNotNylas(t *testing.T) {
 	t.Parallel()
 	for _, m := range methods() {
+		if m.streams() { // any content is one
+			continue
+		}
 		for name, body := range map[string]string{
 			"empty": "", "HTML": "\n<html>" + markBody + "</html>", "cut JSON": `{"request_id":"r-`, "text": "Deleted",
 		} {
@@ -587,6 +593,9 @@ func TestLogOfEveryMethodOnEveryFailure(t *testing.T) {
 	outcomes := append(failures(), failure{name: "success", status: 200, file: messageAnswer, requestID: testRequest})
 	for _, m := range methods() {
 		for _, f := range outcomes {
+			if m.streams() && strings.Contains(f.name, "success") {
+				continue // TestDownload
+			}
 			t.Run(m.op+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) { testLog(t, m, f) })

@@ -1,11 +1,14 @@
 package nylas
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -55,7 +58,11 @@ type pages[T any] struct {
 	// elsewhere finds the list in an answer that has it not in data alone. If it is
 	// set, the answer may also be the array alone.
 	elsewhere func(members loose.Object) jsontext.Value
-	opts      []RequestOption
+	// byOffset is for lists without cursors: the cursor is how many elements were skipped,
+	// and the last page is the one with fewer elements than it can have, pageSize of them.
+	byOffset bool
+	pageSize int // 0 for the one that the answer names
+	opts     []RequestOption
 }
 
 type pageQuery struct {
@@ -75,6 +82,7 @@ func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 			}
 		}
 		var odd ListError
+		var before jsontext.Value
 		for token := p.first; ; {
 			call := p.call
 			if p.query != nil {
@@ -84,6 +92,10 @@ func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 			}
 			answer := pageAnswer[T]{elsewhere: p.elsewhere, odd: &odd, asked: token}
 			err := op.do(ctx, call, &answer)
+			if p.byOffset && answer.count > 0 && bytes.Equal(before, answer.list) {
+				yield(nil, &Error{Op: op.name, Message: "the page is the same as the one before: the list would not end"})
+				return
+			}
 			for _, element := range answer.elements {
 				if !yield(element, nil) {
 					return
@@ -92,6 +104,9 @@ func (p pages[T]) all(ctx context.Context) iter.Seq2[*T, error] {
 			if err != nil {
 				yield(nil, err)
 				return
+			}
+			if p.byOffset {
+				before, answer.next = answer.list, answer.nextOffset(token, p.pageSize)
 			}
 			if token = answer.next; token == "" {
 				break
@@ -112,6 +127,19 @@ type pageAnswer[T any] struct {
 	elements []*T
 	next     string // cursor of the next page, "" if there is none
 	wrong    string
+	list     jsontext.Value // the elements as they came
+	count    int            // of them, unreadable ones included
+	limit    int            // how many a page can have, 0 if the answer does not say
+}
+
+// nextOffset returns how many elements the next page skips, "" if there is none. A page that
+// is not known to be full is not the last one unless it is empty.
+func (p *pageAnswer[T]) nextOffset(asked string, pageSize int) string {
+	if p.count == 0 || p.count < cmp.Or(p.limit, pageSize) {
+		return ""
+	}
+	skipped, _ := strconv.Atoi(asked) // "" for the first page
+	return strconv.Itoa(skipped + p.count)
 }
 
 // UnmarshalJSON reads the elements, and finds a list that would lack one of them,
@@ -121,6 +149,7 @@ func (p *pageAnswer[T]) UnmarshalJSON(data []byte) error {
 	if members := loose.Parse(data); members != nil {
 		list = members["data"]
 		p.readCursor(members["next_cursor"])
+		p.limit, _ = strconv.Atoi(string(members["limit"])) // only some lists have it
 		if p.elsewhere != nil {
 			list = p.elsewhere(members)
 		}
@@ -135,6 +164,7 @@ func (p *pageAnswer[T]) UnmarshalJSON(data []byte) error {
 		if err := jsonv2.Unmarshal(list, &values, loose.Options); err != nil {
 			return err
 		}
+		p.list, p.count = list.Clone(), len(values)
 		p.readElements(values)
 	case 0:
 		p.wrong = "the answer has no list"

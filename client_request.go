@@ -56,6 +56,11 @@ type call struct {
 	// lack the id.
 	partial bool
 
+	// stream reports whether a good answer is handed over unread; see operation.open.
+	stream bool
+
+	mime []byte // the message of a multipart request that has nothing else
+
 	// multipart reports whether the call takes attachments, and multipart/form-data
 	// where JSON would be too large.
 	multipart   bool
@@ -109,6 +114,29 @@ func (op *operation) do(ctx context.Context, call call, answer any) error {
 	return err
 }
 
+// open makes a call whose good answer is not JSON, and returns its body unread. The limit of
+// an attempt holds until the body begins; from then on only ctx ends it.
+func (op *operation) open(ctx context.Context, call call) (io.ReadCloser, error) {
+	call.stream = true
+	x, err := op.prepare(call)
+	if err != nil {
+		return nil, err
+	}
+	last, err := x.run(ctx)
+	if op.config.response != nil {
+		*op.config.response = x.response(last)
+	}
+	if err != nil {
+		return nil, err
+	}
+	last.stream.fail = func(err error) error {
+		e := x.newError(last)
+		e.cause = err
+		return e
+	}
+	return last.stream, nil
+}
+
 // roundTrips are a call on its way: what is sent, the same in every attempt, and
 // what is known about its outcome.
 type roundTrips struct {
@@ -159,6 +187,13 @@ func (op *operation) prepare(call call) (*roundTrips, error) {
 
 // encode returns the body of a call, of which nothing was read yet.
 func (op *operation) encode(call call, key string) (*payload.Payload, error) {
+	if call.mime != nil {
+		body, wrong := payload.MIME(call.mime, op.client.boundary(key))
+		if wrong != nil {
+			return nil, refuse(op, wrong.Text)
+		}
+		return body, nil
+	}
 	if call.body == nil {
 		return nil, nil
 	}
@@ -246,9 +281,35 @@ func (c *Client) url(call call) (string, error) {
 
 // attempt sends the request once.
 func (x *roundTrips) attempt(ctx context.Context) *answer {
-	ctx, cancel := context.WithTimeoutCause(ctx, x.call.limit,
-		fmt.Errorf("the limit of %v passed: %w", x.call.limit, os.ErrDeadlineExceeded))
+	passed := fmt.Errorf("the limit of %v passed: %w", x.call.limit, os.ErrDeadlineExceeded)
+	if x.call.stream {
+		return x.attemptStream(ctx, passed)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, x.call.limit, passed)
 	defer cancel()
+	return x.attemptIn(ctx)
+}
+
+// attemptStream sends the request of a stream once. What it starts ends with the stream.
+func (x *roundTrips) attemptStream(ctx context.Context, passed error) *answer {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(x.call.limit, func() { cancel(passed) })
+	a := x.attemptIn(ctx)
+	inTime := timer.Stop()
+	if a.stream == nil {
+		cancel(nil)
+		return a
+	}
+	a.stream.ctx, a.stream.end = ctx, func() { cancel(nil) }
+	if !inTime {
+		_ = a.stream.Close() // nothing was read from it
+		return &answer{err: passed, reached: true}
+	}
+	return a
+}
+
+// attemptIn sends the request once, until ctx ends.
+func (x *roundTrips) attemptIn(ctx context.Context) *answer {
 	x.attempts++
 	start := time.Now()
 	captured := x.newCapture()
@@ -281,6 +342,9 @@ func (x *roundTrips) roundTrip(ctx context.Context, captured *capture) *answer {
 	}
 	req.Header.Set("Authorization", "Bearer "+x.client.apiKey())
 	req.Header.Set("Accept", "application/json")
+	if x.call.stream {
+		req.Header.Set("Accept", "*/*")
+	}
 	req.Header.Set("User-Agent", x.client.userAgent)
 
 	captured.sends(req)
@@ -294,6 +358,10 @@ func (x *roundTrips) roundTrip(ctx context.Context, captured *capture) *answer {
 		}
 		reached := trace.reached(err, x.client.ofNetHTTP, body.read.Load()) && stream.WasRead()
 		return &answer{err: anon.WithoutURL(err), reached: reached}
+	}
+	if x.call.stream && isSuccess(resp.StatusCode) {
+		captured.receivesStream(resp)
+		return &answer{status: resp.StatusCode, header: resp.Header, stream: &streamedBody{body: resp.Body}}
 	}
 	captured.receives(resp)
 	defer func() { _ = resp.Body.Close() }() // nothing more is read from it

@@ -262,9 +262,15 @@ func TestHeadersOnTheWire(t *testing.T) {
 				"Accept-Encoding": {"gzip"},
 				"User-Agent":      {"nylastrack-nylas-go/" + nylas.Version},
 			}
+			if m.streams() {
+				want["Accept"] = []string{"*/*"}
+			}
 			hasBody := m.verb == http.MethodPut || m.verb == http.MethodPost && m.op != "rotate webhook secret"
 			if hasBody {
 				want["Content-Type"] = []string{"application/json"}
+			}
+			if m.op == "send MIME message" {
+				want["Content-Type"] = r.Header["Content-Type"] // TestSendMIME
 			}
 			if hasBody || m.verb == http.MethodPost {
 				want["Content-Length"] = []string{fmt.Sprint(r.ContentLength)}
@@ -278,7 +284,12 @@ func TestHeadersOnTheWire(t *testing.T) {
 			assert.Equal(t, m.verb, r.Method)
 			path := strings.NewReplacer(append(slices.Concat(messagePaths(), historyPaths()), "{grant_id}", testGrant, "{webhook_id}", testWebhook)...).Replace(m.path)
 			assert.Equal(t, path, r.URL.EscapedPath())
-			if m.op != "find sent message" {
+			switch {
+			case m.op == "send MIME message":
+				assert.Equal(t, "type=mime", r.URL.RawQuery)
+			case strings.HasSuffix(m.op, " attachment"):
+				assert.Equal(t, "message_id="+testID, r.URL.RawQuery)
+			case m.op != "find sent message":
 				assert.Empty(t, r.URL.RawQuery)
 			}
 		})

@@ -1,9 +1,11 @@
 package nylas
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 
 	jsonv2 "github.com/go-json-experiment/json"
 
@@ -191,4 +193,64 @@ func payloadOf(attachments []Attachment) []payload.Attachment {
 		}
 	}
 	return files
+}
+
+// AttachmentService reads the attachments of messages in mailboxes; it is
+// [Client.Attachments].
+type AttachmentService struct{ client *Client }
+
+func (a *AttachmentInfo) isNamed() bool { return a.ID != "" }
+
+type attachmentQuery struct {
+	MessageID string `url:"message_id"`
+}
+
+// Get returns what an attachment is: its name, type and size. attachmentID is the
+// [AttachmentInfo.ID] in [Message.Attachments], and messageID is the id of that message. An
+// unknown id is [ErrNotFound].
+//
+// https://developer.nylas.com/docs/reference/api/attachments/get-attachments-id/
+func (s *AttachmentService) Get(
+	ctx context.Context, grantID, attachmentID, messageID string, opts ...RequestOption,
+) (*AttachmentInfo, error) {
+	op := s.client.begin("get attachment", opts)
+	call, err := attachmentCall(op, "/v3/grants/{grant_id}/attachments/{attachment_id}", grantID, attachmentID, messageID)
+	if err != nil {
+		return nil, err
+	}
+	var answer dataAnswer[AttachmentInfo]
+	if err := op.do(ctx, call, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.Data, nil
+}
+
+// Download returns the content of an attachment as it arrives. The caller must close it. The
+// ids are those of Get, which returns the type; the size is also the Content-Length in
+// [Response.Header], if Nylas sends one. An unknown id is [ErrNotFound].
+//
+// The SDK retries until the content begins, and [WithTimeout] limits that time. From then on
+// ctx limits the download. If the content breaks off or ctx ends, Read returns an [*Error],
+// and the content is not complete; the SDK does not begin again.
+//
+// https://developer.nylas.com/docs/reference/api/attachments/get-attachments-id-download/
+func (s *AttachmentService) Download(
+	ctx context.Context, grantID, attachmentID, messageID string, opts ...RequestOption,
+) (io.ReadCloser, error) {
+	op := s.client.begin("download attachment", opts)
+	call, err := attachmentCall(op, "/v3/grants/{grant_id}/attachments/{attachment_id}/download", grantID, attachmentID, messageID)
+	if err != nil {
+		return nil, err
+	}
+	return op.open(ctx, call)
+}
+
+func attachmentCall(op *operation, path, grantID, attachmentID, messageID string) (call, error) {
+	if messageID == "" {
+		return call{}, refuse(op, "message_id is empty")
+	}
+	return call{
+		method: http.MethodGet, path: path, lane: laneGrant, ids: []string{grantID, attachmentID},
+		query: attachmentQuery{messageID}, limit: mailboxTimeout,
+	}, nil
 }

@@ -1,6 +1,7 @@
 package nylas_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -231,4 +234,151 @@ func TestAttachmentsThatAreRefused(t *testing.T) {
 			assertUnmarked(t, err.Error())
 		})
 	}
+}
+
+func TestGetAttachment(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answersFile(t, 200, "http/attachments.get.response.json"))
+	got, err := w.client(t).Attachments.Get(t.Context(), testGrant, testAttachment, "<m+1@acme.dev>")
+	require.NoError(t, err)
+	assert.Equal(t, &nylas.AttachmentInfo{
+		ID: testAttachment, GrantID: testGrant, Filename: "offer.pdf", ContentType: "application/pdf", Size: 73, ContentID: "c-1",
+		ContentDisposition: `attachment; filename="offer.pdf"`,
+	}, got)
+	assertRecorded(t, "http/attachments.get.request.json", w.requests()[0])
+}
+
+// TestDownload: the content comes as it is, and no part of it is in the log or the capture.
+func TestDownload(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{"", markBody, `{"error":{}}`, strings.Repeat("\x00\xff", 1<<20)} {
+		var log logBuffer
+		var resp nylas.Response
+		var exchanges []nylas.Exchange
+		w := newWire(t, answers(200, content, "X-Request-Id", "r-1", "Content-Length", "7"))
+		body, err := w.client(t, log.option()).Attachments.Download(t.Context(), testGrant, testAttachment, "<m+1@acme.dev>",
+			nylas.WithResponse(&resp), nylas.WithCapture(&exchanges))
+		require.NoError(t, err)
+		assert.Equal(t, "r-1", resp.RequestID)
+		assert.Equal(t, "7", resp.Header.Get("Content-Length"))
+		got, err := io.ReadAll(body)
+		require.NoError(t, err)
+		assert.Equal(t, content, string(got))
+		require.NoError(t, body.Close())
+		assertRecorded(t, "http/attachments.download.request.json", w.requests()[0])
+		assertUnmarked(t, log.String())
+		assert.InDelta(t, 200, log.records(t)[0]["status"], 0)
+		require.Len(t, exchanges, 1)
+		assert.Equal(t, 200, exchanges[0].StatusCode)
+		assert.Empty(t, exchanges[0].ResponseBody)
+	}
+}
+
+// TestDownloadIsRepeated: until the content begins, it is a call like all others.
+func TestDownloadIsRepeated(t *testing.T) {
+	t.Parallel()
+	for _, first := range inTurn(loses, answers(429, ""), answers(500, ""), answers(503, ""), answersCut(502, "x")) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWire(t, first, answers(200, "content"))
+			got, err := download(t.Context(), w.client(t))
+			require.NoError(t, err)
+			assert.Equal(t, "content", got)
+			assert.Len(t, w.requests(), 2)
+		})
+	}
+}
+
+func TestDownloadBreaksOff(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, answersCut(200, "cont"))
+	body, err := w.client(t).Attachments.Download(t.Context(), testGrant, testAttachment, testID)
+	require.NoError(t, err)
+	got, err := io.ReadAll(body)
+	assert.Equal(t, "cont", string(got))
+	require.EqualError(t, err, "nylas: download attachment: 200: OK: the content was cut off: unexpected EOF")
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assertSentinels(t, err)
+	require.NoError(t, body.Close())
+}
+
+// TestDownloadEndsWithTheContext: the time limit is over once the content begins, the
+// context is not.
+func TestDownloadEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		closed := false
+		slow := func(r *http.Request) (*http.Response, error) {
+			reader, writer := io.Pipe()
+			context.AfterFunc(r.Context(), func() { _ = writer.CloseWithError(r.Context().Err()) })
+			go func() {
+				<-time.After(time.Hour)
+				_, _ = writer.Write([]byte("late"))
+			}()
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: closing{reader, func() { closed = true }}}, nil
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		body, err := newWire(t, slow).client(t).Attachments.Download(ctx, testGrant, testAttachment, testID, nylas.WithTimeout(time.Second))
+		require.NoError(t, err)
+		part := make([]byte, 4)
+		_, err = io.ReadFull(body, part)
+		require.NoError(t, err)
+		assert.Equal(t, "late", string(part))
+		cancel(errStop)
+		_, err = body.Read(part)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, errStop)
+		assert.Contains(t, err.Error(), "nylas: download attachment: 200: OK: the content was cut off: context canceled: the program stops")
+		require.NoError(t, body.Close())
+		assert.True(t, closed)
+	})
+}
+
+// TestDownloadIsReleased: what was closed before its end holds no context.
+func TestDownloadIsReleased(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(io.ReadCloser) error{
+		"closed": io.ReadCloser.Close,
+		"read": func(body io.ReadCloser) error {
+			_, err := io.Copy(io.Discard, body)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked context.Context
+			w := newWire(t, func(r *http.Request) (*http.Response, error) {
+				asked = r.Context()
+				return answers(200, "content")(r)
+			})
+			body, err := w.client(t).Attachments.Download(t.Context(), testGrant, testAttachment, testID)
+			require.NoError(t, err)
+			require.NoError(t, asked.Err())
+			require.NoError(t, end(body))
+			require.ErrorIs(t, asked.Err(), context.Canceled)
+		})
+	}
+}
+
+func TestAttachmentsRefuse(t *testing.T) {
+	t.Parallel()
+	s, ctx := newWire(t).client(t).Attachments, t.Context()
+	for want, err := range map[string]error{
+		"get attachment: message_id is empty":         second(s.Get(ctx, testGrant, testAttachment, "")),
+		"download attachment: message_id is empty":    second(s.Download(ctx, testGrant, testAttachment, "")),
+		"download attachment: attachment_id is empty": second(s.Download(ctx, testGrant, "", testID)),
+	} {
+		require.EqualError(t, err, "nylas: "+want)
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
+}
+
+// closing tells when a body is closed.
+type closing struct {
+	io.Reader
+	close func()
+}
+
+func (c closing) Close() error {
+	c.close()
+	return nil
 }

@@ -149,7 +149,7 @@ func (s *MessageService) Get(
 	}
 	var answer messageAnswer
 	err := s.client.begin("get message", others).do(ctx, call{
-		method: http.MethodGet, path: "/v3/grants/{grant_id}/messages/{message_id}", lane: laneGrant,
+		method: http.MethodGet, path: messagePath, lane: laneGrant,
 		ids: []string{grantID, messageID}, query: query, limit: mailboxTimeout, partial: len(query.Select) > 0,
 	}, &answer)
 	if err != nil {
@@ -202,6 +202,57 @@ func (r *ListMessagesRequest) check(op *operation) error {
 	}
 	return checkList(op, r.PageSize, r.AnyEmail)
 }
+
+// UpdateMessageRequest changes a message of a mailbox. What is nil stays as it is.
+//
+// https://developer.nylas.com/docs/reference/api/messages/put-messages-id/
+type UpdateMessageRequest struct {
+	Starred *bool `json:"starred,omitzero"`
+	Unread  *bool `json:"unread,omitzero"`
+	// Folders are the ids of the folders or labels that the message will have, instead of
+	// those that it has. An empty list that is not nil removes all of them.
+	Folders []string `json:"folders,omitzero"`
+	// Metadata replaces all pairs of the message, its mark included; see [WithMark]. It has
+	// at most 50 pairs, with keys of at most 40 and values of at most 500 characters.
+	Metadata map[string]string `json:"metadata,omitzero"`
+}
+
+// Update changes a message of a mailbox; see [UpdateMessageRequest]. It returns the message as
+// it is then. An unknown id is [ErrNotFound].
+//
+// https://developer.nylas.com/docs/reference/api/messages/put-messages-id/
+func (s *MessageService) Update(
+	ctx context.Context, grantID, messageID string, req *UpdateMessageRequest, opts ...RequestOption,
+) (*Message, error) {
+	op := s.client.begin("update message", opts)
+	if req == nil {
+		return nil, refuse(op, "the request is nil")
+	}
+	if err := checkMetadata(op, req.Metadata); err != nil {
+		return nil, err
+	}
+	var answer messageAnswer
+	err := op.do(ctx, call{
+		method: http.MethodPut, path: messagePath, lane: laneGrant, ids: []string{grantID, messageID}, body: req, limit: mailboxTimeout,
+	}, &answer)
+	if err != nil {
+		return nil, err
+	}
+	return answer.message(), nil
+}
+
+// Delete moves a message to the trash of its mailbox. An unknown id is [ErrNotFound]. If a
+// retry does not find the message, Delete returns nil, because an earlier attempt may have
+// moved it.
+//
+// https://developer.nylas.com/docs/reference/api/messages/delete-message/
+func (s *MessageService) Delete(ctx context.Context, grantID, messageID string, opts ...RequestOption) error {
+	return deletionError(s.client.begin("delete message", opts).do(ctx, call{
+		method: http.MethodDelete, path: messagePath, lane: laneGrant, ids: []string{grantID, messageID}, limit: mailboxTimeout,
+	}, nil))
+}
+
+const messagePath = "/v3/grants/{grant_id}/messages/{message_id}"
 
 // AutoSubmitted is the value of a message's Auto-Submitted header. Every value but
 // AutoSubmittedUnknown and AutoSubmittedNo means that a program wrote the message.

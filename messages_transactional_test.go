@@ -1,6 +1,9 @@
 package nylas_test
 
 import (
+	"bytes"
+	"mime"
+	"mime/multipart"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -118,4 +121,74 @@ func TestTransactionalRefuses(t *testing.T) {
 			Transactional.Send(t.Context(), testDomain, req)
 		require.NoError(t, err)
 	})
+}
+
+// markedMIME is a message in MIME form that holds what must stay in it.
+func markedMIME() []byte {
+	return []byte("From: sales@acme.dev\r\nTo: " + markAddress + "\r\nSubject: " + markBody + "\r\n\r\n" + markBody + "\r\n")
+}
+
+// TestSendMIME: the message is the only part, byte for byte, and the same in each attempt.
+func TestSendMIME(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t, answers(504, ""), answersFile(t, 200, messageAnswer))
+		message := append(markedMIME(), "\x00\xff--nylas-go-\n\n"...)
+		sent, err := w.client(t, nylas.WithMark("key5")).Messages.SendMIME(t.Context(), testGrant, message, nylas.WithIdempotencyKey(testKey))
+		require.NoError(t, err)
+		assert.NotEmpty(t, sent.ID)
+		require.Len(t, w.requests(), 2)
+		for _, request := range w.requests() {
+			assert.Equal(t, "POST", request.method)
+			assert.Equal(t, "/v3/grants/"+testGrant+"/messages/send?type=mime", request.target)
+			assert.Equal(t, testKey, request.header.Get("Idempotency-Key"))
+			mediaType, parameters, err := mime.ParseMediaType(request.header.Get("Content-Type"))
+			require.NoError(t, err)
+			assert.Equal(t, "multipart/form-data", mediaType)
+			form, err := multipart.NewReader(bytes.NewReader(request.body), parameters["boundary"]).ReadForm(1 << 20)
+			require.NoError(t, err)
+			assert.Empty(t, form.File)
+			assert.Equal(t, map[string][]string{"mime": {string(message)}}, form.Value)
+			assert.Equal(t, w.requests()[0].body, request.body)
+		}
+	})
+}
+
+func TestSendMIMERefuses(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	send := func(message string, opts ...nylas.RequestOption) error {
+		_, err := w.client(t).Messages.SendMIME(t.Context(), testGrant, []byte(message), opts...)
+		return err
+	}
+	const noHeader = "the message does not begin with headers and an empty line"
+	for _, tt := range []struct {
+		want string
+		err  error
+	}{
+		{noHeader, send("")},
+		{noHeader, send("Hello Kim")},
+		{noHeader, send("To: kim@example.org\r\nno header\r\n\r\nHi")},
+		{noHeader, send("To: kim@example.org")},
+		{"the message has no recipient in To, Cc or Bcc", send("Subject: x\r\nTo: \r\n\r\nTo: kim@example.org")},
+		{"the request has 26214552 bytes with its attachments, Nylas takes at most 26214400", send("To: a@b.c\n\n" + strings.Repeat("x", 25<<20))},
+		{"WithMark: only Messages.Send takes this option", send(string(markedMIME()), nylas.WithMark("key1"))},
+	} {
+		require.EqualError(t, tt.err, "nylas: send MIME message: "+tt.want)
+		assertSentinels(t, tt.err, nylas.ErrInvalidRequest)
+	}
+	assert.Empty(t, w.requests())
+}
+
+func TestMIMEOfAMessage(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{"_v8-": "\xfe\xff>", "QQ": "A", "QQ==": "A"} {
+		got, err := (&nylas.Message{RawMIME: raw}).MIME()
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+	}
+	_, err := (&nylas.Message{}).MIME()
+	require.EqualError(t, err, "nylas: the message has no RawMIME: get it with FieldsRawMIME")
+	_, err = (&nylas.Message{RawMIME: "/v8+"}).MIME()
+	require.EqualError(t, err, "nylas: RawMIME is not base64url")
 }

@@ -43,7 +43,7 @@ type method struct {
 
 // methods returns all of them, each with a request that Nylas would take.
 func methods() []method {
-	return slices.Concat(messageMethods(), historyMethods(), channelMethods(), []method{
+	return slices.Concat(mailboxMethods(), messageMethods(), historyMethods(), channelMethods(), []method{
 		{
 			"send message", http.MethodPost, "/v3/grants/{grant_id}/messages/send", repeatsWithKey,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
@@ -121,227 +121,8 @@ func methods() []method {
 	})
 }
 
-// messageMethods are those of drafts, schedules, transactional sends and reading.
-func messageMethods() []method {
-	return []method{
-		{
-			"get message", http.MethodGet, "/v3/grants/{grant_id}/messages/{message_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Messages.Get(ctx, testGrant, testID, opts...)
-				return err
-			},
-		},
-		{
-			"list messages", http.MethodGet, "/v3/grants/{grant_id}/messages", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return onlyError(c.Messages.List(ctx, testGrant, nil, opts...))
-			},
-		},
-		{
-			"find sent message", http.MethodGet, "/v3/grants/{grant_id}/messages", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Messages.FindSent(ctx, testGrant, nylas.MarkOf("key5", testKey), opts...)
-				return err
-			},
-		},
-		{
-			"list schedules", http.MethodGet, "/v3/grants/{grant_id}/messages/schedules", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return onlyError(c.Messages.ListSchedules(ctx, testGrant, opts...))
-			},
-		},
-		{
-			"get schedule", http.MethodGet, "/v3/grants/{grant_id}/messages/schedules/{schedule_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Messages.GetSchedule(ctx, testGrant, testID, opts...)
-				return err
-			},
-		},
-		{
-			"cancel schedule", http.MethodDelete, "/v3/grants/{grant_id}/messages/schedules/{schedule_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return c.Messages.CancelSchedule(ctx, testGrant, testID, opts...)
-			},
-		},
-		{
-			"create draft", http.MethodPost, "/v3/grants/{grant_id}/drafts", repeatsUnsent,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Drafts.Create(ctx, testGrant, markedDraft(), opts...)
-				return err
-			},
-		},
-		{
-			"get draft", http.MethodGet, "/v3/grants/{grant_id}/drafts/{draft_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Drafts.Get(ctx, testGrant, testID, opts...)
-				return err
-			},
-		},
-		{
-			"list drafts", http.MethodGet, "/v3/grants/{grant_id}/drafts", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return onlyError(c.Drafts.List(ctx, testGrant, nil, opts...))
-			},
-		},
-		{
-			"update draft", http.MethodPut, "/v3/grants/{grant_id}/drafts/{draft_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Drafts.Update(ctx, testGrant, testID, &nylas.UpdateDraftRequest{Body: new(markBody)}, opts...)
-				return err
-			},
-		},
-		{
-			"delete draft", http.MethodDelete, "/v3/grants/{grant_id}/drafts/{draft_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return c.Drafts.Delete(ctx, testGrant, testID, opts...)
-			},
-		},
-		{
-			"send draft", http.MethodPost, "/v3/grants/{grant_id}/drafts/{draft_id}", repeatsUnsent,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Drafts.Send(ctx, testGrant, testID, &nylas.SendDraftRequest{SignatureID: markBody}, opts...)
-				return err
-			},
-		},
-		{
-			"send transactional message", http.MethodPost, "/v3/domains/{domain}/messages/send", repeatsWithKey,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Transactional.Send(ctx, testDomain, markedTransactional(), append(opts, nylas.WithIdempotencyKey(testKey))...)
-				return err
-			},
-		},
-	}
-}
-
-// historyMethods are the methods of Activity, of Metrics, and IPAddresses.
-func historyMethods() []method {
-	return []method{
-		{
-			"list tracking events", http.MethodGet, "/v3/activity/tracking", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return onlyError(c.Activity.ListTracking(ctx, nil, opts...))
-			},
-		},
-		{
-			"get tracking event", http.MethodGet, "/v3/activity/tracking/{event_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Activity.GetTracking(ctx, testEvent, opts...)
-				return err
-			},
-		},
-		{
-			"get message tracking", http.MethodGet, "/v3/activity/tracking/messages/{message_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Activity.MessageTracking(ctx, testTransactional, opts...)
-				return err
-			},
-		},
-		{
-			"get tracking summary", http.MethodGet, "/v3/metrics/tracking/summary", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Metrics.TrackingSummary(ctx, nil, opts...)
-				return err
-			},
-		},
-		{
-			"get tracking metrics", http.MethodGet, "/v3/metrics/tracking", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Metrics.Tracking(ctx, nil, opts...)
-				return err
-			},
-		},
-		{
-			"get tracking timeseries", http.MethodGet, "/v3/metrics/tracking/timeseries", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Metrics.TrackingTimeseries(ctx, nil, opts...)
-				return err
-			},
-		},
-		{
-			"list webhook IP addresses", http.MethodGet, "/v3/webhooks/ip-addresses", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.Webhooks.IPAddresses(ctx, opts...)
-				return err
-			},
-		},
-	}
-}
-
-// channelMethods are the methods of both kinds of channels.
-func channelMethods() []method {
-	return []method{
-		{
-			"create Pub/Sub channel", http.MethodPost, "/v3/channels/pubsub", repeatsUnsent,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{
-					TriggerTypes: trackingTriggers(), Topic: testTopic, Description: markBody, NotificationEmailAddresses: []string{markAddress},
-				}, opts...)
-				return err
-			},
-		},
-		{
-			"list Pub/Sub channels", http.MethodGet, "/v3/channels/pubsub", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return onlyError(c.PubSubChannels.List(ctx, opts...))
-			},
-		},
-		{
-			"get Pub/Sub channel", http.MethodGet, "/v3/channels/pubsub/{channel_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.PubSubChannels.Get(ctx, testWebhook, opts...)
-				return err
-			},
-		},
-		{
-			"update Pub/Sub channel", http.MethodPut, "/v3/channels/pubsub/{channel_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.PubSubChannels.Update(ctx, testWebhook, &nylas.UpdatePubSubChannelRequest{Description: markBody}, opts...)
-				return err
-			},
-		},
-		{
-			"delete Pub/Sub channel", http.MethodDelete, "/v3/channels/pubsub/{channel_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return c.PubSubChannels.Delete(ctx, testWebhook, opts...)
-			},
-		},
-		{
-			"create SNS channel", http.MethodPost, "/v3/channels/sns", repeatsUnsent,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.SNSChannels.Create(ctx, &nylas.CreateSNSChannelRequest{
-					TriggerTypes: trackingTriggers(), Topic: testARN, RoleARN: testRole, Description: markBody,
-				}, opts...)
-				return err
-			},
-		},
-		{
-			"list SNS channels", http.MethodGet, "/v3/channels/sns", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return onlyError(c.SNSChannels.List(ctx, opts...))
-			},
-		},
-		{
-			"get SNS channel", http.MethodGet, "/v3/channels/sns/{channel_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.SNSChannels.Get(ctx, testWebhook, opts...)
-				return err
-			},
-		},
-		{
-			"update SNS channel", http.MethodPut, "/v3/channels/sns/{channel_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				_, err := c.SNSChannels.Update(ctx, testWebhook, &nylas.UpdateSNSChannelRequest{Description: markBody}, opts...)
-				return err
-			},
-		},
-		{
-			"delete SNS channel", http.MethodDelete, "/v3/channels/sns/{channel_id}", repeatsAlways,
-			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
-				return c.SNSChannels.Delete(ctx, testWebhook, opts...)
-			},
-		},
-	}
-}
+// streams reports whether a good answer is not JSON, and the caller reads it.
+func (m method) streams() bool { return m.op == "download attachment" }
 
 // isList reports whether Nylas answers an operation with a list.
 func isList(op string) bool {
@@ -364,6 +145,8 @@ func limitOf(m method) time.Duration {
 	switch {
 	case m.repeats == repeatsWithKey, m.op == "send draft":
 		return sendLimit
+	case m.op == "get grant":
+		return callLimit
 	case strings.HasPrefix(m.path, "/v3/grants/") && !strings.Contains(m.path, "/schedules"):
 		return mailboxLimit
 	default:
@@ -373,7 +156,7 @@ func limitOf(m method) time.Duration {
 
 // messagePaths are the placeholders of the methods below with their values.
 func messagePaths() []string {
-	return []string{"{draft_id}", testID, "{message_id}", testID, "{schedule_id}", testID, "{domain}", testDomain}
+	return []string{"{draft_id}", testID, "{message_id}", testID, "{schedule_id}", testID, "{domain}", testDomain, "{thread_id}", testThread, "{folder_id}", testFolder, "{attachment_id}", testAttachment}
 }
 
 // historyPaths are the ids in the paths of historyMethods and channelMethods, for a

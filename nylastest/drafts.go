@@ -24,9 +24,6 @@ const (
 	EndpointSendDraft   Endpoint = "POST /v3/grants/{grant}/drafts/{id}"
 )
 
-// folderDrafts is where drafts are.
-const folderDrafts = "DRAFTS"
-
 // drafts holds the drafts of all grants, in the order of their creation.
 type drafts struct {
 	mu      sync.Mutex
@@ -182,7 +179,8 @@ func (s *Server) serveCreateDraft(c *call) *response {
 		return refusal
 	}
 	message := content.message(grant, tracking)
-	message.ID, message.SentAt, message.Attachments = newMessageID(), time.Now(), attachments
+	message.ID, message.SentAt = newMessageID(), time.Now()
+	message.attach(attachments)
 	created := s.drafts.add(message, request.Starred)
 	return jsonResponse(http.StatusOK, map[string]any{"grant_id": grant.id, "data": created.answer()})
 }
@@ -213,7 +211,7 @@ func (s *Server) serveListDrafts(c *call) *response {
 	var items []listed
 	for _, known := range s.drafts.of(grant.id) {
 		items = append(items, listed{
-			seq: known.seq, message: &known.Message, folder: folderDrafts, starred: known.starred, foldSubject: true,
+			seq: known.seq, message: &known.Message, folders: []string{folderDrafts}, starred: known.starred, foldSubject: true,
 			answer: func() any { return known.answer() },
 		})
 	}
@@ -240,7 +238,7 @@ func (s *Server) serveUpdateDraft(c *call) *response {
 	updated, refusal := s.drafts.replace(grant.id, c.PathValue("id"), func(d *draft) *response {
 		request.apply(d, s.config.readings.DraftUpdateReplaces)
 		if attachments != nil || request.Attachments != nil {
-			d.Attachments = attachments
+			d.attach(attachments)
 		}
 		return s.mergeTracking(c, &d.Tracking, request.TrackingOptions)
 	})

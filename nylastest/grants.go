@@ -1,8 +1,25 @@
 package nylastest
 
 import (
+	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"time"
+)
+
+// The endpoints of grants.
+const (
+	EndpointListGrants Endpoint = "GET /v3/grants"
+	EndpointGetGrant   Endpoint = "GET /v3/grants/{grant}"
+)
+
+// The limits of a list of grants.
+// https://developer.nylas.com/docs/reference/api/manage-grants/get-all-grants/
+const (
+	defaultGrantsPage = 10
+	maxGrantsPage     = 200
 )
 
 // The mailbox of the grant that every server has.
@@ -15,6 +32,7 @@ const (
 type grant struct {
 	id, name, email string
 	agent           bool // an Agent Account
+	createdAt       time.Time
 }
 
 type grants struct {
@@ -25,7 +43,15 @@ type grants struct {
 func (g *grants) add(added grant) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	added.createdAt = time.Now()
 	g.list = append(g.list, added)
+}
+
+// all returns the grants, oldest first.
+func (g *grants) all() []grant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.list)
 }
 
 // find takes what the path of an API request may name a grant by: its id, its
@@ -41,4 +67,95 @@ func (g *grants) find(name string) (grant, bool) {
 		}
 	}
 	return grant{}, false
+}
+
+// The providers that the emulator has: a connected mailbox is one of Google.
+const (
+	providerConnected = "google"
+	providerAgent     = "nylas"
+	statusValid       = "valid"
+)
+
+func (g *grant) provider() string {
+	if g.agent {
+		return providerAgent
+	}
+	return providerConnected
+}
+
+// grantAnswer is how the endpoints describe a grant. All grants of the emulator are valid.
+//
+// https://developer.nylas.com/docs/reference/api/manage-grants/
+type grantAnswer struct {
+	ID          string   `json:"id"`
+	Provider    string   `json:"provider"`
+	GrantStatus string   `json:"grant_status"`
+	Email       string   `json:"email"`
+	Name        string   `json:"name"`
+	Scope       []string `json:"scope"`
+	CreatedAt   int64    `json:"created_at"`
+	UpdatedAt   int64    `json:"updated_at"`
+}
+
+func (g *grant) answer() grantAnswer {
+	scope := []string{}
+	if !g.agent {
+		scope = []string{"https://www.googleapis.com/auth/gmail.modify"}
+	}
+	return grantAnswer{
+		ID: g.id, Provider: g.provider(), GrantStatus: statusValid, Email: g.email, Name: g.name, Scope: scope,
+		CreatedAt: g.createdAt.Unix(), UpdatedAt: g.createdAt.Unix(),
+	}
+}
+
+// serveListGrants lists the grants by offset, newest first unless asked otherwise. They are
+// never updated here, so both orders are the same.
+//
+// https://developer.nylas.com/docs/reference/api/manage-grants/get-all-grants/
+func (s *Server) serveListGrants(c *call) *response {
+	query, refusal := c.query("limit", "offset", "sort_by", "order_by", "since", "before", "email", "grant_status", "provider", "ip")
+	if refusal != nil {
+		return refusal
+	}
+	for name, values := range map[string][]string{
+		"sort_by": {"created_at", "updated_at"}, "order_by": {"asc", "desc"}, "grant_status": {statusValid, "invalid"},
+	} {
+		if query.Has(name) && !slices.Contains(values, query.Get(name)) {
+			return badRequest(fmt.Sprintf("%s must be one of %s", name, strings.Join(values, ", ")))
+		}
+	}
+	numbers := map[string]int64{}
+	for name, span := range map[string]struct{ fallback, least, most int64 }{
+		"limit": {defaultGrantsPage, 1, maxGrantsPage}, "offset": {0, 0, maxUnix}, "since": {0, 0, maxUnix}, "before": {maxUnix, 0, maxUnix},
+	} {
+		if numbers[name], refusal = number(query, name, span.fallback, span.least, span.most); refusal != nil {
+			return refusal
+		}
+	}
+	found := slices.DeleteFunc(s.grants.all(), func(g grant) bool {
+		created := g.createdAt.Unix()
+		return created < numbers["since"] || created > numbers["before"] || query.Get("ip") != "" ||
+			query.Has("email") && !strings.EqualFold(query.Get("email"), g.email) ||
+			!matches(query, "grant_status", statusValid) || !matches(query, "provider", g.provider())
+	})
+	if query.Get("order_by") != "asc" {
+		slices.Reverse(found)
+	}
+	from := min(numbers["offset"], int64(len(found)))
+	data := []grantAnswer{}
+	for _, g := range found[from:min(from+numbers["limit"], int64(len(found)))] {
+		data = append(data, g.answer())
+	}
+	return jsonResponse(http.StatusOK, map[string]any{"data": data, "limit": numbers["limit"], "offset": numbers["offset"]})
+}
+
+// serveGetGrant returns one grant.
+//
+// https://developer.nylas.com/docs/reference/api/manage-grants/get_grant_by_id/
+func (s *Server) serveGetGrant(c *call) *response {
+	grant, refusal := s.grantOf(c)
+	if refusal != nil {
+		return refusal
+	}
+	return dataResponse(grant.answer())
 }

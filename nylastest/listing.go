@@ -22,11 +22,12 @@ const (
 	maxAnyEmail = 25
 )
 
-// listed is what a list of messages or drafts looks at.
+// listed is what a list looks at.
 type listed struct {
 	seq             int // unique, growing with time
 	message         *Message
-	folder          string
+	thread          conversation // of a list of threads, which has no message
+	folders         []string
 	starred, unread bool
 	foldSubject     bool // subjects are found in upper and lower case
 	answer          func() any

@@ -33,6 +33,8 @@ type Message struct {
 	OriginalBody string
 	IsPlaintext  bool
 	Attachments  []Attachment
+	contents     [][]byte // of the attachments
+	raw          []byte   // of a message that was sent in MIME form
 
 	Tracking Tracking
 	PixelURL string // empty without open tracking of an HTML body
@@ -156,7 +158,7 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	s.ThreadID = t.id
 	s.inReplyTo = b.headerIDOf(m.ReplyToMessageID)
 	b.threadOf[s.ID] = t
-	b.file(&filed{Message: s.Message, folder: folderSent})
+	b.file(&filed{Message: s.Message, folders: []string{folderSent}})
 	b.messages = append(b.messages, s)
 	b.byID[s.ID] = s
 	b.byToken[token] = s

@@ -14,13 +14,13 @@ import (
 const (
 	maxGrantRate       = 200 // of a grant, its sends as JSON apart from all others
 	maxMultipartRate   = 10  // sends of a grant as multipart
-	maxApplicationRate = 50  // on webhooks and channels
+	maxApplicationRate = 50  // on webhooks, channels and grants themselves
 	rateWindow         = time.Second
 )
 
 // WithRateLimits makes the server refuse more requests within a second than Nylas
 // takes: for a grant 200 sends as JSON, 10 as multipart and 200 others, for the
-// application 50 on webhooks and channels. A transactional send counts for its
+// application 50 on webhooks, channels and grants themselves. A transactional send counts for its
 // domain. What is too much is answered 429 and neither done nor remembered under an
 // Idempotency-Key. Nylas does not say where a second begins; here it is any second,
 // so what passes here passes there.
@@ -76,7 +76,7 @@ func (s *Server) limited(e Endpoint, r *http.Request) *response {
 	var owner string
 	limit := maxGrantRate
 	switch {
-	case strings.HasPrefix(path, "/v3/webhooks"), strings.HasPrefix(path, "/v3/channels/"):
+	case strings.HasPrefix(path, "/v3/webhooks"), strings.HasPrefix(path, "/v3/channels/"), e == EndpointListGrants, e == EndpointGetGrant:
 		owner, limit = "application", maxApplicationRate
 	case strings.HasPrefix(path, "/v3/grants/"):
 		name := r.PathValue("grant")

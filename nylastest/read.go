@@ -17,26 +17,28 @@ const (
 	EndpointGetMessage   Endpoint = "GET /v3/grants/{grant}/messages/{id}"
 )
 
-// fieldsTracking is a value of fields that a send does not have.
+// The values of fields that a send does not have.
 //
 // https://developer.nylas.com/docs/reference/api/messages/get-messages-id/
-const fieldsTracking = "include_tracking_options"
-
-// The folders of a mailbox.
 const (
-	folderSent  = "SENT"
-	folderInbox = "INBOX"
+	fieldsTracking = "include_tracking_options"
+	fieldsRawMIME  = "raw_mime"
 )
 
 // filed is a message in the mailbox of a grant: one that was sent from there, or
 // a reply that came.
 type filed struct {
 	Message
-	seq       int
-	folder    string
-	unread    bool
-	automatic bool // written by a machine that says so
+	seq             int
+	folders         []string
+	received        bool // it came from a mail server
+	unread, starred bool
+	automatic       bool // written by a machine that says so
 }
+
+func (m *filed) isUnread() bool      { return m.unread }
+func (m *filed) isStarred() bool     { return m.starred }
+func (m *filed) hasAttachment() bool { return len(m.Attachments) > 0 }
 
 // file puts a message into the mailbox of its grant. A transactional one has no
 // grant, so no mailbox shows it.
@@ -67,11 +69,11 @@ func (b *mailbox) newReply(t *thread, grant grant, answered string, request repl
 			Subject: "Re: " + t.first.Subject, Body: "<p>Thank you for your message.</p>",
 			ReplyToMessageID: answered, inReplyTo: b.headerIDOf(answered),
 		},
-		folder: folderInbox, unread: true, automatic: request.Automatic,
+		folders: []string{folderInbox}, received: true, unread: true, automatic: request.Automatic,
 	}
 	if request.FromSelf {
 		reply.From, reply.To = owner, []events.Participant{other}
-		reply.folder, reply.unread = folderSent, false
+		reply.folders, reply.received, reply.unread = []string{folderSent}, false, false
 	}
 	if request.Automatic {
 		reply.Subject = "Automatic reply: " + t.first.Subject
@@ -81,6 +83,12 @@ func (b *mailbox) newReply(t *thread, grant grant, answered string, request repl
 	return reply
 }
 
+func (m *filed) copy() filed {
+	c := *m
+	c.Message, c.folders = m.clone(), slices.Clone(m.folders)
+	return c
+}
+
 // in returns the messages of a grant in the order in which they came.
 func (b *mailbox) in(grantID string) []filed {
 	b.mu.Lock()
@@ -88,9 +96,7 @@ func (b *mailbox) in(grantID string) []filed {
 	var out []filed
 	for _, m := range b.filed {
 		if m.GrantID == grantID {
-			c := *m
-			c.Message = m.clone()
-			out = append(out, c)
+			out = append(out, m.copy())
 		}
 	}
 	return out
@@ -102,9 +108,7 @@ func (b *mailbox) find(grantID, id string) (filed, bool) {
 	defer b.mu.Unlock()
 	for _, m := range b.filed {
 		if m.GrantID == grantID && m.ID == id {
-			c := *m
-			c.Message = m.clone()
-			return c, true
+			return m.copy(), true
 		}
 	}
 	return filed{}, false
@@ -121,12 +125,12 @@ type readAnswer struct {
 func (m *filed) answer(fields string) readAnswer {
 	a := readAnswer{messageAnswer: m.Message.answer(fields), Metadata: m.Metadata}
 	a.Body = m.Body
-	a.Folders = []string{m.folder}
-	a.Unread = m.unread
+	a.Folders = m.folders
+	a.Unread, a.Starred = m.unread, m.starred
 	switch fields {
 	case fieldsHeaders:
 		a.Headers = append(a.Headers, Header{"From", address(m.From)}, Header{"To", address(m.To[0])})
-		if m.folder == folderInbox { // whatever came has passed a mail server
+		if m.received {
 			received := "from mail.example.org by mail.nylas.test; " + m.SentAt.Format(time.RFC1123Z)
 			a.Headers = append([]Header{{"Received", received}}, a.Headers...)
 		}
@@ -148,16 +152,21 @@ func address(p events.Participant) string {
 	return fmt.Sprintf("%q <%s>", p.Name, p.Email)
 }
 
-// checkFields refuses other values of fields than documented, and the one that is
-// not emulated.
+// described is the answer, or with fields=raw_mime another one.
+func (m *filed) described(fields string) any {
+	if fields == fieldsRawMIME {
+		return m.rawAnswer()
+	}
+	return m.answer(fields)
+}
+
+// checkFields refuses other values of fields than documented.
 func checkFields(query url.Values) *response {
 	switch fields := query.Get("fields"); fields {
-	case "", fieldsStandard, fieldsHeaders, fieldsBasicHeaders, fieldsTracking:
+	case "", fieldsStandard, fieldsHeaders, fieldsBasicHeaders, fieldsTracking, fieldsRawMIME:
 		return nil
-	case "raw_mime":
-		return badRequest("fields: this emulator has no raw_mime")
 	default:
-		return badRequest("fields must be standard, include_headers, include_basic_headers or include_tracking_options")
+		return badRequest("fields must be standard, include_headers, include_basic_headers, include_tracking_options or raw_mime")
 	}
 }
 
@@ -177,7 +186,7 @@ func (s *Server) serveGetMessage(c *call) *response {
 	if !ok {
 		return notFound("message")
 	}
-	return dataResponse(selected(message.answer(query.Get("fields")), query.Get("select")))
+	return dataResponse(selected(message.described(query.Get("fields")), query.Get("select")))
 }
 
 // serveListMessages lists what a mailbox holds, the newest first.
@@ -188,7 +197,7 @@ func (s *Server) serveListMessages(c *call) *response {
 	}
 	filters := listFilters()
 	filters["from"] = byText(func(l *listed, value string) bool { return has(value, []events.Participant{l.message.From}) })
-	filters["in"] = byText(func(l *listed, value string) bool { return l.folder == value })
+	filters["in"] = byText(func(l *listed, value string) bool { return slices.Contains(l.folders, value) })
 	filters["unread"] = byFlag("unread", func(l *listed) bool { return l.unread })
 	filters["received_after"] = byTime("received_after", func(sent, given int64) bool { return sent > given })
 	filters["received_before"] = byTime("received_before", func(sent, given int64) bool { return sent < given })
@@ -209,8 +218,8 @@ func (s *Server) serveListMessages(c *call) *response {
 	for i := range messages {
 		m := &messages[i]
 		items[i] = listed{
-			seq: m.seq, message: &m.Message, folder: m.folder, unread: m.unread,
-			answer: func() any { return m.answer(query.Get("fields")) },
+			seq: m.seq, message: &m.Message, folders: m.folders, unread: m.unread, starred: m.starred,
+			answer: func() any { return m.described(query.Get("fields")) },
 		}
 	}
 	return listResponse(items, query, filters)

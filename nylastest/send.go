@@ -95,7 +95,7 @@ func (s *Server) serveSend(c *call) *response {
 // executeSend checks and does a send. It does not look at the context of the
 // request: a client that hangs up does not stop Nylas.
 func (s *Server) executeSend(c *call, grant grant, key string) *response {
-	query, refusal := c.query("fields")
+	query, refusal := c.query("fields", "type")
 	if refusal != nil {
 		return refusal
 	}
@@ -104,6 +104,17 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 	case "", fieldsStandard, fieldsHeaders, fieldsBasicHeaders:
 	default:
 		return badRequest("fields must be standard, include_headers or include_basic_headers")
+	}
+	switch query.Get("type") {
+	case "":
+	case typeMIME:
+		message, refusal := c.readMIME(grant)
+		if refusal != nil {
+			return refusal
+		}
+		return s.sendNow(grant, message, key, newToken(), fields)
+	default:
+		return badRequest("type must be mime")
 	}
 	var request sendRequest
 	attachments, refusal := c.decodeSend(&request)
@@ -118,8 +129,7 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 		return refusal
 	}
 	message := request.message(grant, tracking)
-	message.Attachments = attachments
-	message.IdempotencyKey = key
+	message.attach(attachments)
 
 	// Tracking is put in when a schedule is made, so what is wrong with a link is
 	// said at once.
@@ -128,8 +138,15 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 		return refusal
 	}
 	if request.SendAt != nil {
+		message.IdempotencyKey = key
 		return s.schedule(message, token, *request.SendAt)
 	}
+	return s.sendNow(grant, message, key, token, fields)
+}
+
+// sendNow sends a message, or puts it into the queue of the organization.
+func (s *Server) sendNow(grant grant, message Message, key, token, fields string) *response {
+	message.IdempotencyKey = key
 	t, refusal := s.queue.enter(grant)
 	if refusal != nil {
 		return refusal
@@ -192,16 +209,23 @@ func (r *sendRequest) checkContent() *response {
 			}
 		}
 	}
-	if len(r.Metadata) > maxMetadataPairs {
-		return badRequest(fmt.Sprintf("metadata has more than %d pairs", maxMetadataPairs))
-	}
-	for key, value := range r.Metadata {
-		if utf8.RuneCountInString(key) > maxMetadataKey || utf8.RuneCountInString(value) > maxMetadataValue {
-			return badRequest(fmt.Sprintf("a metadata key is longer than %d characters or a value than %d", maxMetadataKey, maxMetadataValue))
-		}
+	if refusal := checkMetadata(r.Metadata); refusal != nil {
+		return refusal
 	}
 	if r.Template != nil && (r.Subject == nil || r.Body == nil) {
 		return badRequest("template.id: this emulator has no templates, so subject and body must be given")
+	}
+	return nil
+}
+
+func checkMetadata(metadata map[string]string) *response {
+	if len(metadata) > maxMetadataPairs {
+		return badRequest(fmt.Sprintf("metadata has more than %d pairs", maxMetadataPairs))
+	}
+	for key, value := range metadata {
+		if utf8.RuneCountInString(key) > maxMetadataKey || utf8.RuneCountInString(value) > maxMetadataValue {
+			return badRequest(fmt.Sprintf("a metadata key is longer than %d characters or a value than %d", maxMetadataKey, maxMetadataValue))
+		}
 	}
 	return nil
 }

@@ -351,8 +351,8 @@ func TestUnknownPaths(t *testing.T) {
 		assert.Equal(t, "Cannot POST "+path, string(a.body))
 		assert.NotContains(t, a.header.Get("Content-Type"), "json")
 	}
-	a := w.call(http.MethodPut, w.sendPath(), nil)
-	assert.Equal(t, "Cannot PUT "+w.sendPath(), string(a.body))
+	a := w.call(http.MethodPatch, w.sendPath(), nil)
+	assert.Equal(t, "Cannot PATCH "+w.sendPath(), string(a.body))
 }
 
 func TestScheduledSend(t *testing.T) {

@@ -83,14 +83,27 @@ func isMultipart(contentType string) bool {
 	return err == nil && mediaType == "multipart/form-data" && parameters["boundary"] != ""
 }
 
+// attachedFile is an attachment with its content.
+type attachedFile struct {
+	Attachment
+	content []byte
+}
+
+func (m *Message) attach(files []attachedFile) {
+	m.Attachments, m.contents = nil, nil
+	for _, f := range files {
+		m.Attachments, m.contents = append(m.Attachments, f.Attachment), append(m.contents, f.content)
+	}
+}
+
 // decodeSend reads a send in either form, and returns its attachments.
-func (c *call) decodeSend(request *sendRequest) ([]Attachment, *response) {
+func (c *call) decodeSend(request *sendRequest) ([]attachedFile, *response) {
 	return c.decodeMessage(request, &request.Attachments, messagePart)
 }
 
 // decodeMessage is decodeSend for any request struct, of which list is a member.
-func (c *call) decodeMessage(request any, list *[]requestAttachment, names ...string) ([]Attachment, *response) {
-	message, parts := c.body, []Attachment(nil)
+func (c *call) decodeMessage(request any, list *[]requestAttachment, names ...string) ([]attachedFile, *response) {
+	message, parts := c.body, []attachedFile(nil)
 	if contentType := c.Header.Get("Content-Type"); isMultipart(contentType) {
 		_, parameters, _ := mime.ParseMediaType(contentType)
 		var refusal *response
@@ -101,7 +114,7 @@ func (c *call) decodeMessage(request any, list *[]requestAttachment, names ...st
 	if refusal := c.decode(message, request); refusal != nil {
 		return nil, refusal
 	}
-	var attachments []Attachment
+	var attachments []attachedFile
 	for i, a := range *list {
 		if a.ID != "" {
 			return nil, badRequest(fmt.Sprintf("attachments[%d].id is not a completed upload", i))
@@ -110,12 +123,12 @@ func (c *call) decodeMessage(request any, list *[]requestAttachment, names ...st
 		if err != nil {
 			return nil, badRequest(fmt.Sprintf("attachments[%d].content is not base64", i))
 		}
-		attachments = append(attachments, Attachment{a.Filename, a.ContentType, a.ContentID, len(content)})
+		attachments = append(attachments, attachedFile{Attachment{a.Filename, a.ContentType, a.ContentID, len(content)}, content})
 	}
 	return append(attachments, parts...), nil
 }
 
-func splitMultipart(body []byte, boundary string, names []string) (message []byte, attachments []Attachment, refusal *response) {
+func splitMultipart(body []byte, boundary string, names []string) (message []byte, attachments []attachedFile, refusal *response) {
 	reader := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		part, err := reader.NextRawPart()
@@ -126,19 +139,15 @@ func splitMultipart(body []byte, boundary string, names []string) (message []byt
 			return nil, nil, badRequest("error parsing request")
 		}
 		var content bytes.Buffer
-		keep := io.Writer(&content)
-		if !slices.Contains(names, part.FormName()) {
-			keep = io.Discard // of attachments only the size is known afterwards
-		}
-		size, err := io.Copy(keep, part)
+		size, err := io.Copy(&content, part)
 		if err != nil {
 			return nil, nil, badRequest("error parsing request")
 		}
 		switch {
 		case !slices.Contains(names, part.FormName()):
-			attachments = append(attachments, Attachment{
+			attachments = append(attachments, attachedFile{Attachment{
 				Filename: part.FileName(), ContentType: part.Header.Get("Content-Type"), ContentID: part.FormName(), Size: int(size),
-			})
+			}, content.Bytes()})
 		case message != nil:
 			return nil, nil, badRequest("error parsing request: two parts " + part.FormName())
 		default:
@@ -146,7 +155,7 @@ func splitMultipart(body []byte, boundary string, names []string) (message []byt
 		}
 	}
 	if message == nil {
-		return nil, nil, badRequest("error parsing request: no part " + messagePart)
+		return nil, nil, badRequest("error parsing request: no part " + names[0])
 	}
 	return message, attachments, nil
 }

@@ -68,7 +68,7 @@ func (s *Server) executeTransactional(c *call, domain, key string) *response {
 		return refusal
 	}
 	message := send.message(grant{}, tracking)
-	message.Attachments = attachments
+	message.attach(attachments)
 	message.IdempotencyKey = key
 	message.Domain = domain
 	token := newToken()

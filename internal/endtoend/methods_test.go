@@ -32,6 +32,7 @@ func calls() []call {
 	const (
 		grant, message, draft, schedule = "{grant_id}", "{message_id}", "{draft_id}", "{schedule_id}"
 		domain, webhook, channel        = "{domain}", "{webhook_id}", "{channel_id}"
+		thread, folder, attachment      = "{thread_id}", "{folder_id}", "{attachment_id}"
 	)
 	kim := []nylas.Participant{{Email: "kim@example.org"}}
 	triggers := events.TrackingTypes()
@@ -39,6 +40,9 @@ func calls() []call {
 	return []call{
 		{"Messages.Send", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Messages.Send(ctx, grant, &nylas.SendMessageRequest{To: kim}, opts...))
+		}},
+		{"Messages.SendMIME", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Messages.SendMIME(ctx, grant, []byte("To: kim@example.org\r\n\r\nHi"), opts...))
 		}},
 		{"Messages.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Messages.Get(ctx, grant, message, opts...))
@@ -125,6 +129,42 @@ func calls() []call {
 		}},
 		{"Metrics.TrackingTimeseries", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Metrics.TrackingTimeseries(ctx, nil, opts...))
+		}},
+		{"Grants.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Grants.List(ctx, nil, opts...))
+		}},
+		{"Grants.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Grants.Get(ctx, grant, opts...))
+		}},
+		{"Threads.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Threads.List(ctx, grant, nil, opts...))
+		}},
+		{"Threads.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Threads.Get(ctx, grant, thread, opts...))
+		}},
+		{"Threads.Update", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Threads.Update(ctx, grant, thread, &nylas.UpdateThreadRequest{Unread: new(false)}, opts...))
+		}},
+		{"Threads.Delete", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return c.Threads.Delete(ctx, grant, thread, opts...)
+		}},
+		{"Attachments.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Attachments.Get(ctx, grant, attachment, message, opts...))
+		}},
+		{"Attachments.Download", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Attachments.Download(ctx, grant, attachment, message, opts...))
+		}},
+		{"Folders.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Folders.List(ctx, grant, nil, opts...))
+		}},
+		{"Folders.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Folders.Get(ctx, grant, folder, opts...))
+		}},
+		{"Messages.Update", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Messages.Update(ctx, grant, message, &nylas.UpdateMessageRequest{Unread: new(false)}, opts...))
+		}},
+		{"Messages.Delete", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return c.Messages.Delete(ctx, grant, message, opts...)
 		}},
 		{"PubSubChannels.Create", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{

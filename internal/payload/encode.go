@@ -27,6 +27,7 @@ const (
 	messagePart    = "message"
 	draftPart      = "draft" // the other name of messagePart in Nylas' OpenAPI description
 	filePartPrefix = "file"
+	mimePart       = "mime"
 )
 
 // JSON returns a payload of a JSON object alone. One that is too long is an error.
@@ -72,6 +73,17 @@ func jsonPayload(object []byte, files []attachedFile) *Payload {
 	}
 	p.addText([]byte(`"}]}`))
 	return p
+}
+
+// MIME returns a message that is already written as the only part of a multipart request.
+func MIME(message []byte, boundary string) (*Payload, *Error) {
+	p := &Payload{contentType: "multipart/form-data; boundary=" + boundary}
+	p.addText([]byte("--"+boundary+"\r\n"+`Content-Disposition: form-data; name="`+mimePart+"\"\r\n\r\n"),
+		message, []byte("\r\n--"+boundary+"--\r\n"))
+	if p.known > MaxBytes {
+		return nil, &Error{Text: tooLarge(strconv.FormatInt(p.known, 10))}
+	}
+	return p, nil
 }
 
 // multipartPayload returns the body as multipart/form-data (RFC 7578): the object,
