@@ -109,6 +109,13 @@ func TestOutcomeOfASend(t *testing.T) {
 		{name: "no status, then no connection", script: inTurn(odd, noDial, noDial, noDial), is: unknown},
 		{name: "no status, then success", script: inTurn(odd, replayedOK), success: true},
 		{name: "another protocol", script: inTurn(switching, noDial, noDial, noDial), is: unknown},
+		{name: "503 of another gateway", script: inTurn(answers(503, `{"message":"Service Unavailable"}`), noDial, noDial, noDial), is: unknown},
+		{name: "403 of another gateway with an id", script: inTurn(answers(403, `{"message":"You cannot consume this service","request_id":"8f0c"}`)), is: append(unknown, nylas.ErrForbidden)},
+		{name: "403 of another gateway with a type", script: inTurn(answers(403, `{"error":{"code":403,"type":"FORBIDDEN"}}`)), is: append(unknown, nylas.ErrForbidden)},
+		{name: "403 of another gateway with a status as type", script: inTurn(answers(403, `{"error":{"type":403}}`)), is: append(unknown, nylas.ErrForbidden)},
+		{name: "504, lost, then replayed 400", script: inTurn(answersFile(t, 504, "constructed/error.provider-timeout.504.json"), loses, replayedTrial), is: append(unknown, trialIs...)},
+		{name: "504, then replayed 400", script: inTurn(answersFile(t, 504, "constructed/error.provider-timeout.504.json"), replayedTrial), is: trialIs, newKey: true},
+		{name: "lost, then a replayed conflict", script: inTurn(loses, answers(409, `{"request_id":"r","error":{"type":"api.invalid_idempotent_request","message":"m"}}`, "Idempotent-Response", "true")), is: append(unknown, nylas.ErrIdempotencyConflict)},
 		{name: "lost twice, then replayed 400", script: inTurn(loses, loses, replayedTrial), is: append(unknown, trialIs...)},
 		{name: "lost twice, then success", script: inTurn(loses, loses, ok), success: true},
 	} {

@@ -77,6 +77,8 @@ type operation struct {
 	config requestConfig
 	wrong  error  // of the first option that is wrong
 	mark   string // of WithMark, "" for none
+	// madeKey: the key in config is none of the caller's.
+	madeKey bool
 }
 
 // begin applies the options. It empties the Response of WithResponse, so that a call

@@ -1,6 +1,7 @@
 package nylas
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/nylastrack/nylas-go/internal/loose"
 )
@@ -243,15 +242,13 @@ func (x *roundTrips) learn(a *answer) {
 		if a.reached {
 			x.lost++
 		}
-	case a.replayed(): // it is the outcome of one of the attempts before
-		x.lost, x.open = max(0, x.lost-1), a.leavesOpen(x.call.noProvider)
 	case a.isConcurrent(), a.isConflict():
 		// An earlier request with the key runs, or ran with another body.
 		x.open = true
-	case a.isOfGateway():
+	case a.replayed(): // it is the outcome of one of the attempts before
+		x.lost, x.open = max(0, x.lost-1), a.leavesOpen(x.call.noProvider)
+	case a.isOfGateway(), a.leavesOpen(x.call.noProvider):
 		x.lost++
-	case a.leavesOpen(x.call.noProvider):
-		x.open = true
 	}
 }
 
@@ -287,11 +284,11 @@ func isPassing(status int) bool {
 }
 
 // isOfGateway reports whether a gateway or proxy answered, which may have passed the
-// request on. Nylas' pages do not show a body of 503, so only a page or a text tells that
-// one is not of Nylas.
+// request on. Nylas' pages do not show a body of 503, so an empty one may be Nylas'.
 func (a *answer) isOfGateway() bool {
 	if a.status == http.StatusServiceUnavailable {
-		return len(a.body) > 0 && !jsontext.Value(a.body).IsValid()
+		body := bytes.TrimSpace(a.body)
+		return len(body) > len("{}") && !a.isNylas()
 	}
 	return !a.isNylas() && !isRefusal(a.status)
 }
@@ -326,25 +323,28 @@ func (a *answer) leavesOpen(noProvider bool) bool {
 }
 
 // isConcurrent reports whether an earlier request with the key is still running.
-func (a *answer) isConcurrent() bool { return a.isKeyError(typeConcurrentRequest) }
+func (a *answer) isConcurrent() bool { return !a.replayed() && a.isKeyError(typeConcurrentRequest) }
 
 // isConflict reports whether the key was used for another request.
 func (a *answer) isConflict() bool { return a.isKeyError(typeConflict) }
 
 func (a *answer) isKeyError(typ string) bool {
-	return a.err == nil && a.status == http.StatusConflict && !a.replayed() && a.failure().Type == typ
+	return a.err == nil && a.status == http.StatusConflict && a.failure().Type == typ
 }
 
 // isPaused reports whether Nylas sends nothing from the account until somebody acts.
 func (a *answer) isPaused() bool { return a.err == nil && a.failure().Is(ErrSendingPaused) }
 
-// isNylas reports whether Nylas itself answered, and not a gateway on the way. Each of
-// its errors has an id of the request and a type.
+// isNylas reports whether Nylas itself answered, and not a gateway on the way. Its errors
+// have an id of the request, and a type in lower case or, from webhooks, of five digits.
+// Some pages of Nylas show one of the two only.
 // https://developer.nylas.com/docs/api/errors/
 func (a *answer) isNylas() bool {
 	body := loose.Parse(a.body)
-	typ := loose.Parse(body["error"])["type"].Kind()
-	return a.replayed() || body.Text("request_id") != "" || typ == '"' || typ == '0' // webhooks have numbers
+	e := loose.Parse(body["error"])
+	name, number := e.Text("type"), e["type"]
+	return a.replayed() || body.Text("request_id") != "" && body["error"] != nil ||
+		name != "" && name == strings.ToLower(name) || number.Kind() == '0' && len(number) == len("70000")
 }
 
 // retryAfter returns how long Nylas asked to wait: seconds or a date.
@@ -371,7 +371,7 @@ func (x *roundTrips) fail(last *answer, ended error) *Error {
 	case x.isUnknown():
 		e.OutcomeUnknown = true
 	case x.key != "" && last != nil && last.isStored():
-		e.NeedsNewKey, e.givenKey = true, x.op.config.idempotencyKey != ""
+		e.NeedsNewKey, e.givenKey = true, x.op.config.idempotencyKey != "" && !x.op.madeKey
 	}
 	return e
 }

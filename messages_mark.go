@@ -1,7 +1,6 @@
 package nylas
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -102,7 +101,9 @@ func (op *operation) marked(req *SendMessageRequest, mark markOption) (*SendMess
 		return nil, refuse(op, fmt.Sprintf("Metadata has %d pairs, and WithMark needs one more: Nylas takes at most %d",
 			len(req.Metadata), maxMetadataPairs))
 	}
-	op.config.idempotencyKey = cmp.Or(op.config.idempotencyKey, newIdempotencyKey())
+	if op.config.idempotencyKey == "" {
+		op.config.idempotencyKey, op.madeKey = newIdempotencyKey(), true
+	}
 	op.mark = MarkOf(mark.key, op.config.idempotencyKey)
 	own := *req
 	own.Metadata = maps.Clone(req.Metadata)
@@ -163,7 +164,9 @@ func (s *MessageService) FindSent(ctx context.Context, grantID, mark string, opt
 		if message.Metadata[key] != value {
 			return nil, &Error{Op: name, Message: "Nylas returned a message without the mark, so it did not search for it"}
 		}
-		found = append(found, message)
+		if !slices.ContainsFunc(found, func(m *Message) bool { return m.ID == message.ID }) { // a list can shift between pages
+			found = append(found, message)
+		}
 	}
 	return found, nil
 }
