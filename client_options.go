@@ -141,7 +141,8 @@ func (o timeoutOption) apply(timeout *time.Duration) error {
 
 // WithoutRetry makes only one attempt, whatever the [RetryPolicy] of the Client says.
 // Use it in programs that retry by themselves, such as a job queue. To send a message
-// again, give [Error.IdempotencyKey] to [WithIdempotencyKey].
+// again, give [Error.IdempotencyKey] to [WithIdempotencyKey]. If [Response.Replayed] is
+// false then, although an earlier call may have sent it, a second mail is possible.
 func WithoutRetry() RequestOption {
 	return requestOption(func(c *requestConfig) error {
 		c.noRetry = true

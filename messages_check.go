@@ -36,7 +36,7 @@ func (r *SendMessageRequest) check(op *operation) error {
 		return err
 	}
 	if err := (mail{
-		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, answers: r.ReplyToMessageID, headers: r.CustomHeaders, metadata: r.Metadata,
 	}).check(op); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (r *SendTransactionalRequest) check(op *operation) error {
 		return err
 	}
 	if err := (mail{
-		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: []Participant{r.From}, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: []Participant{r.From}, replyTo: r.ReplyTo, answers: r.ReplyToMessageID, headers: r.CustomHeaders, metadata: r.Metadata,
 	}).check(op); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (r *CreateDraftRequest) check(op *operation) error {
 		return refuse(op, "From has more than one participant")
 	}
 	if err := (mail{
-		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, headers: r.CustomHeaders, metadata: r.Metadata,
+		subject: r.Subject, to: r.To, cc: r.CC, bcc: r.BCC, from: r.From, replyTo: r.ReplyTo, answers: r.ReplyToMessageID, headers: r.CustomHeaders, metadata: r.Metadata,
 	}).check(op); err != nil {
 		return err
 	}
@@ -110,6 +110,7 @@ func (o *UpdateTrackingOptions) check(op *operation) error {
 // mail is what all requests of mail have.
 type mail struct {
 	subject                    string
+	answers                    string // a message id
 	to, cc, bcc, from, replyTo []Participant
 	headers                    []Header
 	metadata                   map[string]string
@@ -118,6 +119,9 @@ type mail struct {
 func (m mail) check(op *operation) error {
 	if hasLineBreak(m.subject) {
 		return refuse(op, "Subject has a line break or NUL: give it in one line")
+	}
+	if hasLineBreak(m.answers) {
+		return refuse(op, "ReplyToMessageID has a line break or NUL: give it in one line")
 	}
 	for _, list := range []struct {
 		name         string

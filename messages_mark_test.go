@@ -133,6 +133,7 @@ func TestFindSent(t *testing.T) {
 		"one":               {pages: []string{page("null", element("a", marked))}, want: []string{"a"}},
 		"behind empty page": {pages: []string{page(`"p2"`), page(`"p3"`), page("null", element("a", marked))}, want: []string{"a"}},
 		"two":               {pages: []string{page(`"p2"`, element("a", marked)), page("null", element("b", marked))}, want: []string{"a", "b"}},
+		"twice in the list": {pages: []string{page(`"p2"`, element("a", marked)), page("null", element("a", marked))}, want: []string{"a"}},
 		"another value":     {pages: []string{page(`"p2"`, element("a", marked), element("b", `{"key1":"order"}`))}, wrong: "without the mark"},
 		"not searched":      {pages: []string{page(`"p2"`, `{"id":"a"}`)}, wrong: "without the mark"},
 	} {

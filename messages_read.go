@@ -314,11 +314,17 @@ func (m *Message) MachineReply() (machine events.Machine, reason string) {
 	for _, header := range m.Headers {
 		all[header.Name] = append(all[header.Name], header.Value)
 	}
-	// What is no header ends the reading of them; those before it count.
-	raw := base64.NewDecoder(base64.RawURLEncoding, strings.NewReader(strings.TrimRight(m.RawMIME, "=")))
-	received, _ := textproto.NewReader(bufio.NewReader(raw)).ReadMIMEHeader()
+	raw := base64.NewDecoder(base64.RawURLEncoding, strings.NewReader(urlAlphabet.Replace(strings.TrimRight(m.RawMIME, "="))))
+	received, err := textproto.NewReader(bufio.NewReader(raw)).ReadMIMEHeader()
 	for name, values := range received {
 		all[name] = append(all[name], values...)
 	}
-	return events.MachineReply(all)
+	machine, reason = events.MachineReply(all)
+	if m.RawMIME != "" && err != nil && machine == events.MachineNo {
+		return events.MachineUnknown, "the headers cannot be read to their end" // a sign may stand behind what is no header
+	}
+	return machine, reason
 }
+
+// urlAlphabet turns base64 into its form for URLs, in which Nylas returns raw MIME.
+var urlAlphabet = strings.NewReplacer("+", "-", "/", "_")

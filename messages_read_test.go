@@ -271,6 +271,14 @@ func TestMachineReply(t *testing.T) {
 		},
 		"only headers": {nylas.Message{RawMIME: encoded("Received: a\r\nX-Autoreply: yes\r\n")}, events.MachineYes, "X-Autoreply"},
 		"no MIME":      {nylas.Message{RawMIME: "!"}, events.MachineUnknown, "no Received header: these are not the headers as received"},
+		"an odd line in front of a sign": {
+			nylas.Message{RawMIME: encoded("Received: a\r\n>From kim@example.org\r\nAuto-Submitted: auto-replied\r\n\r\n")},
+			events.MachineUnknown, "the headers cannot be read to their end",
+		},
+		"the other alphabet of base64": {
+			nylas.Message{RawMIME: base64.StdEncoding.EncodeToString([]byte("Subject: \xff\xfe\xfb\xef\r\n" + report))},
+			events.MachineYes, "Content-Type: multipart/report",
+		},
 		"an odd line": {
 			nylas.Message{RawMIME: encoded("Received: a\r\nX-Failed-Recipients: kim@example.org\r\nodd\r\n\r\n")},
 			events.MachineYes, "X-Failed-Recipients",

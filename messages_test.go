@@ -380,6 +380,8 @@ func TestLineBreaksAreRefused(t *testing.T) {
 	t.Parallel()
 	fine := []nylas.Participant{{Name: "Kim", Email: "kim@example.org"}}
 	for _, evil := range []string{"a\r\nBcc: sam@example.org", "a\nb", "a\rb", "a\x00"} {
+		_, err := newWire(t).client(t).Messages.Send(t.Context(), testGrant, &nylas.SendMessageRequest{To: fine, ReplyToMessageID: evil})
+		require.ErrorContains(t, err, "ReplyToMessageID has a line break")
 		name, email := []nylas.Participant{{Name: evil, Email: "kim@example.org"}}, []nylas.Participant{{Email: evil}}
 		for want, req := range map[string]*nylas.SendMessageRequest{
 			"Subject":    {To: fine, Subject: evil},

@@ -67,12 +67,14 @@ func (w Webhook) withoutSecret() shownWebhook {
 	return shownWebhook(w)
 }
 
-// Format writes the webhook without its secret, whatever the verb.
+// Format writes the webhook without its secret, whatever the verb. A Webhook in a field that
+// is not exported has no such protection.
 func (w Webhook) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), w.withoutSecret())
 }
 
-// LogValue is the webhook without its secret.
+// LogValue is the webhook without its secret. A JSON handler does not ask for it inside a
+// slice, a map or a struct: log the ID of the webhook there.
 func (w Webhook) LogValue() slog.Value { return slog.AnyValue(w.withoutSecret()) }
 
 // CreateWebhookRequest is a webhook to create. TriggerTypes and WebhookURL are required.

@@ -11,7 +11,8 @@ import (
 // Hooks are functions for metrics; each of them may be nil. They are called concurrently by
 // the goroutines that answer, so they must be fast.
 type Hooks struct {
-	// Answered is called after each answer with its status, those to challenges included.
+	// Answered is called with the status of each answer, those to challenges included,
+	// before the last bytes of the answer leave.
 	// took is the time since the header arrived. The statuses to watch:
 	//
 	//	401  Nylas signs with a secret that the Receiver does not have, or strangers try it
