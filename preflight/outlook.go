@@ -45,6 +45,9 @@ func (s *bodyScan) comment() {
 // outlookLink keeps a link in a comment until the next anchor is known. No more are kept
 // than can be reported.
 func (s *bodyScan) outlookLink(offset int, target []byte) {
+	if len(bytes.Trim(target, markup.Space)) == 0 || string(target) == "#" {
+		return // it leads nowhere
+	}
 	line, column := s.place(offset)
 	button := outlookLink{target: target, finding: Finding{
 		Code: CodeNotAnAnchor, Level: LevelInfo, Line: line, Column: column, Link: NoLink,

@@ -144,6 +144,16 @@ func TestCheckOfJumpsAndNumbers(t *testing.T) {
 	}
 }
 
+func TestCheckOfAnchorsWithoutATarget(t *testing.T) {
+	t.Parallel()
+	for anchor, want := range map[string]int{
+		"<a>x</a>": 1, `<a class="x">x</a>`: 1, `<a target="_blank">x</a>`: 1, `<a style="color:red">x</a>`: 1, `<a style="text-decoration:none" rel="noopener">x</a>`: 1,
+		`<a style="Text-Decoration: none; color: red">24 May</a>`: 0, `<a name="x"></a>`: 0, `<a id="x" target="_blank"></a>`: 0,
+	} {
+		assert.Equal(t, want, count(codes(anchor), preflight.CodeAnchorNoHref), anchor)
+	}
+}
+
 func TestCheckOfButtonsForOutlook(t *testing.T) {
 	t.Parallel()
 	const (
@@ -155,7 +165,7 @@ func TestCheckOfButtonsForOutlook(t *testing.T) {
 		vml + anchor: 0, anchor + vml: 0, vml + "<p>" + anchor + vml: 0, vml + vml + anchor: 0, vml + "<![if !mso]>" + anchor + "<![endif]>": 0,
 		vml + `<a href="https://acme.dev/?a=1&amp;b=2">x</a>`: 0,
 		`<p>x</p>` + vml: 1, vml + other: 1, other + vml: 1, vml + other + anchor: 1, anchor + other + vml: 1, vml + vml + other: 2, vml + "<a>x</a>" + anchor: 1,
-		`<!--[if mso]><v:rect href="">x</v:rect><![endif]--><a href="">x</a>`: 1,
+		`<!--[if mso]><v:rect href="">x</v:rect><v:rect href="#">x</v:rect><![endif]--><a href="">x</a>`: 0,
 	} {
 		assert.Equal(t, want, count(codes(body), preflight.CodeNotAnAnchor), body)
 	}
