@@ -49,8 +49,8 @@ func (s *bodyScan) openAnchor() {
 		default:
 		}
 	}
-	if s.mail.Links {
-		s.reportButtons(a.link.Target)
+	if s.mail.Links && a.hasHref {
+		s.reportButtons(a.link.Target, true)
 	}
 	if !a.listed {
 		return
@@ -80,7 +80,7 @@ func isPlace(scan *markup.Scanner) bool {
 		case "target", "rel", "title", "onclick":
 			link = true
 		case "style":
-			plain = strings.Contains(strings.ReplaceAll(strings.ToLower(attr.Value), " ", ""), "text-decoration:none")
+			plain = true
 		}
 	}
 	return plain && !link
@@ -94,6 +94,7 @@ func (s *bodyScan) closeAnchor(properly bool) {
 	}
 	s.inside = false
 	a := &s.anchor
+	s.behindAnchor = a.hasHref
 	a.link.Status, a.link.Reason = a.status()
 	switch a.link.Status {
 	case StatusEligible:

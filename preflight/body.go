@@ -36,8 +36,10 @@ type bodyScan struct {
 	hosts      [2]string // that were compared last
 	areRelated bool
 
-	before  string        // the target of the last anchor
-	buttons []outlookLink // of the comments since then
+	before       string        // the target of the last anchor
+	buttons      []outlookLink // of the comments since then
+	parted       int           // how many of them something is seen behind
+	behindAnchor bool          // nothing was seen since the last anchor
 }
 
 // scanBody lists the links of an HTML body and reports whether it has any tags.
@@ -77,7 +79,7 @@ func (c *check) scanBody(text string) bool {
 		}
 	}
 	s.closeAnchor(false)
-	s.reportButtons("")
+	s.reportButtons("", false)
 	s.countFindings()
 	return tags
 }
@@ -128,6 +130,9 @@ func (s *bodyScan) startTag() {
 	case atom.Noscript:
 		s.noscripts++
 	case atom.Img, atom.Image:
+		if !s.inside {
+			s.sees()
+		}
 		if markup.LoadsFrom(s.scan, s.isForeignImage) || markup.IsEmulatorPixel(s.scan) {
 			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
 				"the image counts as an open of an earlier message: remove it, StripPixel does so")
@@ -231,6 +236,9 @@ func (s *bodyScan) text() {
 			a.text = append(a.text, text[:min(room, len(text))]...)
 		}
 		return
+	}
+	if !isBlank(s.body[s.scan.Start():s.scan.End()]) {
+		s.sees()
 	}
 	if s.mail.Links && !s.unclosed { // in a style sheet, for instance
 		s.bareURLs()

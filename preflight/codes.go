@@ -46,8 +46,8 @@ const (
 	// examples and tests (warning).
 	CodeDenylistedPlaceholder Code = "denylisted-placeholder"
 	// CodeAnchorNoHref: an anchor has no href, so it is not a link (warning). An anchor
-	// with a name or an id is a place to jump to and no finding. Neither is one whose
-	// style takes the underline away, and which has nothing else of a link.
+	// with a name or an id is a place to jump to and no finding. Neither is one with
+	// a style and nothing of a link.
 	CodeAnchorNoHref Code = "anchor-no-href"
 	// CodeUnfilledPlaceholder: the target holds a placeholder such as {{url}}, which was
 	// to be filled before the mail is sent (warning).

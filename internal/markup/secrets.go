@@ -132,7 +132,8 @@ func listHoldsSecret(list string, once bool) bool {
 	redirects := isRedirect(list)
 	for pair := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, value, _ := strings.Cut(pair, "=")
-		if isSwitch(value) {
+		value, _, _ = strings.Cut(value, "?") // no part of it, but of what was put behind
+		if isSwitch(value) || strings.Contains(value, "@") {
 			continue
 		}
 		if isJWT(value) || isServiceKey(value) {
