@@ -3,7 +3,6 @@ package preflight
 import (
 	"bytes"
 	"fmt"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -31,33 +30,16 @@ type bodyScan struct {
 	targets   map[string]struct{} // those that were seen
 	first     map[Code]int        // where the findings are that are made once for a mail
 	raw       bool                // a text is what an element such as style holds
+	rawStart  int                 // where that element begins
 	unclosed  bool                // the scan is in an element that is never closed
 
 	hosts      [2]string // that were compared last
 	areRelated bool
 
-	before  string        // the target of the last anchor
-	buttons []outlookLink // of the comments since then
-}
-
-// openAnchor is an anchor whose end was not seen yet.
-type openAnchor struct {
-	link     Link
-	class    markup.Class
-	url      *url.URL
-	hasHref  bool
-	listed   bool // the report has room for it; otherwise it is only counted
-	checked  bool // it may have findings
-	wrapped  bool // it already leads through tracking, so Nylas leaves it alone
-	isPlace  bool // something to jump to
-	noTrack  bool
-	noscript bool // it stands in a noscript element
-	unclosed bool // it stands in an element that is never closed
-	// What is to be said of the target.
-	placeholder, invisible bool
-	text                   []byte
-	said                   string  // the text in one line, without a last host that may be cut off
-	finding                Finding // with the place of the anchor
+	before       string        // the target of the last anchor
+	buttons      []outlookLink // of the comments since then
+	parted       int           // how many of them something is seen behind
+	behindAnchor bool          // nothing was seen since the last anchor
 }
 
 // scanBody lists the links of an HTML body and reports whether it has any tags.
@@ -79,22 +61,25 @@ func (c *check) scanBody(text string) bool {
 			s.endTag(atom.Lookup(s.scan.Name()))
 		case html.TextToken:
 			if s.raw && s.scan.End() == len(body) {
-				s.enterUnclosed(s.scan.Start())
+				s.enterUnclosed(s.rawStart, s.scan.Start())
 				continue
 			}
 			s.text()
 		case html.CommentToken:
 			if s.isUnclosedComment() {
-				s.enterUnclosed(s.scan.Start() + len(commentStart))
+				s.enterUnclosed(s.scan.Start(), s.scan.Start()+len(commentStart))
 				continue
 			}
 			s.comment()
 		default:
 		}
 		s.around, s.raw = s.scan.StartTag(), s.scan.HoldsText()
+		if s.raw {
+			s.rawStart = s.scan.Start()
+		}
 	}
 	s.closeAnchor(false)
-	s.reportButtons("")
+	s.reportButtons("", false)
 	s.countFindings()
 	return tags
 }
@@ -109,11 +94,11 @@ func (s *bodyScan) isUnclosedComment() bool {
 		!bytes.HasSuffix(comment, []byte("-->")) && !bytes.HasSuffix(comment, []byte("--!>"))
 }
 
-// enterUnclosed goes on behind an offset as if the element or the comment that is never
-// closed were not there: what other programs make of the rest is not known.
-func (s *bodyScan) enterUnclosed(offset int) {
+// enterUnclosed goes on inside an element or a comment that is never closed, as if it were
+// not there: what other programs make of the rest is not known.
+func (s *bodyScan) enterUnclosed(start, offset int) {
 	if s.mail.Links {
-		s.here(s.scan.Start(), CodeUnclosedElement, LevelWarning,
+		s.here(start, CodeUnclosedElement, LevelWarning,
 			"an element or a comment is never closed, so that the rest of the body is text or left out for some programs: close it")
 	}
 	// Other comments that are never closed are not there either.
@@ -145,13 +130,21 @@ func (s *bodyScan) startTag() {
 	case atom.Noscript:
 		s.noscripts++
 	case atom.Img, atom.Image:
+		if !s.inside {
+			s.sees()
+		}
 		if markup.LoadsFrom(s.scan, s.isForeignImage) || markup.IsEmulatorPixel(s.scan) {
 			s.here(s.scan.Start(), CodeForeignTrackingPresent, LevelError,
 				"the image counts as an open of an earlier message: remove it, StripPixel does so")
 		}
-	case atom.Area, atom.Base:
+	case atom.Area:
 		if _, ok := s.scan.Attr("href"); ok && s.mail.Links {
 			s.notAnAnchor(s.scan.Start())
+		}
+	case atom.Base:
+		if _, ok := s.scan.Attr("href"); ok && s.mail.Links {
+			s.here(s.scan.Start(), CodeNotAnAnchor, LevelInfo,
+				"links that need a base are not tracked: write whole targets instead")
 		}
 	case atom.Form:
 		if _, ok := s.scan.Attr("action"); ok && s.mail.Links {
@@ -179,102 +172,6 @@ func (s *bodyScan) endTag(tag atom.Atom) {
 // anchor or the next.
 func (s *bodyScan) followsNesting() bool {
 	return s.mail.Links && len(s.report.Links) < maxCheckedLinks
-}
-
-func (s *bodyScan) openAnchor() {
-	s.inside = true
-	if s.followsNesting() {
-		s.nesting.StartAnchor()
-	}
-	s.anchor = openAnchor{
-		text:    s.anchor.text[:0],
-		listed:  len(s.report.Links) < maxReportLinks,
-		checked: len(s.report.Links) < maxCheckedLinks,
-	}
-	a := &s.anchor
-	a.noscript, a.unclosed = s.noscripts > 0, s.unclosed
-	a.link.Target, _, a.hasHref = s.scan.Href()
-	if a.hasHref {
-		a.class, a.url = markup.Classify(a.link.Target)
-		switch a.class {
-		case markup.Eligible, markup.LooseURI, markup.HTTP, markup.UserInfo:
-			a.wrapped = markup.IsWrapped(a.url, s.mail.DomainName)
-		default:
-		}
-	}
-	if s.mail.Links {
-		s.reportButtons(a.link.Target)
-	}
-	if !a.listed {
-		return
-	}
-	a.link.Line, a.link.Column = s.place(s.scan.Start())
-	if a.hasHref {
-		a.placeholder = markup.HasPlaceholder(a.link.Target)
-	}
-	if !a.checked {
-		return
-	}
-	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: len(s.report.Links)}
-	a.noTrack = isExempted(s.scan)
-	a.invisible = markup.HasInvisible(a.link.Target)
-	_, named := s.scan.Attr("name")
-	_, identified := s.scan.Attr("id")
-	a.isPlace = named || identified
-}
-
-// closeAnchor ends the anchor that is open, if one is: by its end tag, or by what
-// ends it otherwise.
-func (s *bodyScan) closeAnchor(properly bool) {
-	if !s.inside {
-		return
-	}
-	s.inside = false
-	a := &s.anchor
-	a.link.Status, a.link.Reason = a.status()
-	switch a.link.Status {
-	case StatusEligible:
-		s.report.Eligible++
-	case StatusSkipped:
-		s.report.Skipped++
-	default:
-		s.report.Unknown++
-	}
-	if !a.listed {
-		return
-	}
-	a.said = oneLine(a.text)
-	a.link.Text = cut(a.said, maxLinkTextChars)
-	s.report.Links = append(s.report.Links, a.link)
-	if !a.checked {
-		return
-	}
-	if last := strings.LastIndexByte(a.said, ' ') + 1; len(a.text) == maxKeptText && len(a.said)-last <= maxShownHost {
-		a.said = a.said[:last]
-	}
-	whole := s.nesting.EndAnchor()
-	switch {
-	case !s.mail.Links:
-	case !properly:
-		s.about(a, CodeNestedOrUnclosedAnchor, LevelWarning,
-			"the anchor is not closed before the next one or the end, and programs repair that differently: close it with </a>")
-	case !whole:
-		s.about(a, CodeNestedOrUnclosedAnchor, LevelWarning,
-			"the anchor overlaps another element, and programs repair that differently: end before </a> what begins in the anchor, and nothing else")
-	}
-	s.checkLink(a)
-}
-
-// oneLine returns a text with one space between its words and none around them.
-func oneLine(text []byte) string {
-	line := text[:0]
-	for word := range bytes.FieldsSeq(text) {
-		if len(line) > 0 {
-			line = append(line, ' ')
-		}
-		line = append(line, word...)
-	}
-	return string(line)
 }
 
 // about adds a finding about a link.
@@ -339,6 +236,9 @@ func (s *bodyScan) text() {
 			a.text = append(a.text, text[:min(room, len(text))]...)
 		}
 		return
+	}
+	if !isBlank(s.body[s.scan.Start():s.scan.End()]) {
+		s.sees()
 	}
 	if s.mail.Links && !s.unclosed { // in a style sheet, for instance
 		s.bareURLs()

@@ -46,7 +46,8 @@ const (
 	// examples and tests (warning).
 	CodeDenylistedPlaceholder Code = "denylisted-placeholder"
 	// CodeAnchorNoHref: an anchor has no href, so it is not a link (warning). An anchor
-	// with a name or an id is a place to jump to and no finding.
+	// with a name or an id is a place to jump to and no finding. Neither is one with
+	// a style and nothing of a link.
 	CodeAnchorNoHref Code = "anchor-no-href"
 	// CodeUnfilledPlaceholder: the target holds a placeholder such as {{url}}, which was
 	// to be filled before the mail is sent (warning).
@@ -78,7 +79,8 @@ const (
 	// and scanners that follow links would use it up (warning). A secret is a value that
 	// looks like one, in a parameter or a path whose name can mean one (code,
 	// reset-password), or any value whose name means nothing else (access_token). Values
-	// that look random in other places are none.
+	// that look random in other places are none, and neither is the signature of a
+	// redirect.
 	CodeURLSecret Code = "url-secret"
 	// CodeUnsubscribeTracked: a link to unsubscribe is tracked, and Nylas cannot exempt
 	// one link (warning).

@@ -34,6 +34,9 @@ func TestCheckOfForeignHosts(t *testing.T) {
 	} {
 		assert.NotContains(t, codes(`<a href="`+target+`">x</a>`), preflight.CodeForeignTrackingPresent, target)
 	}
+	// That the text names the host of the original link is as it should be.
+	assert.Equal(t, []preflight.Code{preflight.CodeForeignTrackingPresent, preflight.CodeTextIsURL},
+		codes(`<a href="https://clicktime.symantec.com/3?u=https%3A%2F%2Fbank.com">bank.com</a>`))
 	for image, want := range map[string]int{
 		"https://acme.us1.list-manage.com/track/open.php?u=x": 1, "https://u1.ct.sendgrid.net/wf/open?upn=x": 1, "https://acme.dev/x.png": 0,
 	} {

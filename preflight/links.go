@@ -54,7 +54,7 @@ func (a *openAnchor) statusByTarget() (Status, Code) {
 func (s *bodyScan) checkLink(a *openAnchor) {
 	if !a.hasHref {
 		if s.mail.Links && !a.isPlace {
-			s.about(a, CodeAnchorNoHref, LevelWarning, "give the anchor an href: without one it is no link")
+			s.about(a, CodeAnchorNoHref, LevelWarning, "give the anchor an href, or take it out: without one it is no link")
 		}
 		return
 	}
@@ -63,7 +63,8 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 	if a.url != nil {
 		path = a.url.Path
 	}
-	if a.wrapped || s.isForeign(host, path) {
+	isForeign := a.wrapped || s.isForeign(host, path)
+	if isForeign {
 		s.about(a, CodeForeignTrackingPresent, LevelError,
 			"the link leads through the tracking of another message: put the original link in its place")
 	}
@@ -75,7 +76,7 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 			break
 		}
 	}
-	if mismatch {
+	if mismatch && !isForeign { // the original link may well lead there
 		s.about(a, CodeTextHostMismatch, LevelError,
 			"the text names another host than the link leads to, as phishing does: let both be the same, or write words")
 	}
@@ -105,7 +106,7 @@ func (s *bodyScan) checkLink(a *openAnchor) {
 		s.about(a, CodeUnsubscribeTracked, LevelWarning,
 			"no link can be exempted from tracking: offer unsubscribing in the List-Unsubscribe and List-Unsubscribe-Post headers too")
 	}
-	if isURL && !mismatch {
+	if isURL && (!mismatch || isForeign) {
 		s.about(a, CodeTextIsURL, LevelWarning,
 			"the text names a URL or a host, and the tracked link leads elsewhere, which mail clients warn about: write words")
 	}

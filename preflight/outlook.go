@@ -43,15 +43,20 @@ func (s *bodyScan) comment() {
 }
 
 // outlookLink keeps a link in a comment until the next anchor is known. No more are kept
-// than can be reported.
+// than can be reported. The anchor to which the button belongs is the one before or behind
+// it: it has the same target, or nothing that is seen stands between them. The target may
+// differ, because programs that rewrite anchors leave comments alone.
 func (s *bodyScan) outlookLink(offset int, target []byte) {
+	if len(bytes.Trim(target, markup.Space)) == 0 || string(target) == "#" {
+		return // it leads nowhere
+	}
 	line, column := s.place(offset)
 	button := outlookLink{target: target, finding: Finding{
 		Code: CodeNotAnAnchor, Level: LevelInfo, Line: line, Column: column, Link: NoLink,
 		Message: "Nylas sees no clicks on what stands in a comment for Outlook: use an anchor outside of it if they matter",
 	}}
 	switch {
-	case button.leadsTo(s.before):
+	case button.leadsTo(s.before), s.behindAnchor:
 	case len(s.buttons) < maxReportFindings:
 		s.buttons = append(s.buttons, button)
 	default:
@@ -65,15 +70,20 @@ func (l outlookLink) leadsTo(target string) bool {
 	return target != "" && (string(l.target) == target || markup.Trim(html.UnescapeString(string(l.target))) == target)
 }
 
+// sees notes that something is seen outside of anchors, which parts the buttons from the
+// anchors around them.
+func (s *bodyScan) sees() { s.behindAnchor, s.parted = false, len(s.buttons) }
+
 // reportButtons reports the links of the comments since the last anchor, but not those
-// that lead where the next one does.
-func (s *bodyScan) reportButtons(next string) {
-	for _, button := range s.buttons {
-		if !button.leadsTo(next) {
+// that belong to the next one.
+func (s *bodyScan) reportButtons(next string, isAnchor bool) {
+	for i, button := range s.buttons {
+		isBeside := isAnchor && i >= s.parted
+		if !isBeside && !button.leadsTo(next) {
 			s.add(button.finding)
 		}
 	}
-	s.buttons, s.before = s.buttons[:0], next
+	s.buttons, s.parted, s.before = s.buttons[:0], 0, next
 }
 
 // isOutlookLink reports whether a tag begins an anchor, or an element of VML.

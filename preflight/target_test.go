@@ -144,6 +144,16 @@ func TestCheckOfJumpsAndNumbers(t *testing.T) {
 	}
 }
 
+func TestCheckOfAnchorsWithoutATarget(t *testing.T) {
+	t.Parallel()
+	for anchor, want := range map[string]int{
+		"<a>x</a>": 1, `<a class="x">x</a>`: 1, `<a target="_blank">x</a>`: 1, `<a style="color:red" target="_blank">x</a>`: 1, `<a style="text-decoration:none" rel="noopener">x</a>`: 1,
+		`<a style="Text-Decoration: none; color: red">24 May</a>`: 0, `<a name="x"></a>`: 0, `<a id="x" target="_blank"></a>`: 0,
+	} {
+		assert.Equal(t, want, count(codes(anchor), preflight.CodeAnchorNoHref), anchor)
+	}
+}
+
 func TestCheckOfButtonsForOutlook(t *testing.T) {
 	t.Parallel()
 	const (
@@ -154,12 +164,13 @@ func TestCheckOfButtonsForOutlook(t *testing.T) {
 	for body, want := range map[string]int{
 		vml + anchor: 0, anchor + vml: 0, vml + "<p>" + anchor + vml: 0, vml + vml + anchor: 0, vml + "<![if !mso]>" + anchor + "<![endif]>": 0,
 		vml + `<a href="https://acme.dev/?a=1&amp;b=2">x</a>`: 0,
-		`<p>x</p>` + vml: 1, vml + other: 1, other + vml: 1, vml + other + anchor: 1, anchor + other + vml: 1, vml + vml + other: 2, vml + "<a>x</a>" + anchor: 1,
-		`<!--[if mso]><v:rect href="">x</v:rect><![endif]--><a href="">x</a>`: 1,
+		`<p>x</p>` + vml: 1, vml + "<div> " + other: 0, other + "</div>" + vml: 0, vml + "x" + other: 1, other + "x" + vml: 1, vml + "<img>" + other: 1, other + "<p><img>" + vml: 1,
+		vml + vml + "x" + other: 2, vml + "x" + anchor: 0, anchor + "x" + vml: 0, vml + "x" + other + anchor: 1, other + "x" + vml + other: 0,
+		`<!--[if mso]><v:rect href="">x</v:rect><v:rect href="#">x</v:rect><![endif]--><a href="">x</a>`: 0,
 	} {
 		assert.Equal(t, want, count(codes(body), preflight.CodeNotAnAnchor), body)
 	}
-	report := preflight.Check(tracked(strings.Repeat("<!--[if]><v:a href=x>-->", 1500) + anchor))
+	report := preflight.Check(tracked(strings.Repeat("<!--[if]><v:a href=x>-->", 1500) + "x" + anchor))
 	assert.Equal(t, 1500, count(codesOf(report), preflight.CodeNotAnAnchor)+report.OmittedFindings)
 }
 

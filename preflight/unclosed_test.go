@@ -61,9 +61,9 @@ func TestCheckOfUnclosedElements(t *testing.T) {
 	}
 	// What is in it is read as if it were not there.
 	for body, want := range map[string]string{
-		"<style><style><!-- <textarea>www.acme.dev " + anchor + "</textarea></title>": "warning unclosed-element 1:8",
+		"<style><style><!-- <textarea>www.acme.dev " + anchor + "</textarea></title>": "warning unclosed-element 1:1",
 		"<!-- <style>url(https://acme.dev/x)<!-- <textarea>" + anchor + "</textarea>": "warning unclosed-element 1:1",
-		"<textarea> <!-- " + anchor + " --><!--" + anchor:                             "warning unclosed-element 1:11",
+		"<textarea> <!-- " + anchor + " --><!--" + anchor:                             "warning unclosed-element 1:1",
 	} {
 		report := preflight.Check(tracked(body))
 		assert.Equal(t, []string{want}, found(report.Findings))

@@ -19,7 +19,7 @@ const maxAttributes = 64
 // readAttributes are those that somebody asks for: all that is kept of a tag
 // with more than maxAttributes.
 var readAttributes = []string{
-	"href", "src", "srcset", "action", "name", "id", "class",
+	"href", "src", "srcset", "action", "name", "id", "class", "style", "target", "rel", "title", "onclick",
 	// Those of other systems, by which a link is not tracked.
 	"clicktracking", "data-pm-no-track", "ses:no-track", "disable-tracking", "data-disable-tracking", "data-msys-clicktrack",
 	"mc:disable-tracking", "mautic:disable-tracking", "data-mautic-disable-tracking", "cm_dontconvertlink", "mb_dontconvertlink",

@@ -85,6 +85,18 @@ func TestHoldsSecret(t *testing.T) {
 		assert.False(t, holdsSecret(t, "https://acme.dev"+path), path)
 		assert.False(t, holdsSecret(t, "https://acme.dev"+path+"/"+random16+"?x="+random16), path)
 	}
+	// Links that count clicks sign where they lead, and their tokens hold it.
+	const redirectJWT = "eyJhbGciOiJIUzI1NiJ9.eyJyIjoiaHR0cHM6Ly9hY21lLmRldi8ifQ.c2ln" // {"r":"https://acme.dev/"}
+	for _, target := range []string{
+		"?redirectUrl=aHR0cHM6Ly9hY21lLmRldg==&sig=" + random32, "?out=%68ttps%3A%2F%2Fb.dev&key=" + random32, "?adurl=x&sig=" + random32,
+		"?u=https://b.dev/&signature=" + random16, "?t=" + redirectJWT, "/x/" + redirectJWT, "/confirm/terms.html?data=" + random32, "?apikey=kim@acme.dev",
+		"?code=eP6K4P94?mwmw221499", "/te/c/eyJpdiI6IktTIn0.b.c", "/Confirm/Terms_ES.html/" + random32,
+	} {
+		assert.False(t, holdsSecret(t, "https://acme.dev"+target), target)
+	}
+	for _, target := range []string{"?url=https://b.dev/&token=a", "?redirect=/&code=" + jwt, "/confirm/edit?data=" + random32, "/confirm.php?data=" + random32} {
+		assert.True(t, holdsSecret(t, "https://acme.dev"+target), target)
+	}
 	assert.False(t, holdsSecret(t, "mailto:kim@acme.dev?subject=Your%20token&amp;body=a"))
 }
 
