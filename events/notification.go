@@ -141,9 +141,8 @@ func newData(base Type) Data {
 	}
 }
 
-// MarshalJSON writes the notification in the shape that Nylas publishes. GrantID is
-// written beside the object of the data; a GrantID of the data itself is written
-// within the object.
+// MarshalJSON writes the notification in the shape that Nylas publishes. It writes GrantID
+// next to data.object, and a GrantID of Data within data.object.
 func (n Notification) MarshalJSON() ([]byte, error) {
 	type ids struct {
 		ApplicationID string `json:"application_id,omitzero"`

@@ -231,7 +231,7 @@ func (d *DeliveryOutcome) tracked() []Tracked  { return track(d.Message.ID, "", 
 func (d *RejectionOutcome) tracked() []Tracked { return track(d.Message.ID, "", "") }
 
 // sentData is the data of message.send_success and message.send_failed. Nylas' schemas
-// and examples disagree: reason and error stand beside the message, within it, or
+// and examples disagree: reason and error are next to the message, within it, or
 // nowhere, and the message may take the place of data.
 type sentData struct {
 	SentMessage
@@ -246,7 +246,7 @@ func (p *parser) sendOutcome() MessageSendFailed {
 	hasObject := p.fields(root)
 	end, named := p.at, len(p.odd)
 
-	// What stands beside the message wins over what stands within it.
+	// What is next to the message wins over what is within it.
 	var beside struct {
 		Reason string     `json:"reason"`
 		Error  *SendError `json:"error"`

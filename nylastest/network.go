@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Network is a network in memory. Its connections are those of [net.Pipe], which a
-// testing/synctest bubble can see through, other than sockets. Every host on it
+// Network is a network in memory. Its connections are those of [net.Pipe], so it works in a
+// testing/synctest bubble, where sockets do not. Every host on it
 // is invented by a call of Listen; hosts that nobody listens on refuse the
 // connection.
 //

@@ -53,7 +53,7 @@ var _ SecretStore = (*FileSecrets)(nil)
 // belongs to the working directory of this moment.
 //
 // NewFileSecrets refuses a file that any user can read or write: somebody may know the
-// secret already, and to mend the mode silently would hide that. It accepts a group,
+// secret already, and to change the mode silently would hide that. It accepts a group,
 // because Kubernetes gives volumes to one (fsGroup). It looks only here, at the
 // start of a program: refusing later would cost deliveries, and the next Swap sets the
 // mode to 0600 anyway. Windows has no such modes, so there the directory's own

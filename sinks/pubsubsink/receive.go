@@ -86,7 +86,7 @@ func (o receiveOption) applyReceive(r *receiving) error { return o(r) }
 
 // WithHandlerTimeout sets how long a handler may take for a delivery; without it, one
 // minute. Then its context ends and the message is refused, so that it comes again,
-// perhaps while a handler that takes no notice of its context still runs. Such
+// perhaps while a handler that ignores its context still runs. Such
 // a handler counts on as one of MaxOutstandingMessages.
 func WithHandlerTimeout(limit time.Duration) ReceiveOption {
 	return receiveOption(func(r *receiving) error {
