@@ -27,7 +27,7 @@ const (
 	// CodeSelfRecipient: a sender is a recipient too (warning).
 	CodeSelfRecipient Code = "self-recipient"
 	// CodeInvalidUTF8: the body holds bytes that are not UTF-8. JSON cannot hold them, so
-	// recipients see other characters in their place (warning). The finding is at the
+	// recipients see other characters instead (warning). The finding is at the
 	// first of them.
 	CodeInvalidUTF8 Code = "invalid-utf8"
 	// CodeBodyIncomplete: a template or a signature adds to the body at Nylas, and that

@@ -157,7 +157,7 @@ func (c *check) checkEncoding() {
 	}
 	finding := Finding{
 		Code: CodeInvalidUTF8, Level: LevelWarning, Link: NoLink,
-		Message: "the body is not UTF-8, and recipients will see other characters instead: convert it before the mail is sent",
+		Message: "the body is not UTF-8, so recipients see other characters instead of those bytes: convert it before the mail is sent",
 	}
 	for i := 0; i < len(body); {
 		r, size := utf8.DecodeRuneInString(body[i:])

@@ -111,7 +111,7 @@ func TestCheckOfPlaceholders(t *testing.T) {
 		assert.Equal(t, want, found(preflight.Check(tracked(`<a href="`+target+`">x</a>`)).Findings), target)
 	}
 	for _, target := range []string{
-		"https://acme.dev/?a[]=1", "https://acme.dev/?filter[name]=x", "https://acme.dev/a[b][c]=d", "https://acme.dev/?a=[1,2]", "https://[2001:db8::1]/",
+		"https://acme.dev/?a[]=1", "https://acme.dev/?filter[name]=x", "https://acme.dev/?filter[name]", "https://acme.dev/a[b]/c", "https://acme.dev/a[b][c]=d", "https://acme.dev/?a=[1,2]", "https://[2001:db8::1]/",
 		"https://acme.dev/%20foo%20", "https://acme.dev/?q=%C3%A4%C3%B6", "https://acme.dev/?q=100%25", "https://acme.dev/?a=100%", "https://acme.dev/?a=5%&amp;b=3%",
 		"https://acme.dev/{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", "https://acme.dev/{F3F504E0-4F89-11D3-9A0C-0305E82C3301}", "https://acme.dev/?q={%22a%22:1}",
 		"https://acme.dev/?q=%7B%22a%22%3A1%7D", "https://acme.dev/?q=%5B%5B1%2C2%5D%5D", "https://acme.dev/@kim", "https://acme.dev/a$b$c", "https://acme.dev/#a",

@@ -105,19 +105,20 @@ const (
 // HoldsSecret reports whether a URL looks as if whoever has it could act for
 // somebody.
 func HoldsSecret(u *url.URL) bool {
-	secret, once := readPath(firstBytes(u.EscapedPath()))
-	if secret || listHoldsSecret(firstBytes(u.RawQuery), once) {
+	path, query, fragment := firstBytes(u.EscapedPath()), firstBytes(u.RawQuery), firstBytes(u.EscapedFragment())
+	redirects := isRedirect(path, query)
+	secret, once := readPath(path)
+	if secret || listHoldsSecret(query, once, redirects) {
 		return true
 	}
-	fragment := firstBytes(u.EscapedFragment())
 	path, isPath := strings.CutPrefix(strings.TrimPrefix(fragment, "!"), "/")
 	if !isPath {
-		return listHoldsSecret(fragment, once)
+		return listHoldsSecret(fragment, once, redirects)
 	}
 	// So it is in programs that run in a browser.
-	path, query, _ := strings.Cut(path, "?")
+	path, query, _ = strings.Cut(path, "?")
 	secret, once = readPath(path)
-	return secret || listHoldsSecret(query, once)
+	return secret || listHoldsSecret(query, once, redirects)
 }
 
 // maxPartBytes is how much of a path, a query or a fragment is looked at. Servers take no
@@ -128,8 +129,8 @@ func firstBytes(part string) string { return part[:min(len(part), maxPartBytes)]
 
 // listHoldsSecret looks at a list of parameters, which may stand behind the path of a
 // link that works once.
-func listHoldsSecret(list string, once bool) bool {
-	redirects := isRedirect(list)
+// A redirect has signatures and keys of its own.
+func listHoldsSecret(list string, once, redirects bool) bool {
 	for pair := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, value, _ := strings.Cut(pair, "=")
 		value, _, _ = strings.Cut(value, "?") // no part of it, but of what was put behind
@@ -151,11 +152,13 @@ func listHoldsSecret(list string, once bool) bool {
 	return false
 }
 
-// isRedirect reports whether a list of parameters has another URL in it, or a parameter
-// that is named for one. The signature or the key beside it is that of the redirect, as in
-// links that count clicks.
-func isRedirect(list string) bool {
-	for pair := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == '&' || r == ';' }) {
+// isRedirect reports whether a path or a query has another URL in it, a parameter that is
+// named for one, or encoded JSON, as links have that count clicks.
+func isRedirect(path, query string) bool {
+	if strings.Contains(path, "/eyJ") {
+		return true
+	}
+	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, value, _ := strings.Cut(pair, "=")
 		if name = strings.ToLower(name); strings.HasPrefix(name, "redirect") || name == "adurl" {
 			return true
@@ -176,7 +179,7 @@ func readPath(segments string) (secret, once bool) {
 	for segment := range strings.SplitSeq(segments, "/") {
 		segment, parameters, _ := strings.Cut(segment, ";")
 		switch {
-		case isJWT(segment), isServiceKey(segment), listHoldsSecret(parameters, once),
+		case isJWT(segment), isServiceKey(segment), listHoldsSecret(parameters, once, false),
 			once && isShortRandom(segment):
 			return true, once
 		}

@@ -90,7 +90,7 @@ func TestHoldsSecret(t *testing.T) {
 	for _, target := range []string{
 		"?redirectUrl=aHR0cHM6Ly9hY21lLmRldg==&sig=" + random32, "?out=%68ttps%3A%2F%2Fb.dev&key=" + random32, "?adurl=x&sig=" + random32,
 		"?u=https://b.dev/&signature=" + random16, "?t=" + redirectJWT, "/x/" + redirectJWT, "/confirm/terms.html?data=" + random32, "?apikey=kim@acme.dev",
-		"?code=eP6K4P94?mwmw221499", "/te/c/eyJpdiI6IktTIn0.b.c", "/Confirm/Terms_ES.html/" + random32,
+		"?code=eP6K4P94?mwmw221499", "/te/c/eyJpdiI6IktTIn0.b.c", "/te/c/eyJpdiI6IktTIn0=?signature=" + random32 + "#x=y", "/Confirm/Terms_ES.html/" + random32,
 	} {
 		assert.False(t, holdsSecret(t, "https://acme.dev"+target), target)
 	}
