@@ -164,6 +164,7 @@ func messagePaths() []string {
 func historyPaths() []string {
 	return []string{
 		"{event_id}", testEvent, "{channel_id}", testWebhook,
+		"send/messages/{message_id}", "send/messages/" + url.PathEscape(testTransactional),
 		"tracking/messages/{message_id}", "tracking/messages/" + url.PathEscape(testTransactional),
 	}
 }

@@ -67,6 +67,12 @@ func routes() []route {
 		{endpoint: EndpointTrackingSummary, read: readSmall, serve: executeAny((*Server).serveTrackingSummary)},
 		{endpoint: EndpointTrackingMetrics, read: readSmall, serve: executeAny((*Server).serveTrackingMetrics)},
 		{endpoint: EndpointTrackingTimeseries, read: readSmall, serve: executeAny((*Server).serveTrackingTimeseries)},
+		{endpoint: EndpointListSends, read: readSmall, serve: executeAny((*Server).serveListSends)},
+		{endpoint: EndpointGetSend, read: readSmall, serve: execute((*Server).serveGetSend)},
+		{endpoint: EndpointMessageDelivery, read: readSmall, serve: execute((*Server).serveMessageDelivery)},
+		{endpoint: EndpointSendSummary, read: readSmall, serve: executeAny((*Server).serveSendSummary)},
+		{endpoint: EndpointSendMetrics, read: readSmall, serve: executeAny((*Server).serveSendMetrics)},
+		{endpoint: EndpointSendTimeseries, read: readSmall, serve: executeAny((*Server).serveSendTimeseries)},
 		{endpoint: endpointOutcome, read: readSmall, serve: execute((*Server).serveOutcome)},
 		{endpoint: endpointReply, read: readSmall, serve: execute((*Server).serveReply)},
 		// Proxies add parameters to what is in a mail.

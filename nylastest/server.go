@@ -34,6 +34,7 @@ type Server struct {
 	courier      *courier
 	faults       *faultQueue
 	activity     *activityLog
+	sends        *sendLog
 	rates        *rates     // nil without WithRateLimits
 	queue        *sendQueue // nil without WithAgentSendLimit
 	pubsub, sns  *channels
@@ -95,6 +96,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		destinations:  &destinations{lag: c.readings.WebhookListLag},
 		faults:        &faultQueue{},
 		activity:      &activityLog{},
+		sends:         &sendLog{},
 		pubsub:        &channels{},
 		sns:           &channels{},
 		queue:         newSendQueue(c.agentSends),

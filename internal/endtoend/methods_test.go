@@ -121,6 +121,24 @@ func calls() []call {
 		{"Activity.MessageTracking", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Activity.MessageTracking(ctx, message, opts...))
 		}},
+		{"Activity.ListSends", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Activity.ListSends(ctx, nil, opts...))
+		}},
+		{"Activity.GetSend", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Activity.GetSend(ctx, anEventID, opts...))
+		}},
+		{"Activity.MessageDelivery", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Activity.MessageDelivery(ctx, message, opts...))
+		}},
+		{"Metrics.SendSummary", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Metrics.SendSummary(ctx, nil, opts...))
+		}},
+		{"Metrics.Send", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Metrics.Send(ctx, nil, opts...))
+		}},
+		{"Metrics.SendTimeseries", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Metrics.SendTimeseries(ctx, nil, opts...))
+		}},
 		{"Metrics.Tracking", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Metrics.Tracking(ctx, nil, opts...))
 		}},
