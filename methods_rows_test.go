@@ -273,6 +273,36 @@ func historyMethods() []method {
 			},
 		},
 		{
+			"create alert rule", http.MethodPost, "/v3/alerts/send", repeatsUnsent,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Alerts.Create(ctx, newAlert(), opts...))
+			},
+		},
+		{
+			"list alert rules", http.MethodGet, "/v3/alerts/send", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return onlyError(c.Alerts.List(ctx, opts...))
+			},
+		},
+		{
+			"get alert rule", http.MethodGet, "/v3/alerts/send/{rule_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Alerts.Get(ctx, testWebhook, opts...))
+			},
+		},
+		{
+			"update alert rule", http.MethodPut, "/v3/alerts/send/{rule_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Alerts.Update(ctx, testWebhook, &nylas.UpdateAlertRequest{WindowHours: 2}, opts...))
+			},
+		},
+		{
+			"delete alert rule", http.MethodDelete, "/v3/alerts/send/{rule_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return c.Alerts.Delete(ctx, testWebhook, opts...)
+			},
+		},
+		{
 			"list webhook IP addresses", http.MethodGet, "/v3/webhooks/ip-addresses", repeatsAlways,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
 				_, err := c.Webhooks.IPAddresses(ctx, opts...)

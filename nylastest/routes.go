@@ -73,6 +73,11 @@ func routes() []route {
 		{endpoint: EndpointSendSummary, read: readSmall, serve: executeAny((*Server).serveSendSummary)},
 		{endpoint: EndpointSendMetrics, read: readSmall, serve: executeAny((*Server).serveSendMetrics)},
 		{endpoint: EndpointSendTimeseries, read: readSmall, serve: executeAny((*Server).serveSendTimeseries)},
+		{endpoint: EndpointCreateAlert, read: readSmall, serve: execute((*Server).serveCreateAlert)},
+		{endpoint: EndpointListAlerts, read: readSmall, serve: execute((*Server).serveListAlerts)},
+		{endpoint: EndpointGetAlert, read: readSmall, serve: execute((*Server).serveGetAlert)},
+		{endpoint: EndpointUpdateAlert, read: readSmall, serve: execute((*Server).serveUpdateAlert)},
+		{endpoint: EndpointDeleteAlert, read: readSmall, serve: execute((*Server).serveDeleteAlert)},
 		{endpoint: endpointOutcome, read: readSmall, serve: execute((*Server).serveOutcome)},
 		{endpoint: endpointReply, read: readSmall, serve: execute((*Server).serveReply)},
 		// Proxies add parameters to what is in a mail.

@@ -35,6 +35,7 @@ type Server struct {
 	faults       *faultQueue
 	activity     *activityLog
 	sends        *sendLog
+	alerts       *alertRules
 	rates        *rates     // nil without WithRateLimits
 	queue        *sendQueue // nil without WithAgentSendLimit
 	pubsub, sns  *channels
@@ -97,6 +98,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		faults:        &faultQueue{},
 		activity:      &activityLog{},
 		sends:         &sendLog{},
+		alerts:        &alertRules{},
 		pubsub:        &channels{},
 		sns:           &channels{},
 		queue:         newSendQueue(c.agentSends),

@@ -233,3 +233,25 @@ func TestLoopSendEvents(t *testing.T) {
 		assert.NotEmpty(t, series.Buckets)
 	}, nylastest.WithSendingDomains(testDomain))
 }
+
+func TestLoopAlerts(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx, alerts := t.Context(), l.client.Alerts
+		for _, threshold := range []float64{0, 0.07, 4.35, 99.99} {
+			rule, err := alerts.Create(ctx, &nylas.CreateAlertRequest{Metric: nylas.AlertBounceRate, Threshold: threshold, WindowHours: 1})
+			require.NoError(t, err)
+			assert.InDelta(t, threshold, rule.Threshold, 0)
+		}
+		rules := collect(t, alerts.List(ctx))
+		require.Len(t, rules, 4)
+		changed, err := alerts.Update(ctx, rules[1].ID, &nylas.UpdateAlertRequest{Metric: nylas.AlertDeliveryRate, Threshold: new(100.0)})
+		require.NoError(t, err)
+		assert.Equal(t, "below", changed.Direction)
+		got, err := alerts.Get(ctx, changed.ID)
+		require.NoError(t, err)
+		assert.Equal(t, changed, got)
+		require.NoError(t, alerts.Delete(ctx, changed.ID))
+		require.ErrorIs(t, alerts.Delete(ctx, changed.ID), nylas.ErrNotFound)
+		assert.Len(t, collect(t, alerts.List(ctx)), 3)
+	})
+}
