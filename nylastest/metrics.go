@@ -175,7 +175,7 @@ func (s *Server) serveTrackingSummary(c *call) *response {
 type metricsRow[M any] struct {
 	Key    string
 	Start  string // the first day of a period; the name is the emulator's own
-	Values M      // a struct; its members stand beside the first one
+	Values M      // a struct; its members follow the first one
 }
 
 func (r metricsRow[M]) MarshalJSON() ([]byte, error) {
@@ -194,7 +194,7 @@ func (r metricsRow[M]) MarshalJSON() ([]byte, error) {
 	return slices.Concat(head[:len(head)-1], []byte(","), values[1:]), nil
 }
 
-// trackingColumns are what tracking metrics can be sorted by, beside the key.
+// trackingColumns are what tracking metrics can be sorted by, apart from the key.
 func trackingColumns() map[string]func(metrics) *float64 {
 	return map[string]func(metrics) *float64{
 		"tracked_opens": func(m metrics) *float64 { return new(float64(m.TrackedOpens)) },

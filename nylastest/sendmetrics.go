@@ -55,7 +55,7 @@ func countSends(list []sendEvent) sendCounts {
 	return c
 }
 
-// sendColumns are what send metrics can be sorted by, beside the key.
+// sendColumns are what send metrics can be sorted by, apart from the key.
 func sendColumns() map[string]func(sendCounts) *float64 {
 	return map[string]func(sendCounts) *float64{
 		"sent":           func(c sendCounts) *float64 { return new(float64(c.Sent)) },
