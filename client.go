@@ -25,6 +25,7 @@ type Client struct {
 	Threads       *ThreadService
 	Folders       *FolderService
 	Attachments   *AttachmentService
+	Alerts        *AlertService
 	Grants        *GrantService
 
 	PubSubChannels *PubSubChannelService
@@ -158,6 +159,7 @@ func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	c.Threads = &ThreadService{c}
 	c.Folders = &FolderService{c}
 	c.Attachments = &AttachmentService{c}
+	c.Alerts = &AlertService{c}
 	c.Grants = &GrantService{c}
 	c.PubSubChannels = newPubSubChannels(c)
 	c.SNSChannels = newSNSChannels(c)

@@ -2,7 +2,7 @@ package nylas
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -70,10 +70,10 @@ func (x *roundTrips) attach(req *http.Request) (*bodyWatch, *payload.Reading) {
 // streamedBody is the body of an answer that the caller reads. It ends with the context of
 // the call, which it releases once it was read or closed.
 type streamedBody struct {
-	body io.ReadCloser
-	ctx  context.Context
-	end  func()
-	fail func(error) error // makes the error of the call
+	body  io.ReadCloser
+	ended func() error // why the context ended, nil if it did not
+	end   func()
+	fail  func(error) error // makes the error of the call
 }
 
 func (b *streamedBody) Read(p []byte) (int, error) {
@@ -84,11 +84,7 @@ func (b *streamedBody) Read(p []byte) (int, error) {
 		}
 		return n, err
 	}
-	if b.ctx.Err() != nil {
-		err = ended(b.ctx)
-	} else {
-		err = anon.WithoutURL(err)
-	}
+	err = cmp.Or(b.ended(), anon.WithoutURL(err))
 	b.end()
 	return n, b.fail(fmt.Errorf("the content was cut off: %w", err))
 }

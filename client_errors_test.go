@@ -230,7 +230,7 @@ func TestEveryMethodOnEveryFailure(t *testing.T) {
 // losesBy503 reports whether a 503 can only be that of a gateway, because the method
 // involves no provider of mail.
 func (m method) losesBy503() bool {
-	return m.op == "create webhook" || m.op == "rotate webhook secret"
+	return m.op == "create webhook" || m.op == "create alert rule" || m.op == "rotate webhook secret"
 }
 
 func testFailure(t *testing.T, m method, f failure) {

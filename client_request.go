@@ -302,7 +302,13 @@ func (x *roundTrips) attemptStream(ctx context.Context, passed error) *answer {
 		cancel(nil)
 		return a
 	}
-	a.stream.ctx, a.stream.end = ctx, func() { cancel(nil) }
+	a.stream.end = func() { cancel(nil) }
+	a.stream.ended = func() error {
+		if ctx.Err() == nil {
+			return nil
+		}
+		return ended(ctx)
+	}
 	if !inTime {
 		_ = a.stream.Close() // nothing was read from it
 		return &answer{err: passed, reached: true}

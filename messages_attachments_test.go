@@ -314,7 +314,7 @@ func TestDownloadEndsWithTheContext(t *testing.T) {
 				<-time.After(time.Hour)
 				_, _ = writer.Write([]byte("late"))
 			}()
-			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: closing{reader, func() { closed = true }}}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: closing{reader, func() { closed = true }}}, nil
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		body, err := newWire(t, slow).client(t).Attachments.Download(ctx, testGrant, testAttachment, testID, nylas.WithTimeout(time.Second))

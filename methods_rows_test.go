@@ -237,6 +237,72 @@ func historyMethods() []method {
 			},
 		},
 		{
+			"list send events", http.MethodGet, "/v3/activity/send", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return onlyError(c.Activity.ListSends(ctx, nil, opts...))
+			},
+		},
+		{
+			"get send event", http.MethodGet, "/v3/activity/send/{event_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Activity.GetSend(ctx, testEvent, opts...))
+			},
+		},
+		{
+			"get message delivery", http.MethodGet, "/v3/activity/send/messages/{message_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Activity.MessageDelivery(ctx, testTransactional, opts...))
+			},
+		},
+		{
+			"get send summary", http.MethodGet, "/v3/metrics/send/summary", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Metrics.SendSummary(ctx, nil, opts...))
+			},
+		},
+		{
+			"get send metrics", http.MethodGet, "/v3/metrics/send", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Metrics.Send(ctx, nil, opts...))
+			},
+		},
+		{
+			"get send timeseries", http.MethodGet, "/v3/metrics/send/timeseries", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Metrics.SendTimeseries(ctx, nil, opts...))
+			},
+		},
+		{
+			"create alert rule", http.MethodPost, "/v3/alerts/send", repeatsUnsent,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Alerts.Create(ctx, newAlert(), opts...))
+			},
+		},
+		{
+			"list alert rules", http.MethodGet, "/v3/alerts/send", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return onlyError(c.Alerts.List(ctx, opts...))
+			},
+		},
+		{
+			"get alert rule", http.MethodGet, "/v3/alerts/send/{rule_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Alerts.Get(ctx, testWebhook, opts...))
+			},
+		},
+		{
+			"update alert rule", http.MethodPut, "/v3/alerts/send/{rule_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return second(c.Alerts.Update(ctx, testWebhook, &nylas.UpdateAlertRequest{WindowHours: 2}, opts...))
+			},
+		},
+		{
+			"delete alert rule", http.MethodDelete, "/v3/alerts/send/{rule_id}", repeatsAlways,
+			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
+				return c.Alerts.Delete(ctx, testWebhook, opts...)
+			},
+		},
+		{
 			"list webhook IP addresses", http.MethodGet, "/v3/webhooks/ip-addresses", repeatsAlways,
 			func(ctx context.Context, c *nylas.Client, opts ...nylas.RequestOption) error {
 				_, err := c.Webhooks.IPAddresses(ctx, opts...)

@@ -163,7 +163,8 @@ func messagePaths() []string {
 // strings.Replacer.
 func historyPaths() []string {
 	return []string{
-		"{event_id}", testEvent, "{channel_id}", testWebhook,
+		"{event_id}", testEvent, "{channel_id}", testWebhook, "{rule_id}", testWebhook,
+		"send/messages/{message_id}", "send/messages/" + url.PathEscape(testTransactional),
 		"tracking/messages/{message_id}", "tracking/messages/" + url.PathEscape(testTransactional),
 	}
 }

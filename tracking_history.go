@@ -17,7 +17,7 @@ import (
 	"github.com/nylastrack/nylas-go/internal/rules"
 )
 
-// ActivityService is experimental: it reads the opens and clicks that Nylas has
+// ActivityService is experimental: it reads the opens, clicks and deliveries that Nylas has
 // recorded, whose JSON nobody has seen in full, and is always empty for connected
 // grants (Google, Microsoft, IMAP and others). It covers mail of Agent Accounts and
 // Transactional sends only. It is [Client.Activity].
@@ -121,26 +121,33 @@ const (
 )
 
 func (r *ListTrackingRequest) check(op *operation) error {
-	for _, filter := range []struct {
-		name, value string
-		limit       int
-	}{
-		{"Label", r.Label, rules.MaxLabelChars},
-		{"SendingDomain", r.SendingDomain, maxSendingDomainChars},
-		{"From", r.From, maxAddressChars},
-		{"GrantID", r.GrantID, maxGrantFilterChars},
-	} {
+	return checkActivity(op, r.Start, r.End, r.PageSize,
+		charFilter{"Label", r.Label, rules.MaxLabelChars},
+		charFilter{"SendingDomain", r.SendingDomain, maxSendingDomainChars},
+		charFilter{"From", r.From, maxAddressChars},
+		charFilter{"GrantID", r.GrantID, maxGrantFilterChars})
+}
+
+// charFilter is a filter of a query with its limit, in characters.
+type charFilter struct {
+	name, value string
+	limit       int
+}
+
+// checkActivity refuses what no list of activity takes.
+func checkActivity(op *operation, start, end time.Time, pageSize int, filters ...charFilter) error {
+	for _, filter := range filters {
 		if err := checkChars(op, filter.name, filter.value, filter.limit); err != nil {
 			return err
 		}
 	}
 	switch {
-	case r.PageSize < 0:
+	case pageSize < 0:
 		return refuse(op, "PageSize is negative")
-	case !r.Start.IsZero() && !r.End.IsZero() && r.End.Before(r.Start):
+	case !start.IsZero() && !end.IsZero() && end.Before(start):
 		return refuse(op, "End is before Start")
 	}
-	return checkTimes(op, timeFilter{"Start", r.Start}, timeFilter{"End", r.End})
+	return checkTimes(op, timeFilter{"Start", start}, timeFilter{"End", end})
 }
 
 // ListTracking is experimental: it returns the recorded opens and clicks, newest first,
@@ -188,15 +195,28 @@ type listTrackingQuery struct {
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *ActivityService) GetTracking(ctx context.Context, eventID string, opts ...RequestOption) (*TrackingEvent, error) {
-	op := s.client.begin("get tracking event", opts)
+	return getEvent[TrackingEvent](ctx, s.client.begin("get tracking event", opts), "/v3/activity/tracking/{event_id}", eventID)
+}
+
+// getEvent returns one recorded event of any kind.
+func getEvent[T any](ctx context.Context, op *operation, path, eventID string) (*T, error) {
 	if len(eventID) != eventIDDigits || strings.Trim(eventID, "0123456789abcdef") != "" {
 		return nil, refuse(op, fmt.Sprintf("event_id is not %d hex digits in lower case", eventIDDigits))
 	}
-	var answer dataAnswer[TrackingEvent]
-	err := op.do(ctx, call{
-		method: http.MethodGet, path: "/v3/activity/tracking/{event_id}", ids: []string{eventID}, limit: callTimeout,
-	}, &answer)
-	if err != nil {
+	return getActivity[T](ctx, op, path, eventID)
+}
+
+// getMessageActivity returns what was recorded of one message.
+func getMessageActivity[T any](ctx context.Context, op *operation, path, messageID string) (*T, error) {
+	if err := checkChars(op, "message_id", messageID, maxMessageIDChars); err != nil {
+		return nil, err
+	}
+	return getActivity[T](ctx, op, path, messageID)
+}
+
+func getActivity[T any](ctx context.Context, op *operation, path, id string) (*T, error) {
+	var answer dataAnswer[T]
+	if err := op.do(ctx, call{method: http.MethodGet, path: path, ids: []string{id}, limit: callTimeout}, &answer); err != nil {
 		return nil, err
 	}
 	return &answer.Data, nil
@@ -241,19 +261,8 @@ func (m *MessageTracking) isNamed() bool { return m.MessageID != "" || m.Other["
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/get-message-tracking-events/
 func (s *ActivityService) MessageTracking(ctx context.Context, messageID string, opts ...RequestOption) (*MessageTracking, error) {
-	op := s.client.begin("get message tracking", opts)
-	if err := checkChars(op, "message_id", messageID, maxMessageIDChars); err != nil {
-		return nil, err
-	}
-	var answer dataAnswer[MessageTracking]
-	err := op.do(ctx, call{
-		method: http.MethodGet, path: "/v3/activity/tracking/messages/{message_id}", ids: []string{messageID},
-		limit: callTimeout,
-	}, &answer)
-	if err != nil {
-		return nil, err
-	}
-	return &answer.Data, nil
+	return getMessageActivity[MessageTracking](ctx, s.client.begin("get message tracking", opts),
+		"/v3/activity/tracking/messages/{message_id}", messageID)
 }
 
 // decodeMembers decodes the members of an object for which into has a pointer, and

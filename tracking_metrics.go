@@ -15,8 +15,8 @@ import (
 	"github.com/nylastrack/nylas-go/internal/loose"
 )
 
-// MetricsService is experimental: it counts how many messages were opened and clicked,
-// in JSON that nobody has seen in full, and is always empty for connected grants
+// MetricsService is experimental: it counts how many messages were opened, clicked and
+// delivered, in JSON that nobody has seen in full, and is always empty for connected grants
 // (Google, Microsoft, IMAP and others). It covers mail of Agent Accounts and
 // Transactional sends only. It is [Client.Metrics].
 //
@@ -189,20 +189,24 @@ func (r *TrackingMetricsRow) UnmarshalJSON(data []byte) error {
 func (m *TrackingMetrics) UnmarshalJSON(data []byte) error {
 	*m = TrackingMetrics{}
 	var err error
-	m.Other, err = decodeMembers(data, nil)
-	if err != nil {
-		return err
+	if m.Other, err = decodeMembers(data, nil); err == nil {
+		m.Rows = takeArray[TrackingMetricsRow](m.Other, hasKey)
 	}
-	name, ok := onlyArray(m.Other, hasKey)
+	return err
+}
+
+// takeArray takes the only array that fits out of the members. What has another shape stays.
+func takeArray[T any](members map[string]json.RawMessage, fits func(map[string]json.RawMessage) bool) []T {
+	name, ok := onlyArray(members, fits)
 	if !ok {
 		return nil
 	}
-	if err := jsonv2.Unmarshal(m.Other[name], &m.Rows, loose.Options); err != nil {
-		m.Rows = nil
-		return nil //nolint:nilerr // rows of another shape stay in Other
+	var elements []T
+	if jsonv2.Unmarshal(members[name], &elements, loose.Options) != nil {
+		return nil
 	}
-	delete(m.Other, name)
-	return nil
+	delete(members, name)
+	return elements
 }
 
 // TrackingTimeseries is experimental: it is the engagement over time, and is empty for
@@ -223,20 +227,10 @@ type TrackingTimeseries struct {
 func (s *TrackingTimeseries) UnmarshalJSON(data []byte) error {
 	*s = TrackingTimeseries{}
 	var err error
-	s.Other, err = decodeMembers(data, map[string]any{"granularity": &s.Granularity})
-	if err != nil {
-		return err
+	if s.Other, err = decodeMembers(data, map[string]any{"granularity": &s.Granularity}); err == nil {
+		s.Buckets = takeArray[map[string]json.RawMessage](s.Other, func(map[string]json.RawMessage) bool { return true })
 	}
-	name, ok := onlyArray(s.Other, func(map[string]json.RawMessage) bool { return true })
-	if !ok {
-		return nil
-	}
-	if err := jsonv2.Unmarshal(s.Other[name], &s.Buckets, loose.Options); err != nil {
-		s.Buckets = nil
-		return nil //nolint:nilerr // what is not only objects stays in Other
-	}
-	delete(s.Other, name)
-	return nil
+	return err
 }
 
 // The names of the members are not known, so one of any name will do.
@@ -305,17 +299,10 @@ func (s *MetricsService) Tracking(
 	if req == nil {
 		req = &TrackingMetricsRequest{}
 	}
-	query, err := windowQuery(op, req.Start, req.End, req.SendingDomain)
+	query, err := breakdownQuery(op, req.Start, req.End, req.SendingDomain, req.GroupBy, req.Sort, req.Limit)
 	if err != nil {
 		return nil, err
 	}
-	if req.Limit < 0 || req.Limit > maxMetricsGroups {
-		return nil, refuse(op, fmt.Sprintf("Limit is not within 1 to %d", maxMetricsGroups))
-	}
-	if key, order, _ := strings.Cut(req.Sort, ":"); req.Sort != "" && (key == "" || order != "asc" && order != "desc") {
-		return nil, refuse(op, `Sort is not a key, a colon and asc or desc, such as "open_rate:desc"`)
-	}
-	query.GroupBy, query.Sort, query.Limit = req.GroupBy, req.Sort, req.Limit
 	var answer dataAnswer[TrackingMetrics]
 	if err := getMetrics(ctx, op, "/v3/metrics/tracking", query, &answer); err != nil {
 		return nil, err
@@ -349,6 +336,24 @@ func (s *MetricsService) TrackingTimeseries(
 
 func getMetrics(ctx context.Context, op *operation, path string, query, answer any) error {
 	return op.do(ctx, call{method: http.MethodGet, path: path, query: query, limit: callTimeout}, answer)
+}
+
+// breakdownQuery refuses what Nylas is documented not to have for groups.
+func breakdownQuery(
+	op *operation, start, end time.Time, sendingDomain string, groupBy MetricsGroupBy, sort string, limit int,
+) (metricsQuery, error) {
+	query, err := windowQuery(op, start, end, sendingDomain)
+	if err != nil {
+		return query, err
+	}
+	if limit < 0 || limit > maxMetricsGroups {
+		return query, refuse(op, fmt.Sprintf("Limit is not within 1 to %d", maxMetricsGroups))
+	}
+	if key, order, _ := strings.Cut(sort, ":"); sort != "" && (key == "" || order != "asc" && order != "desc") {
+		return query, refuse(op, `Sort is not a key, a colon and asc or desc, such as "open_rate:desc"`)
+	}
+	query.GroupBy, query.Sort, query.Limit = groupBy, sort, limit
+	return query, nil
 }
 
 // windowQuery refuses a window that Nylas is documented not to have.

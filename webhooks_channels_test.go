@@ -2,9 +2,11 @@ package nylas_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -215,5 +217,87 @@ func TestChannelsRefuse(t *testing.T) {
 	check("update SNS channel: RoleARN is not of the form arn:aws:iam::<account>:role/<name>", err)
 	_, err = c.PubSubChannels.Get(t.Context(), "")
 	check("get Pub/Sub channel: channel_id is empty", err)
+	assert.Empty(t, w.requests())
+}
+
+const testRule = "8069c06e-a4c0-4bfa-9535-0f286575cc0e"
+
+func newAlert() *nylas.CreateAlertRequest {
+	return &nylas.CreateAlertRequest{Metric: nylas.AlertBounceRate, Threshold: 2.55, WindowHours: 1, MinVolume: 50}
+}
+
+// TestAlertsOnTheWire runs each method against a recorded exchange.
+func TestAlertsOnTheWire(t *testing.T) {
+	t.Parallel()
+	rule := &nylas.AlertRule{
+		ID: testRule, ApplicationID: "26302083-12ae-4f38-91fe-6cba93da03ee", Metric: nylas.AlertBounceRate, Direction: "above",
+		Threshold: 2.5, WindowHours: 1, MinVolume: 50,
+		CreatedAt: events.At(time.Unix(1792785235, 0)), UpdatedAt: events.At(time.Unix(1792785300, 0)),
+	}
+	for request, call := range map[string]func(context.Context, *nylas.AlertService) (*nylas.AlertRule, error){
+		"create": func(ctx context.Context, s *nylas.AlertService) (*nylas.AlertRule, error) {
+			return s.Create(ctx, &nylas.CreateAlertRequest{Metric: nylas.AlertComplaintRate, WindowHours: 24})
+		},
+		"create-all": func(ctx context.Context, s *nylas.AlertService) (*nylas.AlertRule, error) {
+			return s.Create(ctx, newAlert())
+		},
+		"get": func(ctx context.Context, s *nylas.AlertService) (*nylas.AlertRule, error) {
+			return s.Get(ctx, testRule)
+		},
+		"update": func(ctx context.Context, s *nylas.AlertService) (*nylas.AlertRule, error) {
+			return s.Update(ctx, testRule, &nylas.UpdateAlertRequest{MinVolume: new(0)})
+		},
+		"update-all": func(ctx context.Context, s *nylas.AlertService) (*nylas.AlertRule, error) {
+			return s.Update(ctx, testRule, &nylas.UpdateAlertRequest{
+				Metric: nylas.AlertDeliveryRate, Threshold: new(100.0), WindowHours: 12, MinVolume: new(1_000_000_000),
+			})
+		},
+	} {
+		t.Run(request, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t, answersFile(t, 200, "http/alerts.rule.response.json"))
+			got, err := call(t.Context(), w.client(t).Alerts)
+			require.NoError(t, err)
+			assert.Equal(t, rule, got)
+			assertRecorded(t, "http/alerts."+request+".request.json", w.requests()[0])
+		})
+	}
+	w := newWire(t, answersFile(t, 200, "http/alerts.list.response.json"), answersFile(t, 200, "http/drafts.delete.response.json"))
+	assert.Equal(t, []*nylas.AlertRule{rule, {ID: "2"}}, collect(t, w.client(t).Alerts.List(t.Context())))
+	require.NoError(t, w.client(t).Alerts.Delete(t.Context(), testRule))
+	assertRecorded(t, "http/alerts.list.request.json", w.requests()[0])
+	assertRecorded(t, "http/alerts.delete.request.json", w.requests()[1])
+}
+
+func TestAlertsRefuse(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	s, ctx := w.client(t).Alerts, t.Context()
+	for _, tt := range []struct {
+		change func(*nylas.CreateAlertRequest)
+		want   string
+	}{
+		{func(r *nylas.CreateAlertRequest) { r.Metric = "" }, "Metric is empty"},
+		{func(r *nylas.CreateAlertRequest) { r.Metric = "open_rate" }, "Metric is not one of bounce_rate, complaint_rate and delivery_rate"},
+		{func(r *nylas.CreateAlertRequest) { r.Threshold = -0.01 }, "Threshold is not a percentage from 0 to 100"},
+		{func(r *nylas.CreateAlertRequest) { r.Threshold = math.NaN() }, "Threshold is not a percentage from 0 to 100"},
+		{func(r *nylas.CreateAlertRequest) { r.Threshold = 0.125 }, "Threshold has more than 2 decimal places"},
+		{func(r *nylas.CreateAlertRequest) { r.Threshold = 100 }, "Threshold is 100: a bounce or complaint rate is never above it"},
+		{func(r *nylas.CreateAlertRequest) { r.Metric, r.Threshold = nylas.AlertDeliveryRate, 0 }, "Threshold is 0: a delivery rate is never below it"},
+		{func(r *nylas.CreateAlertRequest) { r.WindowHours = 0 }, "WindowHours is not within 1 to 24"},
+		{func(r *nylas.CreateAlertRequest) { r.WindowHours = 25 }, "WindowHours is not within 1 to 24"},
+		{func(r *nylas.CreateAlertRequest) { r.MinVolume = -1 }, "MinVolume is not within 0 to 1000000000"},
+		{func(r *nylas.CreateAlertRequest) { r.MinVolume = 1_000_000_001 }, "MinVolume is not within 0 to 1000000000"},
+	} {
+		req := newAlert()
+		tt.change(req)
+		_, err := s.Create(ctx, req)
+		require.EqualError(t, err, "nylas: create alert rule: "+tt.want)
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
+	require.EqualError(t, second(s.Create(ctx, nil)), "nylas: create alert rule: the request is nil")
+	require.EqualError(t, second(s.Update(ctx, testRule, nil)), "nylas: update alert rule: the request is nil")
+	require.EqualError(t, second(s.Update(ctx, testRule, &nylas.UpdateAlertRequest{WindowHours: 25})), "nylas: update alert rule: WindowHours is not within 1 to 24")
+	require.EqualError(t, second(s.Get(ctx, "")), "nylas: get alert rule: rule_id is empty")
 	assert.Empty(t, w.requests())
 }

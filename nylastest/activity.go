@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -106,8 +105,10 @@ func (s *Server) history() []activityEvent {
 }
 
 // sendingDomain is what stands behind the @ of the sender.
-func (m *Message) sendingDomain() string {
-	return strings.ToLower(m.From.Email[strings.LastIndexByte(m.From.Email, '@')+1:])
+func (m *Message) sendingDomain() string { return domainOf(m.From.Email) }
+
+func domainOf(address string) string {
+	return strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
 }
 
 // activityID is how the history names a message: for a Transactional send by its
@@ -218,16 +219,7 @@ func (s *Server) serveListTracking(c *call) *response {
 	}); refusal != nil {
 		return refusal
 	}
-	now := time.Now()
-	start, refusal := number(query, "start", now.Add(-activityWindow).Unix(), 0, maxUnix)
-	if refusal != nil {
-		return refusal
-	}
-	end, refusal := number(query, "end", now.Unix(), 0, maxUnix)
-	if refusal != nil {
-		return refusal
-	}
-	limit, refusal := number(query, "limit", defaultPage, 1, maxPage)
+	start, end, limit, refusal := activitySpan(query)
 	if refusal != nil {
 		return refusal
 	}
@@ -239,25 +231,7 @@ func (s *Server) serveListTracking(c *call) *response {
 			!matches(query, "from", answer.From) || !matches(query, "grant_id", answer.GrantID) ||
 			!matches(query, "message_id", answer.MessageID) || !matches(query, "thread_id", answer.ThreadID)
 	})
-	// A token names the last event of a page: new events do not shift the next one.
-	if token := query.Get("page_token"); token != "" {
-		last := slices.IndexFunc(found, func(e activityEvent) bool { return e.id == token })
-		if last < 0 {
-			return badRequest("page_token is not valid")
-		}
-		found = found[last+1:]
-	}
-	members := map[string]any{}
-	if int64(len(found)) > limit {
-		found = found[:limit]
-		members["next_cursor"] = found[limit-1].id
-	}
-	page := make([]activityAnswer, len(found)) // never nil: answers have []
-	for i := range found {
-		page[i] = s.activityAnswer(&found[i])
-	}
-	members["data"] = page
-	return jsonResponse(http.StatusOK, members)
+	return activityPage(query, limit, found, func(e *activityEvent) string { return e.id }, s.activityAnswer)
 }
 
 // matches applies a filter, which matches exactly.
@@ -269,14 +243,14 @@ func matches(query url.Values, name, value string) bool {
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *Server) serveGetTracking(c *call) *response {
-	id := c.PathValue("event")
-	if len(id) != hex.EncodedLen(sha256.Size) || strings.Trim(id, "0123456789abcdef") != "" {
-		return badRequest("event_id must match ^[0-9a-f]{64}$")
+	id, refusal := activityEventID(c)
+	if refusal != nil {
+		return refusal
 	}
 	history := s.history()
 	i := slices.IndexFunc(history, func(e activityEvent) bool { return e.id == id })
 	if i < 0 {
-		return errorResponse(http.StatusNotFound, typeNotFound, "requested object not found")
+		return activityNotFound()
 	}
 	return dataResponse(s.activityAnswer(&history[i]))
 }
@@ -312,7 +286,7 @@ func (s *Server) serveMessageTracking(c *call) *response {
 	messages := s.mailbox.all()
 	i := slices.IndexFunc(messages, func(m Message) bool { return s.covers(&m) && m.activityID() == id })
 	if i < 0 || messages[i].SentAt.Before(time.Now().Add(-activityDays*day)) {
-		return errorResponse(http.StatusNotFound, typeNotFound, "requested object not found")
+		return activityNotFound()
 	}
 	m := &messages[i]
 	answer := messageActivity{

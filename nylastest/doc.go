@@ -32,8 +32,9 @@
 //
 // Sending on a grant, immediate and scheduled, as JSON or multipart; schedules;
 // drafts; transactional sends from the domains of [WithSendingDomains]; reading
-// the mailbox of a grant, where sent messages and the replies to them are, with
-// headers; all operations on webhook destinations; pixels, links and replies; what
+// and changing the mailbox of a grant, where sent messages and the replies to them are,
+// with headers, raw MIME, attachments, threads and folders; grants; send events and
+// metrics; alert rules, which never fire; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
 // wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
 // [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // The endpoints of the tracking metrics.
@@ -168,10 +171,37 @@ func (s *Server) serveTrackingSummary(c *call) *response {
 	})
 }
 
-// metricsRow is a group of a breakdown.
-type metricsRow struct {
-	Key string `json:"key"`
-	metrics
+// metricsRow is a group of a breakdown, or a period of a series.
+type metricsRow[M any] struct {
+	Key    string
+	Start  string // the first day of a period; the name is the emulator's own
+	Values M      // a struct; its members follow the first one
+}
+
+func (r metricsRow[M]) MarshalJSON() ([]byte, error) {
+	first := map[string]string{"key": r.Key}
+	if r.Start != "" {
+		first = map[string]string{"start": r.Start}
+	}
+	head, err := jsonv2.Marshal(first, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return nil, err
+	}
+	values, err := jsonv2.Marshal(r.Values)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(head[:len(head)-1], []byte(","), values[1:]), nil
+}
+
+// trackingColumns are what tracking metrics can be sorted by, apart from the key.
+func trackingColumns() map[string]func(metrics) *float64 {
+	return map[string]func(metrics) *float64{
+		"tracked_opens": func(m metrics) *float64 { return new(float64(m.TrackedOpens)) },
+		"tracked_links": func(m metrics) *float64 { return new(float64(m.TrackedLinks)) },
+		"open_rate":     func(m metrics) *float64 { return m.OpenRate },
+		"click_rate":    func(m metrics) *float64 { return m.ClickRate },
+	}
 }
 
 // serveTrackingMetrics breaks metrics down by domain or sender. The name of the
@@ -180,10 +210,6 @@ type metricsRow struct {
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *Server) serveTrackingMetrics(c *call) *response {
 	query, w, refusal := c.metricsQuery("group_by", "sort", "limit")
-	if refusal != nil {
-		return refusal
-	}
-	limit, refusal := number(query, "limit", defaultGroups, 1, maxGroups)
 	if refusal != nil {
 		return refusal
 	}
@@ -196,34 +222,46 @@ func (s *Server) serveTrackingMetrics(c *call) *response {
 	default:
 		return badRequest("group_by must be sending_domain or agent_account")
 	}
-	order, ok := rowOrder(cmp.Or(query.Get("sort"), "tracked_opens:desc"))
-	if !ok {
-		return badRequest("sort must be <key>:<asc|desc>, the key one of key, tracked_opens, tracked_links, open_rate, click_rate")
-	}
 	groups := map[string][]engaged{}
 	for _, m := range s.engagement(w, query.Get("sending_domain")) {
 		groups[key(&m.Message)] = append(groups[key(&m.Message)], m)
 	}
-	rows := make([]metricsRow, 0, len(groups))
-	for key, messages := range groups {
-		rows = append(rows, metricsRow{key, count(messages)})
+	return breakdown(query, groups, count, trackingColumns(), "tracked_opens:desc",
+		"sort must be <key>:<asc|desc>, the key one of key, tracked_opens, tracked_links, open_rate, click_rate")
+}
+
+// breakdown answers with a row for each group. The name of the array is the emulator's own.
+func breakdown[T, M any](
+	query url.Values, groups map[string][]T, count func([]T) M, columns map[string]func(M) *float64, defaultSort, wrongSort string,
+) *response {
+	limit, refusal := number(query, "limit", defaultGroups, 1, maxGroups)
+	if refusal != nil {
+		return refusal
+	}
+	order, ok := rowOrder(cmp.Or(query.Get("sort"), defaultSort), columns)
+	if !ok {
+		return badRequest(wrongSort)
+	}
+	rows := make([]metricsRow[M], 0, len(groups))
+	for key, members := range groups {
+		rows = append(rows, metricsRow[M]{Key: key, Values: count(members)})
 	}
 	slices.SortFunc(rows, order)
 	if int64(len(rows)) > limit {
-		var rest []engaged
+		var rest []T
 		for _, row := range rows[limit:] {
 			rest = append(rest, groups[row.Key]...)
 		}
-		rows = append(rows[:limit], metricsRow{othersKey, count(rest)})
+		rows = append(rows[:limit], metricsRow[M]{Key: othersKey, Values: count(rest)})
 	}
 	return dataResponse(map[string]any{"groups": rows})
 }
 
 // rowOrder reads a sort parameter. Rows that are equal are in the order of their
 // keys, and those without a rate come last.
-func rowOrder(sort string) (func(a, b metricsRow) int, bool) {
+func rowOrder[M any](sort string, columns map[string]func(M) *float64) (func(a, b metricsRow[M]) int, bool) {
 	name, direction, _ := strings.Cut(sort, ":")
-	sign := 1.0
+	sign := 1
 	switch direction {
 	case "asc":
 	case "desc":
@@ -231,37 +269,22 @@ func rowOrder(sort string) (func(a, b metricsRow) int, bool) {
 	default:
 		return nil, false
 	}
-	rate := func(r *float64) float64 {
-		if r == nil {
-			return sign * 101 // beyond every percentage, at the end of either direction
+	if name == "key" {
+		return func(a, b metricsRow[M]) int { return sign * cmp.Compare(a.Key, b.Key) }, true
+	}
+	column, ok := columns[name]
+	return func(a, b metricsRow[M]) int {
+		x, y := column(a.Values), column(b.Values)
+		switch {
+		case x == nil && y == nil:
+			return cmp.Compare(a.Key, b.Key)
+		case x == nil:
+			return 1
+		case y == nil:
+			return -1
 		}
-		return *r
-	}
-	var value func(metricsRow) float64
-	switch name {
-	case "key":
-		return func(a, b metricsRow) int { return int(sign) * cmp.Compare(a.Key, b.Key) }, true
-	case "tracked_opens":
-		value = func(r metricsRow) float64 { return float64(r.TrackedOpens) }
-	case "tracked_links":
-		value = func(r metricsRow) float64 { return float64(r.TrackedLinks) }
-	case "open_rate":
-		value = func(r metricsRow) float64 { return rate(r.OpenRate) }
-	case "click_rate":
-		value = func(r metricsRow) float64 { return rate(r.ClickRate) }
-	default:
-		return nil, false
-	}
-	return func(a, b metricsRow) int {
-		return cmp.Or(cmp.Compare(sign*value(a), sign*value(b)), cmp.Compare(a.Key, b.Key))
-	}, true
-}
-
-// metricsBucket is a period of a series. The name of its first day is the
-// emulator's own.
-type metricsBucket struct {
-	Start string `json:"start"`
-	metrics
+		return cmp.Or(sign*cmp.Compare(*x, *y), cmp.Compare(a.Key, b.Key))
+	}, ok
 }
 
 // serveTrackingTimeseries returns metrics by day, week or month. The name of the
@@ -269,6 +292,11 @@ type metricsBucket struct {
 //
 // https://developer.nylas.com/docs/reference/api/tracking-events/
 func (s *Server) serveTrackingTimeseries(c *call) *response {
+	return serveTimeseries(c, func(w window, sendingDomain string) metrics { return count(s.engagement(w, sendingDomain)) })
+}
+
+// serveTimeseries answers with a row for each period.
+func serveTimeseries[M any](c *call, count func(w window, sendingDomain string) M) *response {
 	query, w, refusal := c.metricsQuery("granularity")
 	if refusal != nil {
 		return refusal
@@ -287,14 +315,16 @@ func (s *Server) serveTrackingTimeseries(c *call) *response {
 	if granularity != "day" && granularity != "week" && granularity != "month" {
 		return badRequest("granularity must be auto, day, week or month")
 	}
-	buckets := []metricsBucket{}
+	buckets := []metricsRow[M]{}
 	for start := w.start; start.Before(w.end); {
 		next := nextPeriod(start, granularity)
 		part := window{start, next}
 		if part.end.After(w.end) {
 			part.end = w.end
 		}
-		buckets = append(buckets, metricsBucket{start.Format(time.DateOnly), count(s.engagement(part, query.Get("sending_domain")))})
+		buckets = append(buckets, metricsRow[M]{
+			Start: start.Format(time.DateOnly), Values: count(part, query.Get("sending_domain")),
+		})
 		start = next
 	}
 	return dataResponse(map[string]any{"granularity": granularity, "buckets": buckets})

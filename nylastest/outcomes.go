@@ -65,6 +65,12 @@ func (s *Server) sent(m *Message, reply *events.Notification) {
 	if !s.covers(m) {
 		return
 	}
+	for _, address := range m.recipients() {
+		s.sends.add(sendAccepted, m, address, "", "")
+		if m.rejected() {
+			s.sends.add(sendRejected, m, address, "", "")
+		}
+	}
 	if m.rejected() {
 		s.notifyOutcome(m, &events.MessageRejected{RejectionOutcome: events.RejectionOutcome{
 			Message: m.outcomeMessage(), RejectedAt: events.At(time.Now()),
@@ -76,6 +82,9 @@ func (s *Server) sent(m *Message, reply *events.Notification) {
 	}
 	all := m.recipients()
 	delivered := slices.DeleteFunc(slices.Clone(all), to(bounceDomain))
+	for _, address := range delivered {
+		s.sends.add(sendDelivered, m, address, "", "")
+	}
 	if len(delivered) > 0 {
 		s.notifyOutcome(m, &events.MessageDelivered{DeliveryOutcome: events.DeliveryOutcome{
 			Message: m.outcomeMessage(), Delivered: events.Delivered{DeliveredAt: events.At(time.Now()), Recipients: delivered},
@@ -138,6 +147,7 @@ func (s *Server) bounced(m *Message, request outcomeRequest) {
 		})
 		return
 	}
+	s.sends.add(sendBounced, m, events.Address(request.Email), request.Type, request.DiagnosticCode)
 	s.notifyOutcome(m, &events.MessageBounced{BounceOutcome: events.BounceOutcome{
 		Message: m.outcomeMessage(),
 		Bounce: events.Bounce{
@@ -148,6 +158,7 @@ func (s *Server) bounced(m *Message, request outcomeRequest) {
 }
 
 func (s *Server) complained(m *Message, request outcomeRequest) {
+	s.sends.add(sendComplaint, m, events.Address(request.Email), request.Type, "")
 	s.notifyOutcome(m, &events.MessageComplaint{ComplaintOutcome: events.ComplaintOutcome{
 		Message: m.outcomeMessage(),
 		Complaint: events.Complaint{

@@ -34,6 +34,8 @@ type Server struct {
 	courier      *courier
 	faults       *faultQueue
 	activity     *activityLog
+	sends        *sendLog
+	alerts       *alertRules
 	rates        *rates     // nil without WithRateLimits
 	queue        *sendQueue // nil without WithAgentSendLimit
 	pubsub, sns  *channels
@@ -95,6 +97,8 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		destinations:  &destinations{lag: c.readings.WebhookListLag},
 		faults:        &faultQueue{},
 		activity:      &activityLog{},
+		sends:         &sendLog{},
+		alerts:        &alertRules{},
 		pubsub:        &channels{},
 		sns:           &channels{},
 		queue:         newSendQueue(c.agentSends),

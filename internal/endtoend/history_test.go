@@ -193,3 +193,65 @@ func TestLoopMetrics(t *testing.T) {
 		assert.Contains(t, string(summary.Totals), `"open_rate":null`)
 	})
 }
+
+// The Message-ID of a Transactional send that nobody opened is in its send events.
+func TestLoopSendEvents(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx := t.Context()
+		_, err := l.client.Transactional.Send(ctx, testDomain, &nylas.SendTransactionalRequest{
+			To:   []nylas.Participant{{Email: "kim@example.org"}, {Email: "gone@bounce.nylas.test"}},
+			From: nylas.Participant{Email: "hello@" + testDomain}, Body: "Hi",
+		})
+		require.NoError(t, err)
+		all := collect(t, l.client.Activity.ListSends(ctx, &nylas.ListSendsRequest{PageSize: 1, From: "hello@" + testDomain}))
+		require.Len(t, all, 4)
+		bounces := collect(t, l.client.Activity.ListSends(ctx, &nylas.ListSendsRequest{EventType: nylas.SendBounced, BounceClass: nylas.BounceHard}))
+		require.Len(t, bounces, 1)
+		assert.Equal(t, "gone@bounce.nylas.test", bounces[0].Recipient)
+		assert.Empty(t, bounces[0].GrantID)
+		event, err := l.client.Activity.GetSend(ctx, bounces[0].ID)
+		require.NoError(t, err)
+		assert.Equal(t, bounces[0], event)
+		delivery, err := l.client.Activity.MessageDelivery(ctx, event.MessageID)
+		require.NoError(t, err)
+		assert.Contains(t, string(delivery.Message), testDomain)
+		_, err = l.client.Activity.MessageDelivery(ctx, "unknown")
+		require.ErrorIs(t, err, nylas.ErrNotFound)
+
+		summary, err := l.client.Metrics.SendSummary(ctx, nil)
+		require.NoError(t, err)
+		assert.Equal(t, nylas.HealthInsufficientData, summary.Health.State)
+		metrics, err := l.client.Metrics.Send(ctx, &nylas.SendMetricsRequest{GroupBy: nylas.GroupByRecipientDomain, Sort: "key:asc"})
+		require.NoError(t, err)
+		require.Len(t, metrics.Rows, 2)
+		assert.Equal(t, "bounce.nylas.test", metrics.Rows[0].Key)
+		assert.InDelta(t, 100, *metrics.Rows[0].BounceRate, 0)
+		assert.Nil(t, metrics.Rows[0].ComplaintRate, "nothing was delivered")
+		assert.InDelta(t, 100, *metrics.Rows[1].DeliveryRate, 0)
+		series, err := l.client.Metrics.SendTimeseries(ctx, &nylas.SendMetricsRequest{Granularity: nylas.GranularityMonth})
+		require.NoError(t, err)
+		assert.NotEmpty(t, series.Buckets)
+	}, nylastest.WithSendingDomains(testDomain))
+}
+
+func TestLoopAlerts(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *loop) {
+		ctx, alerts := t.Context(), l.client.Alerts
+		for _, threshold := range []float64{0, 0.07, 4.35, 99.99} {
+			rule, err := alerts.Create(ctx, &nylas.CreateAlertRequest{Metric: nylas.AlertBounceRate, Threshold: threshold, WindowHours: 1})
+			require.NoError(t, err)
+			assert.InDelta(t, threshold, rule.Threshold, 0)
+		}
+		rules := collect(t, alerts.List(ctx))
+		require.Len(t, rules, 4)
+		changed, err := alerts.Update(ctx, rules[1].ID, &nylas.UpdateAlertRequest{Metric: nylas.AlertDeliveryRate, Threshold: new(100.0)})
+		require.NoError(t, err)
+		assert.Equal(t, "below", changed.Direction)
+		got, err := alerts.Get(ctx, changed.ID)
+		require.NoError(t, err)
+		assert.Equal(t, changed, got)
+		require.NoError(t, alerts.Delete(ctx, changed.ID))
+		require.ErrorIs(t, alerts.Delete(ctx, changed.ID), nylas.ErrNotFound)
+		assert.Len(t, collect(t, alerts.List(ctx)), 3)
+	})
+}

@@ -130,7 +130,7 @@ func TestLoopDownload(t *testing.T) {
 func TestLoopMIME(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *loop) {
 		ctx, grant := t.Context(), l.nylas.GrantID()
-		l.nylas.Inject(nylastest.Fault{Endpoint: nylastest.EndpointSend, After: nylastest.GatewayAnswer(504)})
+		require.NoError(t, l.nylas.Inject(nylastest.Fault{Endpoint: nylastest.EndpointSend, After: nylastest.GatewayAnswer(504)}))
 		raw := "To: kim@example.org\r\nSubject: signed\r\n\r\n" + strings.Repeat("line\r\n", 1000)
 		sent, err := l.client.Messages.SendMIME(ctx, grant, []byte(raw))
 		require.NoError(t, err)

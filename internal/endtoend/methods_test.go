@@ -32,6 +32,7 @@ func calls() []call {
 	const (
 		grant, message, draft, schedule = "{grant_id}", "{message_id}", "{draft_id}", "{schedule_id}"
 		domain, webhook, channel        = "{domain}", "{webhook_id}", "{channel_id}"
+		rule                            = "{rule_id}"
 		thread, folder, attachment      = "{thread_id}", "{folder_id}", "{attachment_id}"
 	)
 	kim := []nylas.Participant{{Email: "kim@example.org"}}
@@ -121,6 +122,24 @@ func calls() []call {
 		{"Activity.MessageTracking", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Activity.MessageTracking(ctx, message, opts...))
 		}},
+		{"Activity.ListSends", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Activity.ListSends(ctx, nil, opts...))
+		}},
+		{"Activity.GetSend", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Activity.GetSend(ctx, anEventID, opts...))
+		}},
+		{"Activity.MessageDelivery", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Activity.MessageDelivery(ctx, message, opts...))
+		}},
+		{"Metrics.SendSummary", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Metrics.SendSummary(ctx, nil, opts...))
+		}},
+		{"Metrics.Send", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Metrics.Send(ctx, nil, opts...))
+		}},
+		{"Metrics.SendTimeseries", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Metrics.SendTimeseries(ctx, nil, opts...))
+		}},
 		{"Metrics.Tracking", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.Metrics.Tracking(ctx, nil, opts...))
 		}},
@@ -165,6 +184,21 @@ func calls() []call {
 		}},
 		{"Messages.Delete", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return c.Messages.Delete(ctx, grant, message, opts...)
+		}},
+		{"Alerts.Create", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Alerts.Create(ctx, &nylas.CreateAlertRequest{Metric: nylas.AlertBounceRate, WindowHours: 1}, opts...))
+		}},
+		{"Alerts.List", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return lastError(c.Alerts.List(ctx, opts...))
+		}},
+		{"Alerts.Get", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Alerts.Get(ctx, rule, opts...))
+		}},
+		{"Alerts.Update", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return errorOf(c.Alerts.Update(ctx, rule, &nylas.UpdateAlertRequest{WindowHours: 2}, opts...))
+		}},
+		{"Alerts.Delete", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
+			return c.Alerts.Delete(ctx, rule, opts...)
 		}},
 		{"PubSubChannels.Create", func(ctx context.Context, c Client, opts ...nylas.RequestOption) error {
 			return errorOf(c.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{
