@@ -29,7 +29,7 @@ type BounceClass string
 // The classes of bounces.
 const (
 	BounceHard         BounceClass = "hard" // for good: send nothing more to the address
-	BounceSoft         BounceClass = "soft" // for now, such as a full mailbox
+	BounceSoft         BounceClass = "soft" // temporary, such as a full mailbox
 	BounceUndetermined BounceClass = "undetermined"
 )
 

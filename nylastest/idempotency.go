@@ -122,7 +122,7 @@ func (i *idempotency) forget(key idempotencyKey, entry *idempotencyEntry) {
 	}
 }
 
-// replayed returns the answer with the header that tells that it is not the first.
+// replayed returns the answer with the header that marks it as repeated.
 func (r *response) replayed() *response {
 	header := r.header.Clone()
 	if header == nil {

@@ -113,7 +113,10 @@ func (l *listener) Addr() net.Addr { return l.addr }
 // hostAddr is the address of a listener, a name and a port.
 type hostAddr string
 
-func (hostAddr) Network() string  { return "pipe" }
+// Network returns the name of the network.
+func (hostAddr) Network() string { return "pipe" }
+
+// String returns the host and the port.
 func (a hostAddr) String() string { return string(a) }
 
 type conn struct {

@@ -11,7 +11,7 @@ import (
 	"net/http"
 )
 
-// signatureHeader and testEventSecret stand here again, beside the SDK, so that a
+// signatureHeader and testEventSecret are repeated here, apart from the SDK, so that a
 // mistake there cannot pass at both ends.
 const signatureHeader = "X-Nylas-Signature"
 

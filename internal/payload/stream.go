@@ -107,6 +107,7 @@ type Error struct {
 	Cause error
 }
 
+// Error returns the text and the cause.
 func (e *Error) Error() string {
 	if e.Cause == nil {
 		return e.Text
@@ -114,6 +115,7 @@ func (e *Error) Error() string {
 	return e.Text + ": " + e.Cause.Error()
 }
 
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Reading reads a payload for one attempt, one file after the other. When a
@@ -136,6 +138,7 @@ type Reading struct {
 
 var errStreamClosed = errors.New("the attempt has ended")
 
+// Read reads the payload. It fails with an [Error].
 func (s *Reading) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

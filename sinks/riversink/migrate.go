@@ -29,7 +29,7 @@ func (s *Sink) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A connection beside the pool, which may have only one. The lock ends with it.
+	// A connection outside the pool, which may have only one. The lock ends with it.
 	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
 	if err != nil {
 		return err
