@@ -96,7 +96,7 @@ var ErrNoMessage = errors.New("engagement: the notification names no message and
 // that is not about tracking changes nothing.
 //
 // The events are stored when Apply returns. If the program ends before it has used
-// Change.New, nobody is told of these events again: use [Handler] if that matters.
+// Change.New, nobody is told of these events again: use [NewHandler] if that matters.
 //
 // A legacy notification may be about several messages, which are stored one after the
 // other. If one fails, Apply returns the Change of those before it together with the

@@ -237,7 +237,7 @@ func (r AgentRule) check(mechanisms map[Mechanism]bool, networks map[string]bool
 	case r.Scope != AllKinds && r.Scope != OpensOnly && r.Scope != ClicksOnly:
 		return fmt.Errorf("has the scope %.40q: use all, opens or clicks", r.Scope)
 	case r.Certainty > Certain:
-		return errors.New("has a certainty that is none of the constants")
+		return errors.New("has an unknown certainty: use Low, Medium, High or Certain")
 	}
 	for _, name := range r.ConfirmedBy {
 		if !networks[name] {
@@ -268,7 +268,7 @@ func (r NetworkRule) check(mechanisms map[Mechanism]bool) error {
 	case r.Scope != AllKinds && r.Scope != ClicksOnly && r.Scope != NoKinds:
 		return fmt.Errorf("has the scope %.40q: use all, clicks or none", r.Scope)
 	case r.Certainty > Certain:
-		return errors.New("has a certainty that is none of the constants")
+		return errors.New("has an unknown certainty: use Low, Medium, High or Certain")
 	case r.Mechanism == "" && r.Scope != NoKinds:
 		return errors.New("needs the mechanism of its machines")
 	case r.Mechanism != "" && !mechanisms[r.Mechanism]:

@@ -215,7 +215,7 @@ func resolve(path string) (string, error) {
 	probe, err := os.CreateTemp(dir, filepath.Base(file)+".*.tmp")
 	if err != nil {
 		return "", fmt.Errorf("its directory must be writable for the user of this process, because SQLite and the lock "+
-			"have files in it beside the inbox: %w", err)
+			"keep files there too: %w", err)
 	}
 	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 		return "", err

@@ -26,7 +26,7 @@ import (
 type wordClass int
 
 const (
-	// wordKnown can stand beside the others and says nothing.
+	// wordKnown can come with the others and says nothing.
 	wordKnown wordClass = 1 << iota
 	// wordSecret makes each value of a parameter a secret, wherever it stands in the name.
 	wordSecret
