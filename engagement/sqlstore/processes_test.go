@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log"
 	"math/rand/v2"
 	"os"
@@ -69,55 +71,89 @@ func work(name string) error {
 	return lines.Err()
 }
 
-// Three processes get the same notifications at the same time, each in its own order.
+// Three processes get the same notifications at the same time, each in its own order. Before
+// that each gets one by itself, so that all of them are at work.
 func TestProcessesTellEachEventOnce(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, d database) {
 		const messages, processes = 20, 3
 		r := rand.New(rand.NewPCG(5, 5))
-		var bodies []string
+		var bodies, firsts []string
 		want := 0
 		for i := range messages {
 			tale := newTale(r, fmt.Sprint("m-", i))
 			bodies = append(bodies, tale.bodies...)
+			firsts = append(firsts, tale.bodies[0])
 			want += tale.events()
 		}
-		program, err := os.Executable()
-		require.NoError(t, err)
-		outputs := make(chan string, processes)
-		for range processes {
+		times := map[string]int{}
+		workers := make([]*worker, processes)
+		for i := range workers {
+			workers[i] = startWorker(t, d)
+			told := workers[i].tell(t, times, firsts[i])
+			assert.Positive(t, told, "a process that tells nothing")
+		}
+		for _, w := range workers {
 			r.Shuffle(len(bodies), func(i, j int) { bodies[i], bodies[j] = bodies[j], bodies[i] })
-			worker := exec.CommandContext(t.Context(), program)
-			worker.Env = append(os.Environ(), workerDatabase+"="+d.engine.String()+" "+d.name)
-			worker.Stdin = strings.NewReader(strings.Join(bodies, "\n"))
-			worker.Stderr = os.Stderr
+			all := strings.Join(bodies, "\n") + "\n"
 			go func() {
-				output, err := worker.Output()
-				assert.NoError(t, err)
-				outputs <- string(output)
+				_, err := io.WriteString(w.input, all)
+				assert.NoError(t, errors.Join(err, w.input.Close()))
 			}()
 		}
-		times := map[string]int{}
-		busy := 0
-		for range processes {
-			told := 0
-			for line := range strings.Lines(<-outputs) {
-				var ids []string
-				require.NoError(t, json.Unmarshal([]byte(line), &ids))
-				for _, id := range ids {
-					times[id]++
-					told++
-				}
+		for _, w := range workers {
+			for range bodies {
+				w.told(t, times)
 			}
-			if told > 0 {
-				busy++
-			}
+			assert.False(t, w.output.Scan(), "more answers than notifications")
+			require.NoError(t, w.process.Wait())
 		}
 		assert.Len(t, times, want)
 		for id, n := range times {
 			assert.Equal(t, 1, n, id)
 		}
-		assert.Greater(t, busy, 1, "the processes share the work")
 		assert.Equal(t, want, count(t, d.open(t), "nylas_events"))
 	})
+}
+
+// worker is a process that applies notifications.
+type worker struct {
+	process *exec.Cmd
+	input   io.WriteCloser
+	output  *bufio.Scanner
+}
+
+func startWorker(t *testing.T, d database) *worker {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	process := exec.CommandContext(t.Context(), program)
+	process.Env = append(os.Environ(), workerDatabase+"="+d.engine.String()+" "+d.name)
+	process.Stderr = os.Stderr
+	input, err := process.StdinPipe()
+	require.NoError(t, err)
+	output, err := process.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, process.Start())
+	return &worker{process: process, input: input, output: bufio.NewScanner(output)}
+}
+
+// tell gives the process one notification, and returns how many events it told of.
+func (w *worker) tell(t *testing.T, times map[string]int, body string) int {
+	t.Helper()
+	_, err := io.WriteString(w.input, body+"\n")
+	require.NoError(t, err)
+	return w.told(t, times)
+}
+
+// told counts the events of the next answer.
+func (w *worker) told(t *testing.T, times map[string]int) int {
+	t.Helper()
+	require.True(t, w.output.Scan(), "no answer")
+	var ids []string
+	require.NoError(t, json.Unmarshal(w.output.Bytes(), &ids))
+	for _, id := range ids {
+		times[id]++
+	}
+	return len(ids)
 }
