@@ -42,6 +42,7 @@ type Server struct {
 	startedAt    time.Time
 
 	mux       *http.ServeMux
+	handled   handled
 	host      string // with the port, if the URL has one
 	dialOwn   dialFunc
 	transport *http.Transport // of HTTPClient and the recipients
