@@ -25,8 +25,8 @@
 //
 // [NewServer] is for tests: it is strict, a request field or query parameter that
 // Nylas does not document fails the test, so that a misspelt name cannot pass.
-// [Start] is for programs: there the same request is answered with 400 and an
-// error that names the field.
+// [Start] is for programs, those with an official SDK of Nylas among them: there such a
+// name is ignored, unless [WithStrictRequests] refuses it.
 //
 // # What it emulates
 //
