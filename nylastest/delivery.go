@@ -64,7 +64,7 @@ func (c *courier) notify(n *events.Notification) {
 	if n == nil {
 		return
 	}
-	// What no active webhook wants is gone: nothing is delivered later.
+	// What no webhook wants now is gone: nothing is delivered later.
 	targets := c.destinations.active(n.Type)
 	if len(targets) == 0 {
 		return
@@ -121,6 +121,7 @@ func (c *courier) send(ctx context.Context, n *events.Notification, target desti
 	if delivery.Err == nil {
 		delivery.Status, retryAfter, delivery.Err = c.post(ctx, target, delivery.Body)
 	}
+	c.destinations.delivered(target.id, delivery.Status == http.StatusOK)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.log = append(c.log, delivery)
