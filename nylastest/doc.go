@@ -76,6 +76,16 @@
 // POST to /nylastest/messages/{message}/outcomes; its body has outcome, "bounced" or
 // "complaint", and may have email, type and diagnostic_code.
 //
+// # Webhooks that fail
+//
+// A webhook is "failing" once, for 15 minutes, at least 95 % of the attempts of the last 15
+// minutes got no answer or another one than 200. Notifications are still delivered to it, each
+// up to three times; Nylas' page speaks of growing delays without numbers. It is active
+// again as soon as fewer attempts fail. After 72 hours of failing it is "failed", gets nothing,
+// and waits for an update that sets its status to active, which repeats the challenge. What
+// happened meanwhile is never delivered. [Server.WebhookMails] has the mails that Nylas sends to
+// notification_email_addresses.
+//
 // # Time
 //
 // All waiting uses package time, and [NewNetwork] makes a network in memory, so a
