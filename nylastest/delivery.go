@@ -38,6 +38,8 @@ type DeliveryAttempt struct {
 	Status         int    // what the receiver answered; 0 if it did not
 	Err            error  // why there was no answer
 	Body           []byte // the notification as JSON, before compression
+	// Fault is what a DeliveryFault did to it, such as "lost"; empty if it was left alone.
+	Fault string
 }
 
 // courier delivers notifications and remembers the attempts.
@@ -45,18 +47,24 @@ type courier struct {
 	tasks        *tasks
 	client       *http.Client
 	destinations *destinations
+	ids          *ids
+	faults       *deliveryFaults
 	delays       [maxAttempts - 1]time.Duration
 
 	mu   sync.Mutex
 	log  []DeliveryAttempt
-	due  int           // notifications that are not settled
-	idle chan struct{} // closed when due is 0
+	due  int                      // notifications that are not settled
+	idle chan struct{}            // closed when due is 0
+	held map[string]chan struct{} // by webhook: closed when another delivery was made
 }
 
-func newCourier(tasks *tasks, client *http.Client, destinations *destinations, delays [maxAttempts - 1]time.Duration) *courier {
+func newCourier(tasks *tasks, client *http.Client, destinations *destinations, delays [maxAttempts - 1]time.Duration, ids *ids) *courier {
 	idle := make(chan struct{})
 	close(idle)
-	return &courier{tasks: tasks, client: client, destinations: destinations, delays: delays, idle: idle}
+	return &courier{
+		tasks: tasks, client: client, destinations: destinations, delays: delays, ids: ids, faults: &deliveryFaults{ids: ids}, idle: idle,
+		held: make(map[string]chan struct{}),
+	}
 }
 
 // notify begins to deliver a notification. It does nothing with nil.
@@ -64,6 +72,7 @@ func (c *courier) notify(n *events.Notification) {
 	if n == nil {
 		return
 	}
+	c.ids.name(n)
 	// What no active webhook wants is gone: nothing is delivered later.
 	targets := c.destinations.active(n.Type)
 	if len(targets) == 0 {
@@ -89,7 +98,7 @@ func (c *courier) deliver(ctx context.Context, n *events.Notification, targets [
 		for i, target := range targets {
 			running.Go(func() {
 				delays[i] = -1
-				delivery, retryAfter := c.send(ctx, &numbered, target)
+				delivery, retryAfter := c.carry(ctx, &numbered, target)
 				if attempt < maxAttempts && delivery.retriable() {
 					delays[i] = c.delays[attempt-1]
 					if retryAfter >= 0 {
@@ -115,16 +124,20 @@ func (c *courier) attempt(ctx context.Context, n *events.Notification, target de
 
 // send delivers once, and returns the Retry-After of a 429, else a negative time.
 func (c *courier) send(ctx context.Context, n *events.Notification, target destination) (DeliveryAttempt, time.Duration) {
-	delivery := DeliveryAttempt{WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt, StartedAt: time.Now()}
+	delivery := DeliveryAttempt{WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt, StartedAt: time.Now(), Fault: target.fault}
 	retryAfter := time.Duration(-1)
 	delivery.Body, delivery.Err = n.MarshalJSON()
 	if delivery.Err == nil {
 		delivery.Status, retryAfter, delivery.Err = c.post(ctx, target, delivery.Body)
 	}
+	c.record(delivery)
+	return delivery, retryAfter
+}
+
+func (c *courier) record(delivery DeliveryAttempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.log = append(c.log, delivery)
-	return delivery, retryAfter
 }
 
 func (c *courier) post(ctx context.Context, target destination, body []byte) (status int, retryAfter time.Duration, err error) {

@@ -29,6 +29,7 @@ type destination struct {
 	statusUpdatedAt time.Time
 	createdAt       time.Time
 	updatedAt       time.Time
+	fault           string // what goes wrong with this delivery, by a DeliveryFault
 }
 
 // destinations holds the webhooks of the application, in the order of their

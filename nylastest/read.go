@@ -63,7 +63,7 @@ func (b *mailbox) newReply(t *thread, grant grant, answered string, request repl
 	owner, other := events.Participant{Name: grant.name, Email: grant.email}, t.first.To[0]
 	reply := &filed{
 		Message: Message{
-			ID: newMessageID(), ThreadID: t.id, GrantID: grant.id, SentAt: at,
+			ID: b.ids.messageID("reply", t.id), ThreadID: t.id, GrantID: grant.id, SentAt: at,
 			From: other, To: []events.Participant{owner},
 			CC: []events.Participant{}, BCC: []events.Participant{}, ReplyTo: []events.Participant{},
 			Subject: "Re: " + t.first.Subject, Body: "<p>Thank you for your message.</p>",

@@ -152,16 +152,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // way of the answer back.
 func (s *Server) handler(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, refusal := rt.read(r)
-		c := &call{Request: r, body: body, fault: s.faults.take(rt.endpoint), violation: s.violation}
-		switch {
-		case c.fault.Before != nil:
-			c.fault.Before.deliver(w, nil)
-			return
-		case !rt.public && !s.authorised(r):
-			refusal = unauthorized()
+		fault := s.faults.take(rt.endpoint, r.URL.Path)
+		if !fault.wait(r.Context(), s.tasks.ctx) {
+			panic(http.ErrAbortHandler)
 		}
-		answer := refusal
+		// The key comes first: a body may have 25 MiB.
+		if fault.Before == nil && !rt.public && !s.authorised(r) {
+			fault.After.deliver(w, unauthorized())
+			return
+		}
+		body, answer := rt.read(r)
+		if fault.Before != nil {
+			fault.Before.deliver(w, nil)
+			return
+		}
+		c := &call{Request: r, body: body, fault: fault, violation: s.violation}
 		if answer == nil {
 			answer = s.limited(rt.endpoint, r)
 		}
