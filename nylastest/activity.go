@@ -72,6 +72,7 @@ func (l *activityLog) add(kind activityKind, m Message, v visit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events = append(l.events, activityEvent{l.ids.activityID("activity", m.ID, string(kind)), kind, m, v})
+	l.events = latest(l.events)
 }
 
 // all returns the events, newest first.

@@ -40,6 +40,8 @@ type DeliveryAttempt struct {
 	Body           []byte // the notification as JSON, before compression
 	// Fault is what a DeliveryFault did to it, such as "lost"; empty if it was left alone.
 	Fault string
+
+	about []events.Tracked
 }
 
 // courier delivers notifications and remembers the attempts.
@@ -52,7 +54,8 @@ type courier struct {
 	delays       [maxAttempts - 1]time.Duration
 
 	mu   sync.Mutex
-	log  []DeliveryAttempt
+	log  journal[DeliveryAttempt]
+	more chan struct{}            // closed when the log grows; nil if nobody waits
 	due  int                      // notifications that are not settled
 	idle chan struct{}            // closed when due is 0
 	held map[string]chan struct{} // by webhook: closed when another delivery was made
@@ -64,6 +67,7 @@ func newCourier(tasks *tasks, client *http.Client, destinations *destinations, d
 	return &courier{
 		tasks: tasks, client: client, destinations: destinations, delays: delays, ids: ids, faults: &deliveryFaults{ids: ids}, idle: idle,
 		held: make(map[string]chan struct{}),
+		log:  journal[DeliveryAttempt]{size: func(d *DeliveryAttempt) int { return len(d.Body) }},
 	}
 }
 
@@ -78,7 +82,10 @@ func (c *courier) notify(n *events.Notification) {
 	if len(targets) == 0 {
 		return
 	}
-	c.begin()
+	if !c.begin() {
+		c.giveUp(n, targets)
+		return
+	}
 	if !c.tasks.run(func(ctx context.Context) {
 		defer c.end()
 		c.deliver(ctx, n, targets)
@@ -124,7 +131,7 @@ func (c *courier) attempt(ctx context.Context, n *events.Notification, target de
 
 // send delivers once, and returns the Retry-After of a 429, else a negative time.
 func (c *courier) send(ctx context.Context, n *events.Notification, target destination) (DeliveryAttempt, time.Duration) {
-	delivery := DeliveryAttempt{WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt, StartedAt: time.Now(), Fault: target.fault}
+	delivery := DeliveryAttempt{WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt, StartedAt: time.Now(), Fault: target.fault, about: n.Tracked()}
 	retryAfter := time.Duration(-1)
 	delivery.Body, delivery.Err = n.MarshalJSON()
 	if delivery.Err == nil {
@@ -134,10 +141,15 @@ func (c *courier) send(ctx context.Context, n *events.Notification, target desti
 	return delivery, retryAfter
 }
 
+// record puts an attempt into the log.
 func (c *courier) record(delivery DeliveryAttempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.log = append(c.log, delivery)
+	c.log.add(delivery)
+	if c.more != nil {
+		close(c.more)
+		c.more = nil
+	}
 }
 
 func (c *courier) post(ctx context.Context, target destination, body []byte) (status int, retryAfter time.Duration, err error) {
@@ -187,13 +199,18 @@ func parseRetryAfter(value string, now time.Time) time.Duration {
 	return -1
 }
 
-func (c *courier) begin() {
+// begin reports whether one more notification may be due.
+func (c *courier) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.due >= maxDue {
+		return false
+	}
 	if c.due == 0 {
 		c.idle = make(chan struct{})
 	}
 	c.due++
+	return true
 }
 
 func (c *courier) end() {
@@ -225,7 +242,7 @@ func (c *courier) wait(ctx context.Context) error {
 func (c *courier) deliveries() []DeliveryAttempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.log)
+	return slices.Clone(c.log.entries)
 }
 
 // newTransport returns a transport without proxy and compression, for one server.

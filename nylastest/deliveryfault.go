@@ -187,7 +187,7 @@ func (c *courier) carry(ctx context.Context, n *events.Notification, target dest
 	if fault.Lose {
 		lost := DeliveryAttempt{
 			WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt,
-			StartedAt: time.Now(), Err: errLost, Fault: target.fault,
+			StartedAt: time.Now(), Err: errLost, Fault: target.fault, about: n.Tracked(),
 		}
 		c.record(lost)
 		lost.Status, lost.Err = http.StatusOK, nil

@@ -198,7 +198,8 @@ func (b *mailbox) get(id string) (Message, bool) {
 	return m.clone(), true
 }
 
-// byTrackingToken returns the message of a tracking URL.
+// byTrackingToken returns the message of a tracking URL. It shares the memory of the one in
+// the mailbox, because the log of events keeps it: nobody may change it.
 func (b *mailbox) byTrackingToken(token string) (Message, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -206,7 +207,7 @@ func (b *mailbox) byTrackingToken(token string) (Message, bool) {
 	if !ok {
 		return Message{}, false
 	}
-	return m.clone(), true
+	return m.Message, true
 }
 
 // open records that the pixel of a message was loaded. The notification is nil if

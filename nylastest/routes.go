@@ -1,6 +1,7 @@
 package nylastest
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"net/http"
 	"path"
@@ -139,6 +140,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.tasks.leave()
+	s.record.serve(s.route, w, r)
+}
+
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	// ServeMux would redirect to the clean path, and so hide that a client asks for
 	// another one.
 	if p := r.URL.EscapedPath(); path.Clean(p) != strings.TrimSuffix(p, "/") {
@@ -168,10 +173,11 @@ func (s *Server) handler(rt route) http.HandlerFunc {
 		}
 		c := &call{Request: r, body: body, fault: fault, violation: s.violation}
 		if answer == nil {
-			answer = s.limited(rt.endpoint, r)
+			answer = cmp.Or(s.stored.full(r), s.limited(rt.endpoint, r))
 		}
 		if answer == nil {
 			answer = rt.serve(s, c)
+			s.stored.add(r, body, answer)
 		}
 		c.fault.After.deliver(w, answer)
 	}

@@ -59,6 +59,7 @@ func (l *sendLog) add(kind string, m *Message, recipient events.Address, bounceT
 	l.events = append(l.events, sendEvent{
 		l.ids.activityID("send", m.ID, kind, string(recipient)), kind, string(recipient), m.clone(), time.Now(), bounceType, code,
 	})
+	l.events = latest(l.events)
 }
 
 // recent returns the events that the API has, newest first.

@@ -13,13 +13,15 @@ import (
 
 // Server is a running emulator with one application and its API key, and one
 // grant or more. Its methods can be called by many goroutines at once. Messages
-// and deliveries are kept until it is closed.
+// are kept until it is closed.
 //
 // A Server is also an [http.Handler], for serving it at a further address. The
 // URLs that it makes always have its own.
 type Server struct {
 	config        config
 	ids           *ids
+	record        *record
+	stored        *stored
 	tasks         *tasks
 	apiKey        string
 	applicationID string
@@ -91,6 +93,8 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		config:        c,
 		tasks:         newTasks(),
 		ids:           ids,
+		record:        newRecord(),
+		stored:        &stored{},
 		apiKey:        ids.apiKey(),
 		applicationID: ids.uuid("application"),
 		violation:     violation,
@@ -248,7 +252,7 @@ func (s *Server) Messages() []Message { return s.mailbox.all() }
 func (s *Server) Message(id string) (m Message, ok bool) { return s.mailbox.get(id) }
 
 // Deliveries returns the attempts to deliver notifications so far, in the order in
-// which they ended.
+// which they ended. When they come to more than 64 MiB, the oldest are forgotten.
 func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() }
 
 // Wait returns when every notification so far has been taken by its webhooks or
