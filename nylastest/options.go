@@ -26,6 +26,7 @@ type config struct {
 	retryDelays     [maxAttempts - 1]time.Duration
 	network         *Network // nil: loopback
 	rateLimits      bool
+	seed            uint64
 	agentSends      int // a second, of all Agent Accounts; 0 for any number
 }
 

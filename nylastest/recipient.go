@@ -216,6 +216,7 @@ func (s *Server) serveReply(c *call) *response {
 	if !ok {
 		return errorResponse(http.StatusNotFound, typeNotFound, "message not found")
 	}
+	s.record.happened(Event{At: v.at, Kind: kindReply, MessageID: c.PathValue("message"), LinkIndex: -1, ReplyID: id})
 	s.courier.notify(notification)
 	return dataResponse(replyAnswer{id, threadID})
 }

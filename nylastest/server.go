@@ -14,12 +14,15 @@ import (
 
 // Server is a running emulator with one application and its API key, and one
 // grant or more. Its methods can be called by many goroutines at once. Messages
-// and deliveries are kept until it is closed.
+// are kept until it is closed.
 //
 // A Server is also an [http.Handler], for serving it at a further address. The
 // URLs that it makes always have its own.
 type Server struct {
 	config        config
+	ids           *ids
+	record        *record
+	stored        *stored
 	tasks         *tasks
 	apiKey        string
 	applicationID string
@@ -84,29 +87,34 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		trackingDomains: make(map[string]bool),
 		sendingDomains:  make(map[string]bool),
 		retryDelays:     [...]time.Duration{defaultSecondDelay, defaultThirdDelay},
+		seed:            newSeed(),
 	}
 	for _, opt := range opts {
 		if err := opt.apply(&c); err != nil {
 			return nil, err
 		}
 	}
+	ids := newIDs(c.seed)
 	s := &Server{
 		config:        c,
 		tasks:         newTasks(),
-		apiKey:        "nyk_v0_" + randomText(48),
-		applicationID: newUUID(),
+		ids:           ids,
+		record:        newRecord(),
+		stored:        &stored{},
+		apiKey:        ids.apiKey(),
+		applicationID: ids.uuid("application"),
 		violation:     violation,
 		grants:        &grants{},
 		schedules:     &schedules{},
 		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
 		destinations:  &destinations{lag: c.readings.WebhookListLag},
-		faults:        &faultQueue{},
-		activity:      &activityLog{},
-		sends:         &sendLog{},
+		faults:        &faultQueue{ids: ids},
+		activity:      &activityLog{ids: ids},
+		sends:         &sendLog{ids: ids},
 		alerts:        &alertRules{},
-		pubsub:        &channels{},
-		sns:           &channels{},
+		pubsub:        &channels{ids: ids},
+		sns:           &channels{ids: ids},
 		queue:         newSendQueue(c.agentSends),
 		startedAt:     time.Now(),
 	}
@@ -114,7 +122,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		s.rates = &rates{last: make(map[string]*rateRing)}
 	}
 	s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
-	s.mailbox = newMailbox(s.applicationID, c.readings)
+	s.mailbox = newMailbox(s.applicationID, c.readings, s.ids)
 	s.mux = s.newMux()
 	listeners, err := s.listen()
 	if err != nil {
@@ -177,7 +185,7 @@ func (s *Server) transports(dial dialFunc) {
 		return dial(ctx, network, addr)
 	})
 	client := &http.Client{Transport: newTransport(dial), CheckRedirect: noRedirect}
-	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays)
+	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays, s.ids)
 }
 
 // headerTimeout ends connections that do not get to the end of a header.
@@ -234,7 +242,7 @@ func (s *Server) GrantID() string { return s.grantID }
 // AddGrant connects another mailbox and returns the id of its grant. In a path a
 // grant is named by its id or its address.
 func (s *Server) AddGrant(name, email string) (grantID string) {
-	g := grant{id: newUUID(), name: name, email: email}
+	g := grant{id: s.ids.uuid("grant", email), name: name, email: email}
 	s.grants.add(g)
 	return g.id
 }
@@ -250,7 +258,7 @@ func (s *Server) Messages() []Message { return s.mailbox.all() }
 func (s *Server) Message(id string) (m Message, ok bool) { return s.mailbox.get(id) }
 
 // Deliveries returns the attempts to deliver notifications so far, in the order in
-// which they ended.
+// which they ended. When they come to more than 64 MiB, the oldest are forgotten.
 func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() }
 
 // Wait returns when every notification so far has been taken by its webhooks or

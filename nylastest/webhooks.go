@@ -93,10 +93,11 @@ func (s *Server) serveCreateWebhook(c *call) *response {
 		return refusal
 	}
 	now := time.Now()
+	id := s.ids.webhookID("webhook")
 	// The secret is made after the challenge: a receiver cannot know it before.
 	hook := destination{
-		id: newWebhookID(), description: request.Description, triggerTypes: request.TriggerTypes, url: request.WebhookURL,
-		secret: newSecret(), status: statusActive, emails: request.NotificationEmailAddresses, compressed: request.CompressedDelivery,
+		id: id, description: request.Description, triggerTypes: request.TriggerTypes, url: request.WebhookURL,
+		secret: s.ids.secret(id), status: statusActive, emails: request.NotificationEmailAddresses, compressed: request.CompressedDelivery,
 		statusUpdatedAt: now, createdAt: now, updatedAt: now,
 	}
 	if !s.destinations.add(hook, s.config.readings.UniqueWebhookURLs) {
@@ -191,7 +192,7 @@ func (s *Server) serveDeleteWebhook(c *call) *response {
 // signed with it from now on, later attempts of earlier ones included.
 func (s *Server) serveRotateSecret(c *call) *response {
 	hook, ok := s.destinations.update(c.PathValue("id"), func(d *destination) {
-		d.secret = newSecret()
+		d.secret = s.ids.secret(d.id)
 		d.updatedAt = time.Now()
 	})
 	if !ok {
