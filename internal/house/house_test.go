@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"internal/loose":       {},
 	"internal/mailheader":  {},
 	"internal/markup":      {"internal/rules"},
+	"internal/replace":     {},
 	"internal/rules":       {},
 	"internal/payload":     {"internal/"},
 	"internal/undecodable": {"receive"},
