@@ -26,6 +26,7 @@ const (
 func (s *Server) AddAgentAccount(name, email string) (grantID string) {
 	g := grant{id: newUUID(), name: name, email: email, agent: true}
 	s.grants.add(g)
+	s.state.changed()
 	return g.id
 }
 
