@@ -38,6 +38,12 @@ type DeliveryAttempt struct {
 	Status         int    // what the receiver answered; 0 if it did not
 	Err            error  // why there was no answer
 	Body           []byte // the notification as JSON, before compression
+
+	// The request: a POST to URL of Wire, which is Body, compressed if the webhook wants
+	// that. Package net/http adds Host, Content-Length and User-Agent to Header.
+	URL    string
+	Header http.Header
+	Wire   []byte
 }
 
 // courier delivers notifications and remembers the attempts.
@@ -46,6 +52,9 @@ type courier struct {
 	client       *http.Client
 	destinations *destinations
 	delays       [maxAttempts - 1]time.Duration
+
+	notices notices
+	changes changes
 
 	mu   sync.Mutex
 	log  []DeliveryAttempt
@@ -61,18 +70,23 @@ func newCourier(tasks *tasks, client *http.Client, destinations *destinations, d
 
 // notify begins to deliver a notification. It does nothing with nil.
 func (c *courier) notify(n *events.Notification) {
+	defer c.changes.happened()
 	if n == nil {
 		return
 	}
+	c.notices.add(n)
 	// What no active webhook wants is gone: nothing is delivered later.
 	targets := c.destinations.active(n.Type)
 	if len(targets) == 0 {
+		c.notices.settle(n.ID)
 		return
 	}
 	c.begin()
 	if !c.tasks.run(func(ctx context.Context) {
 		defer c.end()
 		c.deliver(ctx, n, targets)
+		c.notices.settle(n.ID)
+		c.changes.happened()
 	}) {
 		c.end()
 	}
@@ -119,36 +133,51 @@ func (c *courier) send(ctx context.Context, n *events.Notification, target desti
 	retryAfter := time.Duration(-1)
 	delivery.Body, delivery.Err = n.MarshalJSON()
 	if delivery.Err == nil {
-		delivery.Status, retryAfter, delivery.Err = c.post(ctx, target, delivery.Body)
+		retryAfter, delivery.Err = c.post(ctx, target, &delivery)
 	}
+	defer c.changes.happened()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.log = append(c.log, delivery)
 	return delivery, retryAfter
 }
 
-func (c *courier) post(ctx context.Context, target destination, body []byte) (status int, retryAfter time.Duration, err error) {
+// post makes the request of a delivery, and fills in the request and its status.
+func (c *courier) post(ctx context.Context, target destination, delivery *DeliveryAttempt) (retryAfter time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	newRequest := NewWebhookRequest
 	if target.compressed {
 		newRequest = NewGzipWebhookRequest
 	}
-	request, err := newRequest(ctx, target.url, target.secret, body)
+	request, err := newRequest(ctx, target.url, target.secret, delivery.Body)
 	if err != nil {
-		return 0, -1, err
+		return -1, err
+	}
+	delivery.URL, delivery.Header = target.url, request.Header.Clone()
+	if delivery.Wire, err = wireOf(request); err != nil {
+		return -1, err
 	}
 	answer, err := c.client.Do(request)
 	if err != nil {
-		return 0, -1, withoutURL(err)
+		return -1, withoutURL(err)
 	}
 	defer func() { _ = answer.Body.Close() }()                // nothing more is read from it
 	_, _ = io.CopyN(io.Discard, answer.Body, maxReceiverBody) // the status has been said
-	retryAfter = -1
+	delivery.Status = answer.StatusCode
 	if answer.StatusCode == http.StatusTooManyRequests {
-		retryAfter = parseRetryAfter(answer.Header.Get("Retry-After"), time.Now())
+		return parseRetryAfter(answer.Header.Get("Retry-After"), time.Now()), nil
 	}
-	return answer.StatusCode, retryAfter, nil
+	return -1, nil
+}
+
+// wireOf returns the body of a request that has not been made yet.
+func wireOf(request *http.Request) ([]byte, error) {
+	body, err := request.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(body)
 }
 
 // retriable tells whether Nylas would try again. No answer at all is in none of

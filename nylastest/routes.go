@@ -125,6 +125,7 @@ func (s *Server) newMux() *http.ServeMux {
 			mux.HandleFunc(string(r.endpoint)+"/{$}", s.handler(r))
 		}
 	}
+	s.handleIndex(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		cannot(r.Method, r.URL.Path).writeTo(w)
 	})
@@ -141,7 +142,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.tasks.leave()
 	// ServeMux would redirect to the clean path, and so hide that a client asks for
 	// another one.
-	if p := r.URL.EscapedPath(); path.Clean(p) != strings.TrimSuffix(p, "/") {
+	if p := r.URL.EscapedPath(); p != "/" && path.Clean(p) != strings.TrimSuffix(p, "/") {
 		cannot(r.Method, r.URL.Path).writeTo(w)
 		return
 	}

@@ -44,6 +44,7 @@ type Server struct {
 	startedAt    time.Time
 
 	mux       *http.ServeMux
+	handled   handled
 	host      string     // with the port, if the URL has one
 	earlier   []string   // hosts of earlier starts with the same state
 	private   bool       // webhooks can be in private networks

@@ -19,15 +19,16 @@ const module = "github.com/nylastrack/nylas-go"
 // slash at the end all rooms in a folder. "." is the client. Tests may import
 // everything.
 var mayImport = map[string][]string{
-	"events":           {"internal/"},
-	"receive":          {"events", "internal/"},
-	"engagement":       {"events", "receive", "internal/"}, // of receive the handler
-	"preflight":        {"internal/"},
-	".":                {"events", "receive", "preflight", "internal/"}, // of receive the store of secrets
-	"nylastest":        {"events", "receive", "internal/"},              // not the client: it must not agree with its mistakes
-	"inbox":            {"events", "receive", "internal/"},
-	"sinks/riversink":  {"events", "receive", "internal/"},
-	"sinks/pubsubsink": {"events", "receive", "internal/"},
+	"events":            {"internal/"},
+	"receive":           {"events", "internal/"},
+	"engagement":        {"events", "receive", "internal/"}, // of receive the handler
+	"preflight":         {"internal/"},
+	".":                 {"events", "receive", "preflight", "internal/"}, // of receive the store of secrets
+	"nylastest":         {"events", "receive", "internal/"},              // not the client: it must not agree with its mistakes
+	"nylastest/mailbox": {"nylastest", "events", "preflight", "internal/"},
+	"inbox":             {"events", "receive", "internal/"},
+	"sinks/riversink":   {"events", "receive", "internal/"},
+	"sinks/pubsubsink":  {"events", "receive", "internal/"},
 
 	"engagement/sqlstore": {"engagement"},
 
@@ -43,6 +44,7 @@ var mayImport = map[string][]string{
 	"internal/loose":       {},
 	"internal/mailheader":  {},
 	"internal/markup":      {"internal/rules"},
+	"internal/page":        {},
 	"internal/replace":     {},
 	"internal/rules":       {},
 	"internal/payload":     {"internal/"},
