@@ -24,6 +24,7 @@ const (
 func (s *Server) AddAgentAccount(name, email string) (grantID string) {
 	g := grant{id: s.ids.uuid("grant", email), name: name, email: email, agent: true}
 	s.grants.add(g)
+	s.state.changed()
 	return g.id
 }
 

@@ -81,6 +81,13 @@ func (d *destinations) listed() []destination {
 	return nil
 }
 
+// all returns the webhooks as they are.
+func (d *destinations) all() []destination {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.list)
+}
+
 // add reports whether the webhook was added: with unique, only if no other one has
 // its URL.
 func (d *destinations) add(hook destination, unique bool) bool {

@@ -2,7 +2,6 @@ package nylastest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -126,22 +125,6 @@ type conn struct {
 
 func (c conn) LocalAddr() net.Addr  { return c.local }
 func (c conn) RemoteAddr() net.Addr { return c.remote }
-
-var errNotLoopback = errors.New("only loopback addresses are reached")
-
-// loopbackDialer reaches this machine and nothing else, whatever a name resolves to.
-func loopbackDialer() *net.Dialer {
-	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
-		host, _, err := net.SplitHostPort(address)
-		if err != nil {
-			return err
-		}
-		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-			return errNotLoopback
-		}
-		return nil
-	}}
-}
 
 // isLoopbackHost tells whether a URL's host names this machine.
 func isLoopbackHost(host string) bool {

@@ -24,7 +24,10 @@ type config struct {
 	trackingDomains map[string]bool // normalised
 	sendingDomains  map[string]bool // normalised
 	retryDelays     [maxAttempts - 1]time.Duration
-	network         *Network // nil: loopback
+	network         *Network // nil: loopback, or address
+	address         string
+	statePath       string // empty: nothing is kept
+	stateFailed     func(error)
 	rateLimits      bool
 	seed            uint64
 	agentSends      int // a second, of all Agent Accounts; 0 for any number

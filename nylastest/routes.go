@@ -179,6 +179,9 @@ func (s *Server) handler(rt route) http.HandlerFunc {
 		if answer == nil {
 			answer = rt.serve(s, c)
 			s.stored.add(r, body, answer)
+			if rt.public || r.Method != http.MethodGet {
+				s.state.changed() // before the answer, so that nobody hears of what is not written soon
+			}
 		}
 		c.fault.After.deliver(w, answer)
 	}

@@ -43,6 +43,8 @@ type schedules struct {
 
 type schedule struct {
 	id, grantID string
+	message     Message // of one that is pending, and the token of its tracking URLs
+	token       string
 	sendAt      time.Time
 	code        string
 	closed      time.Time // zero while it is pending
@@ -53,7 +55,8 @@ type schedule struct {
 func (s *Server) startSchedule(message Message, token string, sendAt time.Time) bool {
 	ctx, cancel := context.WithCancel(s.tasks.ctx)
 	s.schedules.add(&schedule{
-		id: message.ScheduleID, grantID: message.GrantID, sendAt: sendAt, code: schedulePending, cancel: cancel,
+		id: message.ScheduleID, grantID: message.GrantID, message: message, token: token,
+		sendAt: sendAt, code: schedulePending, cancel: cancel,
 	})
 	started := s.tasks.run(func(context.Context) {
 		defer cancel()
@@ -78,6 +81,7 @@ func (b *schedules) end(id, code string) {
 	for _, known := range b.list {
 		if known.id == id {
 			known.code, known.closed = code, time.Now()
+			known.message, known.token = Message{}, ""
 		}
 	}
 }

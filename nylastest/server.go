@@ -2,6 +2,7 @@ package nylastest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -47,7 +48,11 @@ type Server struct {
 
 	mux       *http.ServeMux
 	handled   handled
-	host      string // with the port, if the URL has one
+	host      string     // with the port, if the URL has one
+	earlier   []string   // hosts of earlier starts with the same state
+	starts    int        // how many servers ran on the state before
+	private   bool       // webhooks can be in private networks
+	state     *stateFile // nil without WithStateFile
 	dialOwn   dialFunc
 	transport *http.Transport // of HTTPClient and the recipients
 	http      *http.Server
@@ -58,9 +63,9 @@ type Server struct {
 // dialFunc connects to an address.
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// Start starts a server on a free port of 127.0.0.1, or on the network of
-// [WithNetwork]. The caller must close it. The error is that of an option, or of
-// listening.
+// Start starts a server on a free port of 127.0.0.1, on the address of [WithAddress], or on the
+// network of [WithNetwork]. The caller must close it. The error is that of an option, of
+// listening, or of the file of [WithStateFile].
 //
 // The server ignores request fields and query parameters that Nylas does not document,
 // because official SDKs send some. [WithStrictRequests] makes it refuse them.
@@ -121,16 +126,48 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 	if c.rateLimits {
 		s.rates = &rates{last: make(map[string]*rateRing)}
 	}
-	s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
-	s.mailbox = newMailbox(s.applicationID, c.readings, s.ids)
-	s.mux = s.newMux()
-	listeners, err := s.listen()
-	if err != nil {
+	if err := s.open(); err != nil {
 		s.tasks.stop()
 		return nil, err
 	}
-	s.serve(listeners)
 	return s, nil
+}
+
+// open reads the state, if there is a file of it, and begins to serve.
+func (s *Server) open() (err error) {
+	var state *savedState
+	if s.config.statePath != "" {
+		s.state, state, err = openState(s.config.statePath, s.config.stateFailed)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				_ = s.state.lock.Close()
+			}
+		}()
+	}
+	if state == nil {
+		s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
+		s.mailbox = newMailbox(s.applicationID, s.config.readings, s.ids)
+	} else if err := s.restore(state); err != nil {
+		return badState(s.config.statePath, err)
+	}
+	s.mux = s.newMux()
+	listeners, err := s.listen()
+	if err != nil {
+		return err
+	}
+	if state != nil {
+		s.restorePlans(state.Schedules)
+	}
+	if s.state != nil {
+		s.state.save = s.save
+		s.state.changed() // the host may be another one
+		s.tasks.run(s.state.run)
+	}
+	s.serve(listeners)
+	return nil
 }
 
 // memoryHost is the name of the first server on a network in memory.
@@ -141,17 +178,10 @@ const memoryHost = "nylas.test"
 func (s *Server) listen() ([]net.Listener, error) {
 	network := s.config.network
 	if network == nil {
-		l, err := new(net.ListenConfig).Listen(s.tasks.ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("nylastest: %w", err)
-		}
-		s.host = l.Addr().String()
-		dialer := loopbackDialer()
-		s.dialOwn = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "tcp", s.host)
-		}
-		s.transports(dialer.DialContext)
-		return []net.Listener{l}, nil
+		return s.listenTCP()
+	}
+	if s.config.address != "" {
+		return nil, errors.New("nylastest: WithAddress and WithNetwork exclude each other")
 	}
 	s.host = memoryHost
 	l, err := network.Listen(s.host)
@@ -173,18 +203,24 @@ func (s *Server) listen() ([]net.Listener, error) {
 	s.dialOwn = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return network.DialContext(ctx, "", s.host)
 	}
-	s.transports(network.DialContext)
+	s.transports(network.DialContext, network.DialContext)
 	return listeners, nil
 }
 
-func (s *Server) transports(dial dialFunc) {
+// transports decides what the recipients reach beside the server itself, and what deliveries reach.
+func (s *Server) transports(beside, deliveries dialFunc) {
+	var own []string
+	for _, host := range s.hosts() {
+		own = append(own, canonicalAddr(host))
+	}
 	s.transport = newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if host, _, err := net.SplitHostPort(addr); err == nil && s.config.trackingDomains[normalHostname(host)] {
+		host, _, err := net.SplitHostPort(addr)
+		if err == nil && s.config.trackingDomains[normalHostname(host)] || slices.Contains(own, canonicalAddr(addr)) {
 			return s.dialOwn(ctx, network, addr)
 		}
-		return dial(ctx, network, addr)
+		return beside(ctx, network, addr)
 	})
-	client := &http.Client{Transport: newTransport(dial), CheckRedirect: noRedirect}
+	client := &http.Client{Transport: newTransport(deliveries), CheckRedirect: noRedirect}
 	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays, s.ids)
 }
 
@@ -210,8 +246,8 @@ func (s *Server) serve(listeners []net.Listener) {
 }
 
 // Close ends everything: requests that are running, deliveries, retries that wait,
-// scheduled sends. It returns when nothing runs any more. A second call does
-// nothing.
+// scheduled sends. It returns when nothing runs any more, and the file of
+// [WithStateFile] is written. A second call does nothing.
 func (s *Server) Close() error {
 	var err error
 	s.closing.Do(func() {
@@ -223,6 +259,7 @@ func (s *Server) Close() error {
 			transport.CloseIdleConnections()
 		}
 		s.conns.Wait()
+		err = errors.Join(err, s.state.close())
 	})
 	return err
 }
@@ -244,6 +281,7 @@ func (s *Server) GrantID() string { return s.grantID }
 func (s *Server) AddGrant(name, email string) (grantID string) {
 	g := grant{id: s.ids.uuid("grant", email), name: name, email: email}
 	s.grants.add(g)
+	s.state.changed()
 	return g.id
 }
 

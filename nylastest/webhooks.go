@@ -264,7 +264,7 @@ func (s *Server) checkWebhookURL(raw string) *response {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return badWebhook("invalid.input.format : webhook_url must be an absolute http or https URL")
 	}
-	if s.config.network == nil && !isLoopbackHost(u.Hostname()) {
+	if s.config.network == nil && !s.private && !isLoopbackHost(u.Hostname()) {
 		return badWebhook("unable.verify.webhook_url : the emulator delivers to loopback hosts only")
 	}
 	return nil

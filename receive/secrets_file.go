@@ -11,12 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"github.com/nylastrack/nylas-go/internal/links"
+	"github.com/nylastrack/nylas-go/internal/replace"
 )
 
 const (
@@ -194,50 +194,10 @@ func (f *FileSecrets) read() (state SecretState, err error) {
 }
 
 // write replaces the file. The caller holds the lock.
-func (f *FileSecrets) write(state SecretState) (err error) {
+func (f *FileSecrets) write(state SecretState) error {
 	content, err := json.MarshalIndent(state, "", "  ")
 	if err != nil {
 		return err
 	}
-	// The one name of it bounds what crashes can leave, and is not opened if it exists,
-	// because what is there may have another mode.
-	temporary := f.path + ".tmp"
-	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temporary)
-		}
-	}()
-	_, err = file.Write(append(content, '\n'))
-	if err == nil {
-		err = file.Sync()
-	}
-	if err := errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, f.path); errors.Is(err, syscall.EBUSY) {
-		return fmt.Errorf("it is mounted by itself and cannot be replaced, mount its directory instead: %w", err)
-	} else if err != nil {
-		return err
-	}
-	return syncDirectory(filepath.Dir(f.path))
-}
-
-// syncDirectory makes a rename durable. Windows cannot do that for a directory; its
-// file systems log such changes themselves.
-func syncDirectory(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return replace.File(f.path, append(content, '\n'))
 }

@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"internal/mailheader":  {},
 	"internal/markup":      {"internal/rules"},
 	"internal/page":        {},
+	"internal/replace":     {},
 	"internal/rules":       {},
 	"internal/payload":     {"internal/"},
 	"internal/undecodable": {"receive"},
