@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"internal/load":        {},
 	"internal/loose":       {},
 	"internal/mailheader":  {},
+	"internal/nodesdk":     {},
 	"internal/markup":      {"internal/rules"},
 	"internal/rules":       {},
 	"internal/payload":     {"internal/"},
