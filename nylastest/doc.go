@@ -26,7 +26,8 @@
 // [NewServer] is for tests: it is strict, a request field or query parameter that
 // Nylas does not document fails the test, so that a misspelt name cannot pass.
 // [Start] is for programs, those with an official SDK of Nylas among them: there such a
-// name is ignored, unless [WithStrictRequests] refuses it.
+// name is ignored, unless [WithStrictRequests] refuses it. The Node SDK finds the emulator
+// by apiUri, and Nylas' command-line program by NYLAS_API_BASE_URL.
 //
 // # What it emulates
 //

@@ -113,7 +113,8 @@ func (g *grant) answer() grantAnswer {
 //
 // https://developer.nylas.com/docs/reference/api/manage-grants/get-all-grants/
 func (s *Server) serveListGrants(c *call) *response {
-	query, refusal := c.query("limit", "offset", "sort_by", "order_by", "since", "before", "email", "grant_status", "provider", "ip")
+	query, refusal := c.query("limit", "offset", "sort_by", "order_by", "since", "before", "email", "grant_status", "provider",
+		"ip", "account_id", "account_ids", "workspace_id")
 	if refusal != nil {
 		return refusal
 	}
@@ -134,7 +135,9 @@ func (s *Server) serveListGrants(c *call) *response {
 	}
 	found := slices.DeleteFunc(s.grants.all(), func(g grant) bool {
 		created := g.createdAt.Unix()
-		return created < numbers["since"] || created > numbers["before"] || query.Get("ip") != "" ||
+		return created < numbers["since"] || created > numbers["before"] ||
+			// No grant here has what these ask for.
+			query.Get("ip") != "" || query.Get("account_id") != "" || query.Get("account_ids") != "" || query.Get("workspace_id") != "" ||
 			query.Has("email") && !strings.EqualFold(query.Get("email"), g.email) ||
 			!matches(query, "grant_status", statusValid) || !matches(query, "provider", g.provider())
 	})

@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"internal/load":        {},
 	"internal/loose":       {},
 	"internal/mailheader":  {},
+	"internal/nodesdk":     {},
 	"internal/markup":      {"internal/rules"},
 	"internal/page":        {},
 	"internal/replace":     {},
