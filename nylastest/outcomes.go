@@ -61,7 +61,7 @@ func (m *Message) outcomeMessage() events.OutcomeMessage {
 // sent tells the webhooks about a message that was sent just now: that it is a
 // reply, if it is one, and what becomes of mail that Nylas itself delivers.
 func (s *Server) sent(m *Message, reply *events.Notification) {
-	s.courier.notify(reply)
+	s.notify(reply)
 	if !s.covers(m) {
 		return
 	}
@@ -129,7 +129,12 @@ func (s *Server) notifyOutcome(m *Message, data events.Data) {
 	case *events.MessageBounceDetected:
 		typ = events.TypeMessageBounceDetected
 	}
-	s.courier.notify(newNotification(sourceSend, typ, s.applicationID, m.GrantID, time.Now(), data))
+	n := newNotification(sourceSend, typ, s.applicationID, m.GrantID, time.Now(), data)
+	if typ == events.TypeMessageBounceDetected {
+		s.notifyFound(n)
+	} else {
+		s.notify(n)
+	}
 }
 
 // bounced notifies that a message did not reach an address. Of a connected grant
@@ -229,6 +234,9 @@ func (s *Server) serveOutcome(c *call) *response {
 	var request outcomeRequest
 	if refusal := c.decode(c.body, &request); refusal != nil {
 		return refusal
+	}
+	if s.grants.deleted(m.GrantID) {
+		return notFound("grant")
 	}
 	all := m.recipients()
 	if request.Email == "" {

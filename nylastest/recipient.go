@@ -216,6 +216,6 @@ func (s *Server) serveReply(c *call) *response {
 	if !ok {
 		return errorResponse(http.StatusNotFound, typeNotFound, "message not found")
 	}
-	s.courier.notify(notification)
+	s.notifyFound(notification)
 	return dataResponse(replyAnswer{id, threadID})
 }

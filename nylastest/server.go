@@ -90,7 +90,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		apiKey:        "nyk_v0_" + randomText(48),
 		applicationID: newUUID(),
 		violation:     violation,
-		grants:        &grants{},
+		grants:        newGrants(),
 		schedules:     &schedules{},
 		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
@@ -107,7 +107,9 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 	if c.rateLimits {
 		s.rates = &rates{last: make(map[string]*rateRing)}
 	}
-	s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
+	first := grant{id: newUUID(), name: defaultSenderName, email: defaultSenderEmail}
+	s.grants.add(first)
+	s.grantID = first.id
 	s.mailbox = newMailbox(s.applicationID, c.readings)
 	s.mux = s.newMux()
 	listeners, err := s.listen()
@@ -226,11 +228,9 @@ func (s *Server) ApplicationID() string { return s.applicationID }
 func (s *Server) GrantID() string { return s.grantID }
 
 // AddGrant connects another mailbox and returns the id of its grant. In a path a
-// grant is named by its id or its address.
+// grant is named by its id or its address. The notification grant.created follows.
 func (s *Server) AddGrant(name, email string) (grantID string) {
-	g := grant{id: newUUID(), name: name, email: email}
-	s.grants.add(g)
-	return g.id
+	return s.addGrant(grant{id: newUUID(), name: name, email: email})
 }
 
 // HTTPClient returns a client that reaches the server and its tracking domains. It
