@@ -34,7 +34,7 @@
 // Sending on a grant, immediate and scheduled, as JSON or multipart; schedules;
 // drafts; transactional sends from the domains of [WithSendingDomains]; reading
 // and changing the mailbox of a grant, where sent messages and the replies to them are,
-// with headers, raw MIME, attachments, threads and folders; grants; send events and
+// with headers, raw MIME, attachments, threads and folders; grants and their end; send events and
 // metrics; alert rules, which never fire; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys.
 // [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what
@@ -85,6 +85,14 @@
 // and waits for an update that sets its status to active, which repeats the challenge. What
 // happened meanwhile is never delivered. [Server.WebhookMails] has the mails that Nylas sends to
 // notification_email_addresses.
+//
+// # Grants that expire
+//
+// [Server.ExpireGrant], [Server.RenewGrant] and [Server.DeleteGrant] do what happens to the
+// mailboxes of an application's users. Replies to an expired grant are not seen until it is
+// renewed, within 72 hours. The pixels and links of a deleted grant are dead. From outside, a
+// grant is deleted by the request of Nylas, and expires or is renewed by a POST to
+// /nylastest/grants/{grant}/expire or /renew.
 //
 // # What goes wrong
 //
