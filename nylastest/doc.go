@@ -76,6 +76,13 @@
 // POST to /nylastest/messages/{message}/outcomes; its body has outcome, "bounced" or
 // "complaint", and may have email, type and diagnostic_code.
 //
+// # A page
+//
+// Package [github.com/nylastrack/nylas-go/nylastest/mailbox] shows the mail in a browser, with
+// buttons for all that recipients do and the notifications as they happen. [Server.Handle] serves
+// it beside the API; [Server.Notices] and [Server.Changed] are what it is made of. GET / says
+// what the server is.
+//
 // # Time
 //
 // All waiting uses package time, and [NewNetwork] makes a network in memory, so a
