@@ -119,6 +119,13 @@
 // holds too much, forgets the oldest of its logs, and gives up notifications when too many wait
 // for their webhooks.
 //
+// # A page
+//
+// Package [github.com/nylastrack/nylas-go/nylastest/mailbox] shows the mail in a browser, with
+// buttons for all that recipients do and the notifications as they happen. [Server.Handle] serves
+// it beside the API; [Server.Notices] and [Server.Changed] are what it is made of. GET / says
+// what the server is.
+//
 // # Time
 //
 // All waiting uses package time, and [NewNetwork] makes a network in memory, so a

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 
 	"internal/adapters":    {},
 	"internal/anon":        {},
+	"internal/browser":     {},
 	"internal/endtoend":    {},
 	"internal/guard":       {},
 	"internal/hostile":     {},
