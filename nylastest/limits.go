@@ -21,7 +21,7 @@ const (
 	storedRequest = 1 << 10
 	// maxLog is how many bytes the log of deliveries has, and that of requests. The oldest
 	// entries are forgotten.
-	maxLog = 64 << 20
+	maxLog = 128 << 20
 	// loggedEntry is what an entry of a log counts for besides its texts.
 	loggedEntry = 256
 	// maxEvents is how many opens and clicks the tracking history has, and how many send
