@@ -293,7 +293,7 @@ func (s *Server) Messages() []Message { return s.mailbox.all() }
 func (s *Server) Message(id string) (m Message, ok bool) { return s.mailbox.get(id) }
 
 // Deliveries returns the attempts to deliver notifications so far, in the order in
-// which they ended. When they come to more than 64 MiB, the oldest are forgotten.
+// which they ended. When they come to more than 128 MiB, the oldest are forgotten.
 func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() }
 
 // Wait returns when every notification so far has been taken by its webhooks or
