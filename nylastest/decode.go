@@ -3,6 +3,7 @@ package nylastest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,16 +14,17 @@ import (
 // call is a request to an endpoint.
 type call struct {
 	*http.Request
-	body  []byte
-	fault Fault
-	// violation tells the test, if there is one, of a name that Nylas does not know.
+	body   []byte
+	fault  Fault
+	strict bool // refuse a name that Nylas does not know
+	// violation tells the test, if there is one, of such a name.
 	violation func(format string, args ...any)
 }
 
 // decode reads a JSON body into one of the request structs. It returns the
 // answer to a body that does not fit, nil if it does. Names are compared exactly.
 func (c *call) decode(body []byte, v any) *response {
-	err := jsonv2.Unmarshal(body, v, jsonv2.RejectUnknownMembers(true))
+	err := jsonv2.Unmarshal(body, v, jsonv2.RejectUnknownMembers(c.strict))
 	if err == nil {
 		return nil
 	}
@@ -37,25 +39,34 @@ func (c *call) decode(body []byte, v any) *response {
 	}
 }
 
-// query checks that only the given parameters are there, each at most once.
+// query returns the given parameters, each with one value. Of one that is repeated
+// Nylas keeps the last value. A strict server refuses it, because the others are lost,
+// and it refuses all other parameters.
+//
+// https://github.com/Nylas/nylas-java/blob/main/CHANGELOG.md (2.18.1)
 func (c *call) query(known ...string) (url.Values, *response) {
-	query, err := url.ParseQuery(c.URL.RawQuery)
+	all, err := url.ParseQuery(c.URL.RawQuery)
 	if err != nil {
 		return nil, badRequest("error parsing query")
 	}
-	for name, values := range query {
-		if !slices.Contains(known, name) {
-			return nil, c.unknown("query parameter", name)
-		}
-		if len(values) > 1 {
+	query := make(url.Values, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		values := all[name]
+		switch {
+		case slices.Contains(known, name) && (len(values) == 1 || !c.strict):
+			query[name] = values[len(values)-1:]
+		case !c.strict: // Nylas does not look at it either
+		case slices.Contains(known, name):
 			return nil, badRequest(fmt.Sprintf("query parameter %q is given twice", name))
+		default:
+			return nil, c.unknown("query parameter", name)
 		}
 	}
 	return query, nil
 }
 
-// unknown is the answer to a name that Nylas' pages do not have. Nylas itself may
-// well ignore it; here it would hide a misspelt name.
+// unknown is a strict server's answer to a name that Nylas' pages do not have. Nylas
+// itself may well ignore it; here it would hide a misspelt name.
 func (c *call) unknown(kind, name string) *response {
 	c.violation("nylastest: %s %s: unknown %s %q", c.Method, c.Pattern, kind, name)
 	return badRequest(fmt.Sprintf("unknown %s %q", kind, name))

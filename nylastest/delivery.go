@@ -75,7 +75,7 @@ func (c *courier) notify(n *events.Notification) {
 		return
 	}
 	c.notices.add(n)
-	// What no active webhook wants is gone: nothing is delivered later.
+	// What no webhook wants now is gone: nothing is delivered later.
 	targets := c.destinations.active(n.Type)
 	if len(targets) == 0 {
 		c.notices.settle(n.ID)
@@ -135,6 +135,7 @@ func (c *courier) send(ctx context.Context, n *events.Notification, target desti
 	if delivery.Err == nil {
 		retryAfter, delivery.Err = c.post(ctx, target, &delivery)
 	}
+	c.destinations.delivered(target.id, delivery.Status == http.StatusOK)
 	defer c.changes.happened()
 	c.mu.Lock()
 	defer c.mu.Unlock()

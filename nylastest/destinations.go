@@ -29,16 +29,19 @@ type destination struct {
 	statusUpdatedAt time.Time
 	createdAt       time.Time
 	updatedAt       time.Time
+	health          health
 }
 
 // destinations holds the webhooks of the application, in the order of their
 // creation.
 type destinations struct {
-	lag time.Duration // of listed
+	lag   time.Duration // of listed
+	state *stateFile    // nil if nothing is kept
 
-	mu   sync.Mutex
-	list []destination
-	past []version // what listed can still show, in the order of time
+	mu    sync.Mutex
+	list  []destination
+	past  []version // what listed can still show, in the order of time
+	mails []WebhookMail
 }
 
 // version is what the list became at a time.
@@ -47,8 +50,9 @@ type version struct {
 	list []destination
 }
 
-// changed keeps the list for as long as listed can show it.
-func (d *destinations) changed() {
+// changed keeps the list, as it has been since a time, for as long as listed can show it.
+func (d *destinations) changed(at time.Time) {
+	d.state.changed()
 	if d.lag <= 0 {
 		return
 	}
@@ -59,13 +63,14 @@ func (d *destinations) changed() {
 			shown = i
 		}
 	}
-	d.past = append(d.past[shown:], version{now, slices.Clone(d.list)})
+	d.past = append(d.past[shown:], version{at, slices.Clone(d.list)})
 }
 
 // listed returns the webhooks as the list has them.
 func (d *destinations) listed() []destination {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.settle()
 	if d.lag <= 0 {
 		return slices.Clone(d.list)
 	}
@@ -81,6 +86,7 @@ func (d *destinations) listed() []destination {
 func (d *destinations) all() []destination {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.settle()
 	return slices.Clone(d.list)
 }
 
@@ -89,17 +95,19 @@ func (d *destinations) all() []destination {
 func (d *destinations) add(hook destination, unique bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.settle()
 	if unique && slices.ContainsFunc(d.list, func(other destination) bool { return other.url == hook.url }) {
 		return false
 	}
 	d.list = append(d.list, hook)
-	d.changed()
+	d.changed(time.Now())
 	return true
 }
 
 func (d *destinations) get(id string) (destination, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.settle()
 	if i := d.index(id); i >= 0 {
 		return d.list[i], true
 	}
@@ -110,24 +118,26 @@ func (d *destinations) get(id string) (destination, bool) {
 func (d *destinations) update(id string, change func(*destination)) (destination, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.settle()
 	i := d.index(id)
 	if i < 0 {
 		return destination{}, false
 	}
 	change(&d.list[i])
-	d.changed()
+	d.changed(time.Now())
 	return d.list[i], true
 }
 
 func (d *destinations) remove(id string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.settle()
 	i := d.index(id)
 	if i < 0 {
 		return false
 	}
 	d.list = slices.Delete(d.list, i, i+1)
-	d.changed()
+	d.changed(time.Now())
 	return true
 }
 
@@ -135,13 +145,15 @@ func (d *destinations) index(id string) int {
 	return slices.IndexFunc(d.list, func(hook destination) bool { return hook.id == id })
 }
 
-// active returns the destinations that a notification goes to now.
+// active returns the destinations that a notification goes to now: those that are active or
+// failing.
 func (d *destinations) active(trigger events.Type) []destination {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.settle()
 	var active []destination
 	for _, hook := range d.list {
-		if hook.status == statusActive && slices.Contains(hook.triggerTypes, trigger) {
+		if hook.receives() && slices.Contains(hook.triggerTypes, trigger) {
 			active = append(active, hook)
 		}
 	}

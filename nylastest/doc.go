@@ -25,8 +25,8 @@
 //
 // [NewServer] is for tests: it is strict, a request field or query parameter that
 // Nylas does not document fails the test, so that a misspelt name cannot pass.
-// [Start] is for programs: there the same request is answered with 400 and an
-// error that names the field.
+// [Start] is for programs, those with an official SDK of Nylas among them: there such a
+// name is ignored, unless [WithStrictRequests] refuses it.
 //
 // # What it emulates
 //
@@ -75,6 +75,16 @@
 // have the flags from_self and automatic. So can a bounce and a complaint, with a
 // POST to /nylastest/messages/{message}/outcomes; its body has outcome, "bounced" or
 // "complaint", and may have email, type and diagnostic_code.
+//
+// # Webhooks that fail
+//
+// A webhook is "failing" once, for 15 minutes, at least 95 % of the attempts of the last 15
+// minutes got no answer or another one than 200. Notifications are still delivered to it, each
+// up to three times; Nylas' page speaks of growing delays without numbers. It is active
+// again as soon as fewer attempts fail. After 72 hours of failing it is "failed", gets nothing,
+// and waits for an update that sets its status to active, which repeats the challenge. What
+// happened meanwhile is never delivered. [Server.WebhookMails] has the mails that Nylas sends to
+// notification_email_addresses.
 //
 // # Time
 //

@@ -215,7 +215,7 @@ func (s *Server) serveListDrafts(c *call) *response {
 			answer: func() any { return known.answer() },
 		})
 	}
-	return listResponse(items, query, filters)
+	return c.listResponse(items, query, filters)
 }
 
 func (s *Server) serveUpdateDraft(c *call) *response {

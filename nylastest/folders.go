@@ -90,7 +90,7 @@ func (s *Server) serveListFolders(c *call) *response {
 	for i, f := range folders {
 		items[i] = listed{seq: i + 1, answer: func() any { return f }}
 	}
-	return listResponse(items, query, flags)
+	return c.listResponse(items, query, flags)
 }
 
 // serveGetFolder returns one folder.

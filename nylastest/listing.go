@@ -1,6 +1,9 @@
 package nylastest
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -123,11 +126,13 @@ func has(address string, lists ...[]events.Participant) bool {
 // all other filters.
 //
 // https://developer.nylas.com/docs/changelogs/2026-10-10-availability-metadata-and-provider-fixes/
-func listResponse(items []listed, query url.Values, filters map[string]filter) *response {
+func (c *call) listResponse(items []listed, query url.Values, filters map[string]filter) *response {
 	byMetadata := query.Has("metadata_pair")
 	var keep []func(*listed) bool
+	asked := url.Values{}
 	for name := range query {
 		if filter, ok := filters[name]; ok {
+			asked[name] = query[name]
 			if byMetadata && name != "metadata_pair" {
 				return badRequest("use either metadata_pair or " + name)
 			}
@@ -146,12 +151,13 @@ func listResponse(items []listed, query url.Values, filters map[string]filter) *
 		}
 		limit = n
 	}
+	// The official SDKs change the limit from page to page.
+	list := listID(c.URL.Path + "?" + asked.Encode())
 	if query.Has("page_token") {
-		seq, err := strconv.Atoi(query.Get("page_token"))
-		if err != nil {
-			return badRequest("page_token is invalid")
+		var refusal *response
+		if from, refusal = list.position(query.Get("page_token")); refusal != nil {
+			return refusal
 		}
-		from = seq
 	}
 	if !byMetadata {
 		slices.Reverse(items)
@@ -165,12 +171,42 @@ func listResponse(items []listed, query url.Values, filters map[string]filter) *
 			continue
 		}
 		if len(data) == limit {
-			next = strconv.Itoa(item.seq)
+			next = list.token(item.seq)
 			break
 		}
 		data = append(data, selected(item.answer(), query.Get("select")))
 	}
 	return jsonResponse(http.StatusOK, map[string]any{"data": data, "next_cursor": next})
+}
+
+// listID tells lists apart: by their path and the filters they were asked for.
+type listID string
+
+// maxPageToken is more than any token of token needs, in characters.
+const maxPageToken = 64
+
+// token names an item of the list, with which the next page begins. It is opaque, as
+// those of Nylas are.
+func (l listID) token(seq int) string {
+	sum := sha256.Sum256([]byte(l))
+	return base64.RawURLEncoding.EncodeToString(strconv.AppendInt(sum[:8], int64(seq), 10))
+}
+
+// position returns the item that a token names. What Nylas answers to a token of another
+// list is not documented: it would silently skip or repeat items, so it is refused here.
+func (l listID) position(token string) (seq int, refusal *response) {
+	sum := sha256.Sum256([]byte(l))
+	decoded, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(token) > maxPageToken || len(decoded) <= 8 {
+		return 0, badRequest("page_token is invalid")
+	}
+	if seq, err = strconv.Atoi(string(decoded[8:])); err != nil || seq < 1 {
+		return 0, badRequest("page_token is invalid")
+	}
+	if !bytes.Equal(decoded[:8], sum[:8]) {
+		return 0, badRequest("page_token belongs to another list, or to other filters")
+	}
+	return seq, nil
 }
 
 // selected leaves in an answer only the members that select names. The answer is

@@ -19,6 +19,7 @@ func (f optionFunc) apply(c *config) error { return f(c) }
 // config is what the options make; it never changes after [Start].
 type config struct {
 	trial           bool
+	strict          bool
 	readings        Readings
 	trackingDomains map[string]bool // normalised
 	sendingDomains  map[string]bool // normalised
@@ -38,6 +39,18 @@ type config struct {
 func WithTrial() Option {
 	return optionFunc(func(c *config) error {
 		c.trial = true
+		return nil
+	})
+}
+
+// WithStrictRequests makes the server refuse what Nylas does not document: a field of
+// a request body, a query parameter, or a query parameter that is given twice. The
+// answer is 400, and its message names what is refused, a field by its JSON pointer.
+// Without the option such names are ignored, and the last value of a repeated
+// parameter counts, as at Nylas. [NewServer] has the option always.
+func WithStrictRequests() Option {
+	return optionFunc(func(c *config) error {
+		c.strict = true
 		return nil
 	})
 }
@@ -149,9 +162,10 @@ type Readings struct {
 	// ScheduleOnTop answers a scheduled send with 202 and the schedule id at the
 	// top level. By default it is 200 and the id is in data.
 	ScheduleOnTop bool
-	// SchedulesInData answers requests for schedules with an object that has them in
-	// data. By default the answer is the bare array, or the bare schedule.
-	SchedulesInData bool
+	// SchedulesBare answers requests for schedules with the bare array, or the bare
+	// schedule, as the reference shows them. By default they are in data, which is all
+	// that Nylas' command-line program and most of its SDKs read.
+	SchedulesBare bool
 	// DraftUpdateReplaces empties what the update of a draft leaves out, other than
 	// its tracking options. By default it stays as it was.
 	DraftUpdateReplaces bool

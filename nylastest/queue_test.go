@@ -145,7 +145,7 @@ func TestScheduledSendsQueue(t *testing.T) {
 		require.Equal(t, 200, a.status, "%s", a.body)
 		code := func() any {
 			schedule := w.call(http.MethodGet, agent+"/messages/schedules/"+a.data()["schedule_id"].(string), nil)
-			return schedule.object()["status"].(object)["code"]
+			return schedule.data()["status"].(object)["code"]
 		}
 		pass(time.Hour - 500*time.Millisecond)
 		require.Equal(t, 200, w.call(http.MethodPost, agent+"/messages/send", mail(object{"subject": "before"})).status)

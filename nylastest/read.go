@@ -222,7 +222,7 @@ func (s *Server) serveListMessages(c *call) *response {
 			answer: func() any { return m.described(query.Get("fields")) },
 		}
 	}
-	return listResponse(items, query, filters)
+	return c.listResponse(items, query, filters)
 }
 
 // checkEmulated refuses what needs a provider.

@@ -227,19 +227,19 @@ func TestSendingDomainsAreHostnames(t *testing.T) {
 
 func TestScheduleEndpoints(t *testing.T) {
 	t.Parallel()
-	for _, inData := range []bool{false, true} {
-		w := newWorld(t, nylastest.WithReadings(nylastest.Readings{SchedulesInData: inData}))
+	for _, bare := range []bool{false, true} {
+		w := newWorld(t, nylastest.WithReadings(nylastest.Readings{SchedulesBare: bare}))
 		id := w.call(http.MethodPost, w.sendPath(), mail(object{"send_at": time.Now().Add(time.Hour).Unix()})).data()["schedule_id"].(string)
 		want := fmt.Sprintf(`{"schedule_id":%q,"status":{"code":"pending","description":"schedule send awaiting send at time"}}`, id)
 		one, list := w.call(http.MethodGet, w.messagesPath()+"/schedules/"+id, nil), w.call(http.MethodGet, w.messagesPath()+"/schedules", nil)
 		assert.NotEmpty(t, list.header.Get("X-Request-Id"))
-		if inData {
+		if bare {
+			assert.JSONEq(t, `[`+want+`]`, string(list.body))
+			assert.JSONEq(t, want, string(one.body))
+		} else {
 			assert.Contains(t, list.object(), "request_id")
 			assert.Contains(t, string(list.body), `"data":[`+want+`]`)
 			assert.Contains(t, string(one.body), `"data":`+want)
-		} else {
-			assert.JSONEq(t, `[`+want+`]`, string(list.body))
-			assert.JSONEq(t, want, string(one.body))
 		}
 		other := "/v3/grants/" + w.server.AddGrant("Ada", "ada@acme.dev") + "/messages/schedules/" + id
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {

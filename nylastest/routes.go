@@ -154,7 +154,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) handler(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, refusal := rt.read(r)
-		c := &call{Request: r, body: body, fault: s.faults.take(rt.endpoint), violation: s.violation}
+		c := &call{Request: r, body: body, fault: s.faults.take(rt.endpoint), strict: s.config.strict || rt.endpoint.ours(), violation: s.violation}
 		switch {
 		case c.fault.Before != nil:
 			c.fault.Before.deliver(w, nil)

@@ -167,10 +167,10 @@ func (s *Server) serveGetSchedule(c *call) *response {
 }
 
 func (s *Server) scheduleResponse(answer any) *response {
-	if s.config.readings.SchedulesInData {
-		return dataResponse(answer)
+	if s.config.readings.SchedulesBare {
+		return bareResponse(answer)
 	}
-	return bareResponse(answer)
+	return dataResponse(answer)
 }
 
 func (s *Server) serveCancelSchedule(c *call) *response {

@@ -428,36 +428,3 @@ func TestScheduledSendFails(t *testing.T) {
 		assert.Empty(t, w.server.Messages())
 	})
 }
-
-func TestStrictness(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		path, name string
-		body       any
-	}{
-		"misspelt field":  {"", `unknown field "/subjet"`, object{"to": []object{{"email": "a@b.c"}}, "subjet": "x"}},
-		"wrong case":      {"", `unknown field "/To"`, object{"To": []object{{"email": "a@b.c"}}}},
-		"in an array":     {"", `unknown field "/to/0/mail"`, object{"to": []object{{"mail": "a@b.c"}}}},
-		"tracking option": {"", `unknown field "/tracking_options/open"`, mail(object{"tracking_options": object{"open": true}})},
-		"query parameter": {"?field=standard", `unknown query parameter "field"`, mail()},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			// A test is failed, and the request is refused.
-			fake := &fakeT{}
-			network := nylastest.NewNetwork()
-			w := &world{t: t, network: network, server: nylastest.NewServer(fake, nylastest.WithNetwork(network))}
-			w.call(http.MethodPost, w.sendPath()+test.path, test.body).refused(400, "api.invalid_request_error", test.name)
-			fake.end()
-			if assert.Len(t, fake.failures, 1) {
-				assert.Contains(t, fake.failures[0], test.name)
-			}
-			// A program only sees the refusal.
-			server, err := nylastest.Start(nylastest.WithNetwork(network))
-			require.NoError(t, err)
-			defer func() { assert.NoError(t, server.Close()) }()
-			w = &world{t: t, server: server}
-			w.call(http.MethodPost, w.sendPath()+test.path, test.body).refused(400, "api.invalid_request_error", test.name)
-		})
-	}
-}

@@ -33,6 +33,11 @@ const (
 	draftPart   = "draft"
 )
 
+// requestAttachment is an attachment in JSON. The last two fields are in no reference:
+// the official Node SDK sends them, and they change nothing, because the content
+// decides.
+//
+// https://github.com/nylas/nylas-nodejs/blob/main/src/models/attachments.ts
 type requestAttachment struct {
 	ID                 string `json:"id"`
 	Content            string `json:"content"` // base64
@@ -40,6 +45,8 @@ type requestAttachment struct {
 	Filename           string `json:"filename"`
 	ContentID          string `json:"content_id"`
 	ContentDisposition string `json:"content_disposition"`
+	Size               int64  `json:"size"` // bytes
+	IsInline           bool   `json:"is_inline"`
 }
 
 // readSend reads the body of a send within its limit. Only the two content types

@@ -62,16 +62,20 @@ type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 // Start starts a server on a free port of 127.0.0.1, on the address of [WithAddress], or on the
 // network of [WithNetwork]. The caller must close it. The error is that of an option, of
 // listening, or of the file of [WithStateFile].
+//
+// The server ignores request fields and query parameters that Nylas does not document,
+// because official SDKs send some. [WithStrictRequests] makes it refuse them.
 func Start(opts ...Option) (*Server, error) {
 	return start(func(string, ...any) {}, opts)
 }
 
-// NewServer is [Start] for a test, which it fails if the server cannot start, or
-// when a request has a field or a query parameter that Nylas does not document.
-// The server is closed at the end of the test.
+// NewServer is [Start] for a test, which it fails if the server cannot start. It is
+// always strict: a request field or a query parameter that Nylas does not document is
+// refused as by [WithStrictRequests], and fails the test too. The server is closed at
+// the end of the test.
 func NewServer(tb testing.TB, opts ...Option) *Server {
 	tb.Helper()
-	s, err := start(tb.Errorf, opts)
+	s, err := start(tb.Errorf, append(slices.Clone(opts), WithStrictRequests()))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -149,7 +153,7 @@ func (s *Server) open() (err error) {
 		s.restorePlans(state.Schedules)
 	}
 	if s.state != nil {
-		s.state.save = s.save
+		s.state.save, s.destinations.state = s.save, s.state
 		s.state.changed() // the host may be another one
 		s.tasks.run(s.state.run)
 	}

@@ -211,8 +211,9 @@ func (s *Server) restore(state *savedState) error {
 	}
 	for _, w := range state.Webhooks {
 		s.destinations.list = append(s.destinations.list, destination{
-			w.ID, w.Description, w.TriggerTypes, w.URL, w.Secret, w.Status, w.Emails, w.Compressed,
-			w.StatusUpdatedAt, w.CreatedAt, w.UpdatedAt,
+			id: w.ID, description: w.Description, triggerTypes: w.TriggerTypes, url: w.URL, secret: w.Secret, status: w.Status,
+			emails: w.Emails, compressed: w.Compressed,
+			statusUpdatedAt: w.StatusUpdatedAt, createdAt: w.CreatedAt, updatedAt: w.UpdatedAt,
 		})
 	}
 	s.destinations.past = []version{{list: slices.Clone(s.destinations.list)}}

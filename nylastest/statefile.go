@@ -30,8 +30,9 @@ const (
 // the answers of idempotency keys. What was scheduled for a time at which no server ran is sent at
 // once. A missing or empty file begins anew.
 //
-// It does not keep notifications that wait for their next attempt, the log of deliveries, what waits
-// in the queue of [WithAgentSendLimit], faults, or rate limits. The options are those of each start.
+// It does not keep what waits: notifications for their next attempt, and sends in the queue of
+// [WithAgentSendLimit]. Nor does it keep what [Server.Notices], [Server.Deliveries] and
+// [Server.WebhookMails] return, faults, and rate limits. The options are those of each start.
 // Tracking URLs have the host of the server that sent them, so the next one must listen on the same
 // address: see [WithAddress].
 //

@@ -158,7 +158,7 @@ func (s *Server) serveListThreads(c *call) *response {
 	for _, t := range s.mailbox.conversations(grant.id) {
 		items = append(items, listed{seq: t.latest().seq, thread: t, answer: func() any { return s.threadAnswer(t) }})
 	}
-	return listResponse(items, query, filters)
+	return c.listResponse(items, query, filters)
 }
 
 // thread finds what the path names.

@@ -107,6 +107,7 @@ func (s *Server) checkTransactionalTracking(c *call, raw jsontext.Value) (Tracki
 			DomainName *string `json:"domain_name"`
 		} `json:"tracking_options"`
 	}
+	tracking.ThreadReplies = false // ignored, unless the server is strict
 	return tracking, c.decode([]byte(`{"tracking_options":`+string(raw)+`}`), &request)
 }
 

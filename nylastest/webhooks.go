@@ -176,7 +176,7 @@ func (r *updateWebhookRequest) applyTo(d *destination, now time.Time) {
 		d.compressed = *r.CompressedDelivery
 	}
 	if r.Status != "" && r.Status != d.status {
-		d.status, d.statusUpdatedAt = r.Status, now
+		d.status, d.statusUpdatedAt, d.health = r.Status, now, health{}
 	}
 }
 

@@ -257,7 +257,7 @@ func TestLoopDraftsOfATrial(t *testing.T) {
 }
 
 func TestLoopSchedules(t *testing.T) {
-	for name, reading := range map[string]nylastest.Readings{"bare": {}, "in data": {SchedulesInData: true}} {
+	for name, reading := range map[string]nylastest.Readings{"in data": {}, "bare": {SchedulesBare: true}} {
 		t.Run(name, func(t *testing.T) {
 			inLoop(t, func(t *testing.T, l *loop) {
 				ctx, grantID, messages := t.Context(), l.nylas.GrantID(), l.client.Messages
