@@ -1,8 +1,6 @@
 package nylastest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"slices"
@@ -24,7 +22,7 @@ const (
 // Only its mail and that of Transactional sends is in the tracking history and in
 // the metrics.
 func (s *Server) AddAgentAccount(name, email string) (grantID string) {
-	g := grant{id: newUUID(), name: name, email: email, agent: true}
+	g := grant{id: s.ids.uuid("grant", email), name: name, email: email, agent: true}
 	s.grants.add(g)
 	s.state.changed()
 	return g.id
@@ -66,6 +64,7 @@ type activityEvent struct {
 // activityLog has all opens and clicks, whatever the grant, oldest first: other
 // than recents it does not forget.
 type activityLog struct {
+	ids    *ids
 	mu     sync.Mutex
 	events []activityEvent
 }
@@ -73,8 +72,8 @@ type activityLog struct {
 func (l *activityLog) add(kind activityKind, m Message, v visit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", m.ID, kind, len(l.events)))
-	l.events = append(l.events, activityEvent{hex.EncodeToString(id[:]), kind, m, v})
+	l.events = append(l.events, activityEvent{l.ids.activityID("activity", m.ID, string(kind)), kind, m, v})
+	l.events = latest(l.events)
 }
 
 // all returns the events, newest first.

@@ -101,7 +101,7 @@ func (s *Server) serveCreateAlert(c *call) *response {
 	if request.Metric == nil || request.Threshold == nil || request.WindowHours == nil {
 		return badRequest("metric, threshold and window_hours are required")
 	}
-	rule := alertRule{ID: newUUID(), ApplicationID: s.applicationID, CreatedAt: time.Now().Unix()}
+	rule := alertRule{ID: s.ids.uuid("alert"), ApplicationID: s.applicationID, CreatedAt: time.Now().Unix()}
 	if refusal := request.apply(&rule); refusal != nil {
 		return refusal
 	}

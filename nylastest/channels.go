@@ -46,6 +46,7 @@ type channel struct {
 
 // channels holds those of one kind, in the order of their creation.
 type channels struct {
+	ids  *ids
 	mu   sync.Mutex
 	list []channel
 }
@@ -205,7 +206,7 @@ func (c *channels) create(added channel) *response {
 		return refusal
 	}
 	now := time.Now()
-	added.id, added.status = newWebhookID(), statusActive
+	added.id, added.status = c.ids.webhookID("channel", added.topic), statusActive
 	added.createdAt, added.updatedAt, added.statusUpdatedAt = now, now, now
 	if !c.add(added) {
 		return badWebhook(fmt.Sprintf("invalid.input.format : an application can have at most %d channels of a kind", maxChannels))

@@ -44,6 +44,11 @@ type DeliveryAttempt struct {
 	URL    string
 	Header http.Header
 	Wire   []byte
+
+	// Fault is what a DeliveryFault did to it, such as "lost"; empty if it was left alone.
+	Fault string
+
+	about []events.Tracked
 }
 
 // courier delivers notifications and remembers the attempts.
@@ -51,21 +56,30 @@ type courier struct {
 	tasks        *tasks
 	client       *http.Client
 	destinations *destinations
+	ids          *ids
+	faults       *deliveryFaults
 	delays       [maxAttempts - 1]time.Duration
+	compressed   bool // all deliveries are
 
 	notices notices
 	changes changes
 
 	mu   sync.Mutex
-	log  []DeliveryAttempt
-	due  int           // notifications that are not settled
-	idle chan struct{} // closed when due is 0
+	log  journal[DeliveryAttempt]
+	more chan struct{}            // closed when the log grows; nil if nobody waits
+	due  int                      // notifications that are not settled
+	idle chan struct{}            // closed when due is 0
+	held map[string]chan struct{} // by webhook: closed when another delivery was made
 }
 
-func newCourier(tasks *tasks, client *http.Client, destinations *destinations, delays [maxAttempts - 1]time.Duration) *courier {
+func newCourier(tasks *tasks, client *http.Client, destinations *destinations, delays [maxAttempts - 1]time.Duration, ids *ids) *courier {
 	idle := make(chan struct{})
 	close(idle)
-	return &courier{tasks: tasks, client: client, destinations: destinations, delays: delays, idle: idle}
+	return &courier{
+		tasks: tasks, client: client, destinations: destinations, delays: delays, ids: ids, faults: &deliveryFaults{ids: ids}, idle: idle,
+		held: make(map[string]chan struct{}),
+		log:  journal[DeliveryAttempt]{size: func(d *DeliveryAttempt) int { return len(d.Body) }},
+	}
 }
 
 // notify begins to deliver a notification. It does nothing with nil.
@@ -74,6 +88,7 @@ func (c *courier) notify(n *events.Notification) {
 	if n == nil {
 		return
 	}
+	c.ids.name(n)
 	c.notices.add(n)
 	// What no webhook wants now is gone: nothing is delivered later.
 	targets := c.destinations.active(n.Type)
@@ -81,7 +96,11 @@ func (c *courier) notify(n *events.Notification) {
 		c.notices.settle(n.ID)
 		return
 	}
-	c.begin()
+	if !c.begin() {
+		c.giveUp(n, targets)
+		c.notices.settle(n.ID)
+		return
+	}
 	if !c.tasks.run(func(ctx context.Context) {
 		defer c.end()
 		c.deliver(ctx, n, targets)
@@ -103,7 +122,7 @@ func (c *courier) deliver(ctx context.Context, n *events.Notification, targets [
 		for i, target := range targets {
 			running.Go(func() {
 				delays[i] = -1
-				delivery, retryAfter := c.send(ctx, &numbered, target)
+				delivery, retryAfter := c.carry(ctx, &numbered, target)
 				if attempt < maxAttempts && delivery.retriable() {
 					delays[i] = c.delays[attempt-1]
 					if retryAfter >= 0 {
@@ -129,18 +148,27 @@ func (c *courier) attempt(ctx context.Context, n *events.Notification, target de
 
 // send delivers once, and returns the Retry-After of a 429, else a negative time.
 func (c *courier) send(ctx context.Context, n *events.Notification, target destination) (DeliveryAttempt, time.Duration) {
-	delivery := DeliveryAttempt{WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt, StartedAt: time.Now()}
+	delivery := DeliveryAttempt{WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt, StartedAt: time.Now(), Fault: target.fault, about: n.Tracked()}
 	retryAfter := time.Duration(-1)
 	delivery.Body, delivery.Err = n.MarshalJSON()
 	if delivery.Err == nil {
 		retryAfter, delivery.Err = c.post(ctx, target, &delivery)
 	}
 	c.destinations.delivered(target.id, delivery.Status == http.StatusOK)
+	c.record(delivery)
+	return delivery, retryAfter
+}
+
+// record puts an attempt into the log.
+func (c *courier) record(delivery DeliveryAttempt) {
 	defer c.changes.happened()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.log = append(c.log, delivery)
-	return delivery, retryAfter
+	c.log.add(delivery)
+	if c.more != nil {
+		close(c.more)
+		c.more = nil
+	}
 }
 
 // post makes the request of a delivery, and fills in the request and its status.
@@ -148,7 +176,7 @@ func (c *courier) post(ctx context.Context, target destination, delivery *Delive
 	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	newRequest := NewWebhookRequest
-	if target.compressed {
+	if target.compressed || c.compressed {
 		newRequest = NewGzipWebhookRequest
 	}
 	request, err := newRequest(ctx, target.url, target.secret, delivery.Body)
@@ -204,13 +232,18 @@ func parseRetryAfter(value string, now time.Time) time.Duration {
 	return -1
 }
 
-func (c *courier) begin() {
+// begin reports whether one more notification may be due.
+func (c *courier) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.due >= maxDue {
+		return false
+	}
 	if c.due == 0 {
 		c.idle = make(chan struct{})
 	}
 	c.due++
+	return true
 }
 
 func (c *courier) end() {
@@ -242,7 +275,7 @@ func (c *courier) wait(ctx context.Context) error {
 func (c *courier) deliveries() []DeliveryAttempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.log)
+	return slices.Clone(c.log.entries)
 }
 
 // newTransport returns a transport without proxy and compression, for one server.

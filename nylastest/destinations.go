@@ -30,6 +30,7 @@ type destination struct {
 	createdAt       time.Time
 	updatedAt       time.Time
 	health          health
+	fault           string // what goes wrong with this delivery, by a DeliveryFault
 }
 
 // destinations holds the webhooks of the application, in the order of their

@@ -35,8 +35,7 @@
 // and changing the mailbox of a grant, where sent messages and the replies to them are,
 // with headers, raw MIME, attachments, threads and folders; grants; send events and
 // metrics; alert rules, which never fire; all operations on webhook destinations; pixels, links and replies; what
-// Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
-// wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
+// Nylas refuses, with its texts; idempotency keys.
 // [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what
 // Agent Accounts send too fast.
 // Tracking changes nothing else in a body. The pixel stands at the end of the body
@@ -86,6 +85,31 @@
 // happened meanwhile is never delivered. [Server.WebhookMails] has the mails that Nylas sends to
 // notification_email_addresses.
 //
+// # What goes wrong
+//
+// [Server.Inject] makes requests fail: an answer that is lost, a gateway in front of Nylas, a
+// limit, a delay, a send that fails. [Server.InjectDelivery] makes notifications come late, in
+// another order, twice or never, or with a wrong signature. With a Chance and [Forever] a fault
+// is a rule:
+//
+//	err := server.InjectDelivery(
+//		nylastest.DeliveryFault{Times: nylastest.Forever, Chance: 0.1, Duplicates: 1},
+//		nylastest.DeliveryFault{Times: nylastest.Forever, Chance: 0.1, Reorder: true},
+//	)
+//
+// What comes about follows from the seed of the server, as its ids do: [WithSeed] repeats a
+// run.
+//
+// # What happened
+//
+// [Server.WaitForDelivery] waits for a notification, and [Server.RequireDelivered] is the
+// assertion of a test. If it fails it prints [Server.History]: the requests, messages, events
+// and deliveries of the server, in the order of time, with its seed.
+//
+// The server keeps what it was told until it is closed, within limits: it answers 507 when it
+// holds too much, forgets the oldest of its logs, and gives up notifications when too many wait
+// for their webhooks.
+//
 // # Time
 //
 // All waiting uses package time, and [NewNetwork] makes a network in memory, so a
@@ -95,6 +119,6 @@
 // # Without the emulator
 //
 // [NewWebhookRequest] and [Sign] make signed notifications for testing a receiver
-// alone. [TestHandler] tests a store or queue of your own between the receiver and
+// alone, and [NewNotification] has one of each trigger for them. [TestHandler] tests a store or queue of your own between the receiver and
 // your code: whether it keeps what it took custody of.
 package nylastest

@@ -179,7 +179,7 @@ func (s *Server) serveCreateDraft(c *call) *response {
 		return refusal
 	}
 	message := content.message(grant, tracking)
-	message.ID, message.SentAt = newMessageID(), time.Now()
+	message.ID, message.SentAt = s.ids.messageID("draft", message.content()), time.Now()
 	message.attach(attachments)
 	created := s.drafts.add(message, request.Starred)
 	return jsonResponse(http.StatusOK, map[string]any{"grant_id": grant.id, "data": created.answer()})
@@ -336,7 +336,7 @@ func (s *Server) serveSendDraft(c *call) *response {
 			return refusal
 		}
 	}
-	token := newToken()
+	token := s.ids.token("draft token", c.PathValue("id"))
 	var message Message
 	var t *turn
 	refusal = s.drafts.remove(grant.id, c.PathValue("id"), func(d *draft) (keep bool, refusal *response) {

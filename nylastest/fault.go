@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 
@@ -49,7 +51,8 @@ func (e Endpoint) answersNobody() bool { return e == EndpointScheduledSend || e 
 
 // Fault is something that goes wrong with a request. Faults wait in a queue; a
 // request takes the first one of its endpoint and uses it up, even if it never
-// comes to the stage that the fault is about. Set the stages that shall fail:
+// comes to the stage that the fault is about. [Server.Faults] and [Server.ClearFaults] read
+// and empty the queue. Set the stages that shall fail:
 //
 //	// A gateway loses the answer of two attempts, while the first one sends.
 //	server.Inject(nylastest.Fault{
@@ -57,15 +60,30 @@ func (e Endpoint) answersNobody() bool { return e == EndpointScheduledSend || e 
 //		Times:    2,
 //		After:    nylastest.GatewayAnswer(http.StatusGatewayTimeout),
 //	})
+//
+// With Chance and [Forever] a fault becomes a rule:
+//
+//	// A tenth of all requests is too fast, and half of the others is slow.
+//	server.Inject(
+//		nylastest.Fault{Times: nylastest.Forever, Chance: 0.1, Before: nylastest.TooManyRequests(time.Second)},
+//		nylastest.Fault{Times: nylastest.Forever, Chance: 0.5, Delay: time.Second},
+//	)
 type Fault struct {
 	// Endpoint is where it happens; empty means any endpoint but
 	// EndpointScheduledSend and EndpointQueuedSend.
 	Endpoint Endpoint
 	// Times is how many requests it hits; 0 means 1.
 	Times int
+	// Chance is the probability with which it hits a request; 0 means 1. A request that it
+	// does not hit may take a later fault of the queue. Whether the first, second or any
+	// further request of a method and path is hit depends on the seed alone: see WithSeed.
+	Chance float64
 
+	// Delay is how long the request waits before anything else happens. If its client
+	// disconnects meanwhile, nothing happens.
+	Delay time.Duration
 	// Before answers instead of a gateway or limiter in front of Nylas:
-	// nothing is authorised, executed or remembered. It excludes the others.
+	// nothing is authorised, executed or remembered. It excludes Hold, Inside and After.
 	Before *Answer
 	// Hold is called when the execution begins, and the execution waits for it to
 	// return. The context ends when the server is closed; Hold must return then.
@@ -77,6 +95,9 @@ type Fault struct {
 	// remembered. It applies to replayed answers too.
 	After *Answer
 }
+
+// Forever is the Times of a fault that hits any number of requests or deliveries.
+const Forever = math.MaxInt
 
 // Answer is what a [Fault] answers with.
 type Answer struct {
@@ -128,6 +149,18 @@ func Disconnect() *Answer { return &Answer{cut: cutAtOnce} }
 // the real answer. It can only be used After.
 func DisconnectMidBody() *Answer { return &Answer{cut: cutMidBody} }
 
+// TooManyRequests is Nylas' answer to a client that is too fast, with Retry-After in whole
+// seconds, rounded up. Without a positive time there is no Retry-After.
+//
+// https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
+func TooManyRequests(retryAfter time.Duration) *Answer {
+	answer := ErrorAnswer(http.StatusTooManyRequests, typeRateLimited, "Too many requests, please try again shortly.")
+	if retryAfter > 0 {
+		answer.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(retryAfter.Seconds()))))
+	}
+	return answer
+}
+
 func (a *Answer) response() *response {
 	return &response{status: a.Status, header: a.Header, body: []byte(a.Body)}
 }
@@ -144,19 +177,36 @@ func (s *Server) Inject(faults ...Fault) error {
 	return nil
 }
 
+// Faults returns the faults that wait for requests, in their order. Times is how many
+// requests are left to each.
+func (s *Server) Faults() []Fault { return s.faults.waiting() }
+
+// ClearFaults empties both queues of faults, that of requests and that of deliveries. What
+// has been hit already runs on.
+func (s *Server) ClearFaults() {
+	s.faults.clear()
+	s.courier.faults.clear()
+}
+
 func (f *Fault) check() error {
 	if !knownEndpoint(f.Endpoint) {
 		return fmt.Errorf("no endpoint %q", string(f.Endpoint))
 	}
 	if f.Times < 0 {
-		return errors.New("negative Times")
+		return errNegativeTimes
+	}
+	if !isChance(f.Chance) {
+		return errChance
+	}
+	if f.Delay < 0 {
+		return errors.New("negative Delay")
 	}
 	switch {
-	case f.Before == nil && f.Hold == nil && f.Inside == nil && f.After == nil:
+	case f.Delay == 0 && f.Before == nil && f.Hold == nil && f.Inside == nil && f.After == nil:
 		return errors.New("no stage is set")
 	case f.Before != nil && (f.Hold != nil || f.Inside != nil || f.After != nil):
 		return errors.New("what is answered before the execution excludes the other stages")
-	case f.Endpoint.answersNobody() && (f.Before != nil || f.After != nil):
+	case f.Endpoint.answersNobody() && (f.Delay > 0 || f.Before != nil || f.After != nil):
 		return fmt.Errorf("a %s answers nobody: use Hold or Inside", f.Endpoint)
 	case f.Before != nil && f.Before.cut == cutMidBody:
 		return errors.New("before the execution there is no body to cut")
@@ -171,10 +221,43 @@ func (f *Fault) check() error {
 	return nil
 }
 
+var (
+	errNegativeTimes = errors.New("negative Times: use Forever for any number")
+	errChance        = errors.New("a Chance is not from 0 to 1")
+)
+
+func isChance(probability float64) bool { return probability >= 0 && probability <= 1 }
+
+// hits is chance, with 0 for 1 as in the faults.
+func (g *ids) hits(probability float64, key ...string) bool {
+	return probability == 0 || probability == 1 || g.chance(probability, key...)
+}
+
+// useUp counts a fault that hit down, and reports whether that was the last time.
+func useUp(times *int) bool {
+	if *times != Forever {
+		*times--
+	}
+	return *times == 0
+}
+
+// maxFaultPaths is for how many paths the requests are counted that faults with a Chance
+// are about; further paths are counted together. It is a limit of the emulator.
+const maxFaultPaths = 100_000
+
 // faultQueue hands out faults in the order in which they were added.
 type faultQueue struct {
+	ids *ids
+
 	mu    sync.Mutex
-	queue []Fault // Times is what is left, at least 1
+	queue []queuedFault
+	added int
+	asked map[string]int // requests by method and path, as long as a fault has a Chance
+}
+
+type queuedFault struct {
+	Fault  // Times is what is left, at least 1
+	serial int
 }
 
 func (q *faultQueue) add(faults []Fault) {
@@ -182,26 +265,72 @@ func (q *faultQueue) add(faults []Fault) {
 	defer q.mu.Unlock()
 	for _, f := range faults {
 		f.Times = max(f.Times, 1)
-		q.queue = append(q.queue, f)
+		q.queue = append(q.queue, queuedFault{f, q.added})
+		q.added++
 	}
 }
 
-// take uses up the first fault of the endpoint. Without one it returns a fault
-// with which nothing goes wrong.
-func (q *faultQueue) take(e Endpoint) Fault {
+func (q *faultQueue) waiting() []Fault {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	faults := make([]Fault, len(q.queue))
+	for i, f := range q.queue {
+		faults[i] = f.Fault
+	}
+	return faults
+}
+
+func (q *faultQueue) clear() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue, q.asked = nil, nil
+}
+
+// take uses up the first fault of the endpoint, at a request of this path. Without one it
+// returns a fault with which nothing goes wrong.
+func (q *faultQueue) take(e Endpoint, path string) Fault {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	of := func(f queuedFault) bool { return f.Endpoint == e || f.Endpoint == "" && !e.answersNobody() }
+	ordinal := ""
+	if slices.ContainsFunc(q.queue, func(f queuedFault) bool { return of(f) && f.Chance != 0 }) {
+		ordinal = q.ordinal(string(e) + " " + path)
+	}
 	for i := range q.queue {
-		f := q.queue[i]
-		if f.Endpoint != e && (f.Endpoint != "" || e.answersNobody()) {
+		f := &q.queue[i]
+		if !of(*f) || !q.ids.hits(f.Chance, "fault", strconv.Itoa(f.serial), string(e), path, ordinal) {
 			continue
 		}
-		if q.queue[i].Times--; q.queue[i].Times == 0 {
+		taken := f.Fault
+		if useUp(&f.Times) {
 			q.queue = slices.Delete(q.queue, i, i+1)
 		}
-		return f
+		return taken
 	}
 	return Fault{}
+}
+
+// ordinal returns how many requests there were before, of the same kind.
+func (q *faultQueue) ordinal(request string) string {
+	if q.asked == nil {
+		q.asked = make(map[string]int)
+	}
+	if _, known := q.asked[request]; !known && len(q.asked) >= maxFaultPaths {
+		request = ""
+	}
+	q.asked[request]++
+	return strconv.Itoa(q.asked[request])
+}
+
+// wait lets the Delay pass, and reports false if nobody waits for an answer any more.
+func (f *Fault) wait(request, server context.Context) bool {
+	if f.Delay == 0 {
+		return true
+	}
+	ctx, cancel := context.WithCancel(request)
+	defer cancel()
+	defer context.AfterFunc(server, cancel)()
+	return sleep(ctx, f.Delay)
 }
 
 // execute runs f as the execution of a request that the fault happens to.

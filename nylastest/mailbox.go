@@ -99,6 +99,7 @@ func (m *Message) clone() Message {
 type mailbox struct {
 	readings      Readings
 	applicationID string
+	ids           *ids
 
 	mu       sync.Mutex
 	messages []*sent
@@ -128,9 +129,9 @@ type thread struct {
 	first   *sent // what began it
 }
 
-func newMailbox(applicationID string, readings Readings) *mailbox {
+func newMailbox(applicationID string, readings Readings, ids *ids) *mailbox {
 	return &mailbox{
-		readings: readings, applicationID: applicationID,
+		readings: readings, applicationID: applicationID, ids: ids,
 		byID: make(map[string]*sent), byToken: make(map[string]*sent), threadOf: make(map[string]*thread),
 	}
 }
@@ -142,13 +143,13 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &sent{Message: m, perLink: make([]history, len(m.Links)), clickCounts: make([]int, len(m.Links))}
-	s.ID = cmp.Or(m.reservedID, newMessageID())
+	s.ID = cmp.Or(m.reservedID, b.ids.messageID("message", m.content()))
 	s.SentAt = time.Now()
 
 	var notification *events.Notification
 	t := b.threadOf[m.ReplyToMessageID]
 	if t == nil || t.grantID != m.GrantID {
-		t = &thread{id: cmp.Or(m.reservedThread, newMessageID()), grantID: m.GrantID, first: s}
+		t = &thread{id: cmp.Or(m.reservedThread, b.ids.messageID("thread", s.ID)), grantID: m.GrantID, first: s}
 	} else {
 		notification = b.replied(t, s.ID, m.ReplyToMessageID, true, s.SentAt)
 	}
@@ -169,7 +170,8 @@ func (b *mailbox) put(m Message, token string) (Message, *events.Notification) {
 func (b *mailbox) reserve(m *Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m.reservedID, m.reservedThread = newMessageID(), newMessageID()
+	m.reservedID = b.ids.messageID("message", m.content())
+	m.reservedThread = b.ids.messageID("thread", m.reservedID)
 	if t := b.threadOf[m.ReplyToMessageID]; t != nil && t.grantID == m.GrantID {
 		m.reservedThread = t.id
 	}
@@ -196,7 +198,22 @@ func (b *mailbox) get(id string) (Message, bool) {
 	return m.clone(), true
 }
 
-// byTrackingToken returns the message of a tracking URL.
+func (b *mailbox) counts(id string) (c Counts) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m, ok := b.byID[id]
+	if !ok {
+		return c
+	}
+	c.Opens, c.Replies = m.opens.seen, b.threadOf[id].replies
+	for _, clicks := range m.clickCounts {
+		c.Clicks += clicks
+	}
+	return c
+}
+
+// byTrackingToken returns the message of a tracking URL. It shares the memory of the one in
+// the mailbox, because the log of events keeps it: nobody may change it.
 func (b *mailbox) byTrackingToken(token string) (Message, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -204,7 +221,7 @@ func (b *mailbox) byTrackingToken(token string) (Message, bool) {
 	if !ok {
 		return Message{}, false
 	}
-	return m.clone(), true
+	return m.Message, true
 }
 
 // open records that the pixel of a message was loaded. The notification is nil if
@@ -321,12 +338,12 @@ func (b *mailbox) notification(typ events.Type, grantID string, at time.Time, da
 	return newNotification(sourceTracking, typ, b.applicationID, grantID, at, data)
 }
 
+// newNotification returns a notification without an id: see [ids.name].
 func newNotification(source string, typ events.Type, applicationID, grantID string, at time.Time, data events.Data) *events.Notification {
 	return &events.Notification{
 		SpecVersion:     "1.0",
 		Type:            typ,
 		Source:          source,
-		ID:              newNotificationID(at),
 		Time:            events.At(at),
 		DeliveryAttempt: 1,
 		ApplicationID:   applicationID,

@@ -65,18 +65,19 @@ func (c *call) readMIME(grant grant) (Message, *response) {
 	if m.Subject, err = new(mime.WordDecoder).DecodeHeader(parsed.Header.Get("Subject")); err != nil {
 		m.Subject = parsed.Header.Get("Subject")
 	}
-	m.Body, m.IsPlaintext = textOf(textproto.MIMEHeader(parsed.Header), parsed.Body)
+	m.Body, m.IsPlaintext = textOf(textproto.MIMEHeader(parsed.Header), parsed.Body, maxMIMEDepth)
 	m.OriginalBody = m.Body
 	return m, nil
 }
 
-// textOf returns the HTML of an entity, or its plain text if it has none.
-func textOf(header textproto.MIMEHeader, body io.Reader) (text string, isPlain bool) {
+// textOf returns the HTML of an entity, or its plain text if it has none. What is nested
+// deeper than depth is not read.
+func textOf(header textproto.MIMEHeader, body io.Reader, depth int) (text string, isPlain bool) {
 	mediaType, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		mediaType = "text/plain" // RFC 2045, section 5.2
 	}
-	if strings.HasPrefix(mediaType, "multipart/") {
+	if strings.HasPrefix(mediaType, "multipart/") && depth > 0 {
 		parts := multipart.NewReader(body, parameters["boundary"])
 		isPlain = true
 		for {
@@ -84,7 +85,7 @@ func textOf(header textproto.MIMEHeader, body io.Reader) (text string, isPlain b
 			if err != nil {
 				return text, isPlain
 			}
-			if found, plain := textOf(part.Header, part); found != "" && (text == "" || isPlain && !plain) {
+			if found, plain := textOf(part.Header, part, depth-1); found != "" && (text == "" || isPlain && !plain) {
 				text, isPlain = found, plain
 			}
 		}

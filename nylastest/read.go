@@ -60,10 +60,10 @@ func (b *mailbox) headerIDOf(id string) string {
 // newReply writes a reply in a thread: by the owner of the mailbox, or by the
 // first recipient of what began the thread.
 func (b *mailbox) newReply(t *thread, grant grant, answered string, request replyRequest, at time.Time) *filed {
-	owner, other := events.Participant{Name: grant.name, Email: grant.email}, t.first.To[0]
+	owner, other := events.Participant{Name: grant.name, Email: grant.email}, slices.Concat(t.first.To, t.first.CC, t.first.BCC)[0]
 	reply := &filed{
 		Message: Message{
-			ID: newMessageID(), ThreadID: t.id, GrantID: grant.id, SentAt: at,
+			ID: b.ids.messageID("reply", t.id), ThreadID: t.id, GrantID: grant.id, SentAt: at,
 			From: other, To: []events.Participant{owner},
 			CC: []events.Participant{}, BCC: []events.Participant{}, ReplyTo: []events.Participant{},
 			Subject: "Re: " + t.first.Subject, Body: "<p>Thank you for your message.</p>",

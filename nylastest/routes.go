@@ -1,6 +1,7 @@
 package nylastest
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"net/http"
 	"path"
@@ -140,6 +141,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.tasks.leave()
+	s.record.serve(s.route, w, r)
+}
+
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	// ServeMux would redirect to the clean path, and so hide that a client asks for
 	// another one.
 	if p := r.URL.EscapedPath(); p != "/" && path.Clean(p) != strings.TrimSuffix(p, "/") {
@@ -153,21 +158,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // way of the answer back.
 func (s *Server) handler(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, refusal := rt.read(r)
-		c := &call{Request: r, body: body, fault: s.faults.take(rt.endpoint), strict: s.config.strict || rt.endpoint.ours(), violation: s.violation}
-		switch {
-		case c.fault.Before != nil:
-			c.fault.Before.deliver(w, nil)
-			return
-		case !rt.public && !s.authorised(r):
-			refusal = unauthorized()
+		fault := s.faults.take(rt.endpoint, r.URL.Path)
+		if !fault.wait(r.Context(), s.tasks.ctx) {
+			panic(http.ErrAbortHandler)
 		}
-		answer := refusal
+		// The key comes first: a body may have 25 MiB.
+		if fault.Before == nil && !rt.public && !s.authorised(r) {
+			fault.After.deliver(w, unauthorized())
+			return
+		}
+		body, answer := rt.read(r)
+		if fault.Before != nil {
+			fault.Before.deliver(w, nil)
+			return
+		}
+		c := &call{Request: r, body: body, fault: fault, strict: s.config.strict || rt.endpoint.ours(), violation: s.violation}
 		if answer == nil {
-			answer = s.limited(rt.endpoint, r)
+			answer = cmp.Or(s.stored.full(r), s.limited(rt.endpoint, r))
 		}
 		if answer == nil {
 			answer = rt.serve(s, c)
+			s.stored.add(r, body, answer)
 			if rt.public || r.Method != http.MethodGet {
 				s.state.changed() // before the answer, so that nobody hears of what is not written soon
 			}

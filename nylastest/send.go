@@ -112,7 +112,7 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 		if refusal != nil {
 			return refusal
 		}
-		return s.sendNow(grant, message, key, newToken(), fields)
+		return s.sendNow(grant, message, key, s.ids.token("token", message.content()), fields)
 	default:
 		return badRequest("type must be mime")
 	}
@@ -133,7 +133,7 @@ func (s *Server) executeSend(c *call, grant grant, key string) *response {
 
 	// Tracking is put in when a schedule is made, so what is wrong with a link is
 	// said at once.
-	token := newToken()
+	token := s.ids.token("token", message.content())
 	if refusal := s.insertTracking(&message, token); refusal != nil {
 		return refusal
 	}
@@ -307,7 +307,7 @@ func deref(s *string) string {
 
 // schedule keeps a message until its time has come.
 func (s *Server) schedule(message Message, token string, sendAt int64) *response {
-	message.ScheduleID = newUUID()
+	message.ScheduleID = s.ids.uuid("schedule", message.content())
 	if !s.startSchedule(message, token, time.Unix(sendAt, 0)) {
 		return closedResponse()
 	}
@@ -328,7 +328,7 @@ func (s *Server) executeSchedule(ctx context.Context, message Message, token str
 	t, failure := s.queue.enter(grant)
 	defer t.end()
 	if failure == nil && t.wait(ctx) {
-		fault := s.faults.take(EndpointScheduledSend)
+		fault := s.faults.take(EndpointScheduledSend, message.ScheduleID)
 		failure = fault.execute(ctx, func() *response { return nil })
 	}
 	if ctx.Err() != nil {

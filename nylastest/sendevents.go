@@ -3,7 +3,6 @@ package nylastest
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,6 +48,7 @@ type sendEvent struct {
 
 // sendLog has all send events, oldest first.
 type sendLog struct {
+	ids    *ids
 	mu     sync.Mutex
 	events []sendEvent
 }
@@ -56,10 +56,10 @@ type sendLog struct {
 func (l *sendLog) add(kind string, m *Message, recipient events.Address, bounceType, code string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id := sha256.Sum256(fmt.Appendf(nil, "send %s %s %d", m.ID, kind, len(l.events)))
 	l.events = append(l.events, sendEvent{
-		hex.EncodeToString(id[:]), kind, string(recipient), m.clone(), time.Now(), bounceType, code,
+		l.ids.activityID("send", m.ID, kind, string(recipient)), kind, string(recipient), m.clone(), time.Now(), bounceType, code,
 	})
+	l.events = latest(l.events)
 }
 
 // recent returns the events that the API has, newest first.

@@ -15,12 +15,15 @@ import (
 
 // Server is a running emulator with one application and its API key, and one
 // grant or more. Its methods can be called by many goroutines at once. Messages
-// and deliveries are kept until it is closed.
+// are kept until it is closed.
 //
 // A Server is also an [http.Handler], for serving it at a further address. The
 // URLs that it makes always have its own.
 type Server struct {
 	config        config
+	ids           *ids
+	record        *record
+	stored        *stored
 	tasks         *tasks
 	apiKey        string
 	applicationID string
@@ -47,6 +50,7 @@ type Server struct {
 	handled   handled
 	host      string     // with the port, if the URL has one
 	earlier   []string   // hosts of earlier starts with the same state
+	starts    int        // how many servers had the state before
 	private   bool       // webhooks can be in private networks
 	state     *stateFile // nil without WithStateFile
 	dialOwn   dialFunc
@@ -88,29 +92,34 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		trackingDomains: make(map[string]bool),
 		sendingDomains:  make(map[string]bool),
 		retryDelays:     [...]time.Duration{defaultSecondDelay, defaultThirdDelay},
+		seed:            newSeed(),
 	}
 	for _, opt := range opts {
 		if err := opt.apply(&c); err != nil {
 			return nil, err
 		}
 	}
+	ids := newIDs(c.seed)
 	s := &Server{
 		config:        c,
 		tasks:         newTasks(),
-		apiKey:        "nyk_v0_" + randomText(48),
-		applicationID: newUUID(),
+		ids:           ids,
+		record:        newRecord(),
+		stored:        &stored{},
+		apiKey:        ids.apiKey(),
+		applicationID: ids.uuid("application"),
 		violation:     violation,
 		grants:        &grants{},
 		schedules:     &schedules{},
 		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
 		destinations:  &destinations{lag: c.readings.WebhookListLag},
-		faults:        &faultQueue{},
-		activity:      &activityLog{},
-		sends:         &sendLog{},
+		faults:        &faultQueue{ids: ids},
+		activity:      &activityLog{ids: ids},
+		sends:         &sendLog{ids: ids},
 		alerts:        &alertRules{},
-		pubsub:        &channels{},
-		sns:           &channels{},
+		pubsub:        &channels{ids: ids},
+		sns:           &channels{ids: ids},
 		queue:         newSendQueue(c.agentSends),
 		startedAt:     time.Now(),
 	}
@@ -140,7 +149,7 @@ func (s *Server) open() (err error) {
 	}
 	if state == nil {
 		s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
-		s.mailbox = newMailbox(s.applicationID, s.config.readings)
+		s.mailbox = newMailbox(s.applicationID, s.config.readings, s.ids)
 	} else if err := s.restore(state); err != nil {
 		return badState(s.config.statePath, err)
 	}
@@ -153,6 +162,7 @@ func (s *Server) open() (err error) {
 		s.restorePlans(state.Schedules)
 	}
 	if s.state != nil {
+		s.stored.bytes = s.state.size
 		s.state.save, s.destinations.state = s.save, s.state
 		s.state.changed() // the host may be another one
 		s.tasks.run(s.state.run)
@@ -212,7 +222,8 @@ func (s *Server) transports(beside, deliveries dialFunc) {
 		return beside(ctx, network, addr)
 	})
 	client := &http.Client{Transport: newTransport(deliveries), CheckRedirect: noRedirect}
-	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays)
+	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays, s.ids)
+	s.courier.compressed = s.config.compressed
 }
 
 // headerTimeout ends connections that do not get to the end of a header.
@@ -270,7 +281,7 @@ func (s *Server) GrantID() string { return s.grantID }
 // AddGrant connects another mailbox and returns the id of its grant. In a path a
 // grant is named by its id or its address.
 func (s *Server) AddGrant(name, email string) (grantID string) {
-	g := grant{id: newUUID(), name: name, email: email}
+	g := grant{id: s.ids.uuid("grant", email), name: name, email: email}
 	s.grants.add(g)
 	s.state.changed()
 	return g.id
@@ -286,8 +297,18 @@ func (s *Server) Messages() []Message { return s.mailbox.all() }
 // Message returns the sent message with this id.
 func (s *Server) Message(id string) (m Message, ok bool) { return s.mailbox.get(id) }
 
+// Counts is what has happened to a message.
+type Counts struct {
+	Opens   int // loads of the pixel, whether or not Nylas counts them
+	Clicks  int // on all of its links
+	Replies int // in its thread, those of the sender included
+}
+
+// Counts returns what has happened to the sent message with this id, or nothing if there is none.
+func (s *Server) Counts(messageID string) Counts { return s.mailbox.counts(messageID) }
+
 // Deliveries returns the attempts to deliver notifications so far, in the order in
-// which they ended.
+// which they ended. When they come to more than 64 MiB, the oldest are forgotten.
 func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() }
 
 // Wait returns when every notification so far has been taken by its webhooks or

@@ -2,10 +2,12 @@ package nylastest
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -29,6 +31,9 @@ type savedState struct {
 	APIKey        string `json:"api_key"`
 	ApplicationID string `json:"application_id"`
 	GrantID       string `json:"grant_id"`
+	// Starts is how many servers had the state: each continues with other ids, even if it has the
+	// same seed.
+	Starts int `json:"starts"`
 	// Hosts are those that the server had, with ports: tracking URLs have one of them.
 	Hosts       []string       `json:"hosts"`
 	Grants      []savedGrant   `json:"grants"`
@@ -139,7 +144,7 @@ func placeOf(err error) string {
 func (s *Server) save() *savedState {
 	state := &savedState{
 		Format: stateFormat, Version: stateVersion,
-		APIKey: s.apiKey, ApplicationID: s.applicationID, GrantID: s.grantID, Hosts: s.hosts(),
+		APIKey: s.apiKey, ApplicationID: s.applicationID, GrantID: s.grantID, Starts: s.starts, Hosts: s.hosts(),
 		Mail: s.mailbox.save(),
 	}
 	state.Mail.Drafts, state.Mail.DraftsCreated = s.drafts.save()
@@ -183,14 +188,16 @@ func (s *Server) save() *savedState {
 // together.
 func (s *Server) restore(state *savedState) error {
 	s.apiKey, s.applicationID, s.grantID = state.APIKey, state.ApplicationID, state.GrantID
-	s.earlier = state.Hosts
+	s.earlier, s.starts = state.Hosts, state.Starts+1
+	seed := digestOf(s.config.seed, []string{"start", strconv.Itoa(s.starts)})
+	s.ids.seed = binary.LittleEndian.Uint64(seed[:])
 	for _, g := range state.Grants {
 		s.grants.list = append(s.grants.list, grant{g.ID, g.Name, g.Email, g.Agent, g.CreatedAt})
 	}
 	if _, ok := s.grants.find("grant:" + s.grantID); !ok || s.apiKey == "" || s.applicationID == "" {
 		return errors.New("there is no key, application or grant")
 	}
-	s.mailbox = newMailbox(s.applicationID, s.config.readings)
+	s.mailbox = newMailbox(s.applicationID, s.config.readings, s.ids)
 	if err := s.mailbox.restore(&state.Mail); err != nil {
 		return err
 	}

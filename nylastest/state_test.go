@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,5 +228,46 @@ func TestStateKeepsAdditionalGrants(t *testing.T) {
 			ids[g.(object)["id"].(string)] = true
 		}
 		assert.Equal(t, map[string]bool{first: true, second: true}, maps.Clone(ids))
+	})
+}
+
+func TestStateAndSeed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		run := func() (ids []string) {
+			w, path := newStateWorld(t, nylastest.WithSeed(7))
+			for range 3 {
+				ids = append(ids, w.send().ID, w.subscribe(appURL)["id"].(string))
+				w.restart(path, nylastest.WithSeed(7))
+			}
+			ids = append(ids, w.server.APIKey())
+			require.Len(t, w.server.Messages(), 3)
+			return ids
+		}
+		first := run()
+		assert.Equal(t, first, run(), "the same seed and the same restarts")
+		slices.Sort(first)
+		assert.Len(t, slices.Compact(first), 7, "no id is made twice")
+	})
+}
+
+func TestStateKeepsThatAWebhookFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, path := newStateWorld(t)
+		w.subscribe(appURL)
+		message := w.send()
+		for range 20 {
+			w.receiver.then(status(http.StatusNotFound))
+			require.NoError(t, w.recipient(message).Open(t.Context()))
+			pass(time.Minute)
+		}
+		require.Equal(t, "failing", w.server.Webhooks()[0].Status)
+		content := written(t, path)
+		assert.Contains(t, content, `"failing"`)
+		require.NoError(t, w.server.Close())
+		pass(72 * time.Hour)
+		w.restart(path)
+		assert.Equal(t, "failed", w.server.Webhooks()[0].Status)
 	})
 }

@@ -32,6 +32,7 @@ func (s *Server) servePixel(c *call) *response {
 		if refusal != nil {
 			return refusal
 		}
+		s.record.happened(Event{At: v.at, Kind: kindOpen, MessageID: m.ID, LinkIndex: -1})
 		notification := s.mailbox.open(token, v)
 		if notification != nil { // the history has what is notified
 			s.activity.add(activityOpened, m, v)
@@ -58,6 +59,7 @@ func (s *Server) serveLink(c *call) *response {
 			return refusal
 		}
 		v.link = index
+		s.record.happened(Event{At: v.at, Kind: kindClick, MessageID: m.ID, LinkIndex: index})
 		s.activity.add(activityClicked, m, v)
 		s.courier.notify(s.mailbox.click(token, index, v))
 	}

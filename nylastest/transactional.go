@@ -71,7 +71,7 @@ func (s *Server) executeTransactional(c *call, domain, key string) *response {
 	message.attach(attachments)
 	message.IdempotencyKey = key
 	message.Domain = domain
-	token := newToken()
+	token := s.ids.token("token", message.content())
 	if refusal := s.insertTracking(&message, token); refusal != nil {
 		return refusal
 	}

@@ -73,6 +73,25 @@ func (a webhookAnswer) withSecret(d destination) webhookAnswer {
 	return a
 }
 
+// Webhook is a webhook destination, without its secret.
+type Webhook struct {
+	ID          string
+	URL         string
+	Description string
+	Triggers    []events.Type
+	Status      string // as in the API
+	Compressed  bool   // compressed_delivery
+}
+
+// Webhooks returns the webhooks as they are, in the order of their creation.
+func (s *Server) Webhooks() []Webhook {
+	var list []Webhook
+	for _, d := range s.destinations.all() {
+		list = append(list, Webhook{d.id, d.url, d.description, slices.Clone(d.triggerTypes), d.status, d.compressed})
+	}
+	return list
+}
+
 // webhookNotFound is 400, not 404.
 func webhookNotFound() *response {
 	return errorResponse(http.StatusBadRequest, typeWebhookNotFound, "destination.id.not.found : record not found")
@@ -93,10 +112,11 @@ func (s *Server) serveCreateWebhook(c *call) *response {
 		return refusal
 	}
 	now := time.Now()
+	id := s.ids.webhookID("webhook")
 	// The secret is made after the challenge: a receiver cannot know it before.
 	hook := destination{
-		id: newWebhookID(), description: request.Description, triggerTypes: request.TriggerTypes, url: request.WebhookURL,
-		secret: newSecret(), status: statusActive, emails: request.NotificationEmailAddresses, compressed: request.CompressedDelivery,
+		id: id, description: request.Description, triggerTypes: request.TriggerTypes, url: request.WebhookURL,
+		secret: s.ids.secret(id), status: statusActive, emails: request.NotificationEmailAddresses, compressed: request.CompressedDelivery,
 		statusUpdatedAt: now, createdAt: now, updatedAt: now,
 	}
 	if !s.destinations.add(hook, s.config.readings.UniqueWebhookURLs) {
@@ -191,7 +211,7 @@ func (s *Server) serveDeleteWebhook(c *call) *response {
 // signed with it from now on, later attempts of earlier ones included.
 func (s *Server) serveRotateSecret(c *call) *response {
 	hook, ok := s.destinations.update(c.PathValue("id"), func(d *destination) {
-		d.secret = newSecret()
+		d.secret = s.ids.secret(d.id)
 		d.updatedAt = time.Now()
 	})
 	if !ok {
