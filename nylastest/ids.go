@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
@@ -44,6 +45,12 @@ type ids struct {
 }
 
 type digest [16]byte
+
+// restart makes other ids than those of the servers that ran before on the same state.
+func (g *ids) restart(starts int) {
+	sum := digestOf(g.seed, []string{"start", strconv.Itoa(starts)})
+	g.seed = binary.LittleEndian.Uint64(sum[:])
+}
 
 func newIDs(seed uint64) *ids { return &ids{seed: seed, made: make(map[digest]uint64)} }
 

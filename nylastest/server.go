@@ -50,7 +50,7 @@ type Server struct {
 	handled   handled
 	host      string     // with the port, if the URL has one
 	earlier   []string   // hosts of earlier starts with the same state
-	starts    int        // how many servers had the state before
+	starts    int        // how many servers ran on the state before
 	private   bool       // webhooks can be in private networks
 	state     *stateFile // nil without WithStateFile
 	dialOwn   dialFunc

@@ -2,12 +2,10 @@ package nylastest
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -31,8 +29,7 @@ type savedState struct {
 	APIKey        string `json:"api_key"`
 	ApplicationID string `json:"application_id"`
 	GrantID       string `json:"grant_id"`
-	// Starts is how many servers had the state: each continues with other ids, even if it has the
-	// same seed.
+	// Starts is how often a server began with this file. Each has ids of its own.
 	Starts int `json:"starts"`
 	// Hosts are those that the server had, with ports: tracking URLs have one of them.
 	Hosts       []string       `json:"hosts"`
@@ -188,9 +185,9 @@ func (s *Server) save() *savedState {
 // together.
 func (s *Server) restore(state *savedState) error {
 	s.apiKey, s.applicationID, s.grantID = state.APIKey, state.ApplicationID, state.GrantID
-	s.earlier, s.starts = state.Hosts, state.Starts+1
-	seed := digestOf(s.config.seed, []string{"start", strconv.Itoa(s.starts)})
-	s.ids.seed = binary.LittleEndian.Uint64(seed[:])
+	s.earlier = state.Hosts
+	s.starts = state.Starts + 1
+	s.ids.restart(s.starts)
 	for _, g := range state.Grants {
 		s.grants.list = append(s.grants.list, grant{g.ID, g.Name, g.Email, g.Agent, g.CreatedAt})
 	}
@@ -219,8 +216,7 @@ func (s *Server) restore(state *savedState) error {
 	for _, w := range state.Webhooks {
 		s.destinations.list = append(s.destinations.list, destination{
 			id: w.ID, description: w.Description, triggerTypes: w.TriggerTypes, url: w.URL, secret: w.Secret, status: w.Status,
-			emails: w.Emails, compressed: w.Compressed,
-			statusUpdatedAt: w.StatusUpdatedAt, createdAt: w.CreatedAt, updatedAt: w.UpdatedAt,
+			emails: w.Emails, compressed: w.Compressed, statusUpdatedAt: w.StatusUpdatedAt, createdAt: w.CreatedAt, updatedAt: w.UpdatedAt,
 		})
 	}
 	s.destinations.past = []version{{list: slices.Clone(s.destinations.list)}}
