@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,6 +63,56 @@ type Behaviour struct {
 func (b Behaviour) WithSeed(seed uint64) Behaviour {
 	b.seed = seed
 	return b
+}
+
+// Behaviours returns all behaviours of this package but [Forwarded], those of people first.
+func Behaviours() []Behaviour {
+	return []Behaviour{
+		Browser(), Phone(), Outlook(), AppleMail(), Gmail(), GmailPrefetch(), Yahoo(), Sender(),
+		SafeLinks(), Gateway(), PatientGateway(), LinkPreview(), OutOfOffice(),
+	}
+}
+
+// forwardedPrefix begins the names of [Forwarded].
+const forwardedPrefix = "forwarded "
+
+// ParseBehaviour returns the behaviour whose String is name, such as "apple-mail" or
+// "forwarded gmail". The error lists the names.
+func ParseBehaviour(name string) (Behaviour, error) {
+	known, isForwarded := strings.CutPrefix(name, forwardedPrefix)
+	var names []string
+	for _, b := range Behaviours() {
+		switch {
+		case b.name != known:
+			names = append(names, b.name)
+		case isForwarded:
+			return Forwarded(b), nil
+		default:
+			return b, nil
+		}
+	}
+	return Behaviour{}, fmt.Errorf("nylastest: no behaviour %q: want %s, or forwarded and one of them", name, strings.Join(names, ", "))
+}
+
+// As returns a recipient who opens and clicks from the address and with the user agent of a
+// behaviour. It is an error then to open or to click as one that never does. Replies are as before.
+func (r *Recipient) As(b Behaviour) *Recipient {
+	c := *r
+	c.behaviour = b
+	return &c
+}
+
+// acting returns the recipient as the behaviour does something of a kind.
+func (r *Recipient) acting(kind string) (*Recipient, error) {
+	if r.behaviour.play == nil {
+		return r, nil
+	}
+	for _, a := range r.behaviour.acts(&r.message) {
+		if a.Kind == kind {
+			return r.WithIP(a.IP).WithUserAgent(a.UserAgent), nil
+		}
+	}
+	return nil, fmt.Errorf("no %s happens as %s", kind, r.behaviour)
 }
 
 // String returns the name of the behaviour, such as "apple-mail".

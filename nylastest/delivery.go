@@ -59,6 +59,7 @@ type courier struct {
 	ids          *ids
 	faults       *deliveryFaults
 	delays       [maxAttempts - 1]time.Duration
+	compressed   bool // all deliveries are
 
 	notices notices
 	changes changes
@@ -175,7 +176,7 @@ func (c *courier) post(ctx context.Context, target destination, delivery *Delive
 	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	newRequest := NewWebhookRequest
-	if target.compressed {
+	if target.compressed || c.compressed {
 		newRequest = NewGzipWebhookRequest
 	}
 	request, err := newRequest(ctx, target.url, target.secret, delivery.Body)

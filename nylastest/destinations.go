@@ -36,7 +36,8 @@ type destination struct {
 // destinations holds the webhooks of the application, in the order of their
 // creation.
 type destinations struct {
-	lag time.Duration // of listed
+	lag   time.Duration // of listed
+	state *stateFile    // nil if nothing is kept
 
 	mu    sync.Mutex
 	list  []destination
@@ -52,6 +53,7 @@ type version struct {
 
 // changed keeps the list, as it has been since a time, for as long as listed can show it.
 func (d *destinations) changed(at time.Time) {
+	d.state.changed()
 	if d.lag <= 0 {
 		return
 	}
@@ -85,6 +87,7 @@ func (d *destinations) listed() []destination {
 func (d *destinations) all() []destination {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.settle()
 	return slices.Clone(d.list)
 }
 

@@ -198,6 +198,20 @@ func (b *mailbox) get(id string) (Message, bool) {
 	return m.clone(), true
 }
 
+func (b *mailbox) counts(id string) (c Counts) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m, ok := b.byID[id]
+	if !ok {
+		return c
+	}
+	c.Opens, c.Replies = m.opens.seen, b.threadOf[id].replies
+	for _, clicks := range m.clickCounts {
+		c.Clicks += clicks
+	}
+	return c
+}
+
 // byTrackingToken returns the message of a tracking URL. It shares the memory of the one in
 // the mailbox, because the log of events keeps it: nobody may change it.
 func (b *mailbox) byTrackingToken(token string) (Message, bool) {

@@ -26,6 +26,7 @@ type config struct {
 	retryDelays     [maxAttempts - 1]time.Duration
 	network         *Network // nil: loopback, or address
 	address         string
+	compressed      bool   // all deliveries are
 	statePath       string // empty: nothing is kept
 	stateFailed     func(error)
 	rateLimits      bool
@@ -107,6 +108,17 @@ func WithRetryDelays(second, third time.Duration) Option {
 			return errors.New("nylastest: a retry delay is negative")
 		}
 		c.retryDelays = [...]time.Duration{second, third}
+		return nil
+	})
+}
+
+// WithCompression compresses every delivery, whatever the compressed_delivery of its webhook says,
+// for programs that cannot ask for it.
+//
+// https://developer.nylas.com/docs/v3/notifications/
+func WithCompression() Option {
+	return optionFunc(func(c *config) error {
+		c.compressed = true
 		return nil
 	})
 }

@@ -125,7 +125,7 @@ func Yahoo() Behaviour {
 // behaviour: the same, up to two days later. Nylas cannot tell it from what the first
 // recipient does. Replies do not happen, because they come to the one who forwarded.
 func Forwarded(to Behaviour) Behaviour {
-	return Behaviour{name: "forwarded " + to.name, seed: to.seed, play: func(s *story) {
+	return Behaviour{name: forwardedPrefix + to.name, seed: to.seed, play: func(s *story) {
 		forwarded := s.between(time.Hour, 2*day)
 		to.seed = s.seed
 		for _, a := range to.acts(s.message) {

@@ -28,6 +28,7 @@ type Recipient struct {
 	ip        string
 	at        time.Time // zero: now
 	asSender  bool
+	behaviour Behaviour
 	email     string // empty for the first one in To
 }
 
@@ -82,7 +83,11 @@ func (r *Recipient) Open(ctx context.Context) error {
 	if images, _ := seen(r.message.Body); pixelURL == "" || !slices.Contains(images, pixelURL) {
 		return fmt.Errorf("nylastest: open message %s: no pixel in the body", r.message.ID)
 	}
-	if _, err := r.do(ctx, http.MethodGet, pixelURL, nil, http.StatusOK); err != nil {
+	visitor, err := r.acting(kindOpen)
+	if err == nil {
+		_, err = visitor.do(ctx, http.MethodGet, pixelURL, nil, http.StatusOK)
+	}
+	if err != nil {
 		return fmt.Errorf("nylastest: open message %s: %w", r.message.ID, err)
 	}
 	return nil
@@ -98,7 +103,11 @@ func (r *Recipient) Click(ctx context.Context, index int) (location string, err 
 	if index < 0 || index >= len(links) {
 		return "", fmt.Errorf("nylastest: click in message %s: no link %d, the body has %d tracked links", r.message.ID, index, len(links))
 	}
-	answer, err := r.do(ctx, http.MethodGet, links[index], nil, http.StatusFound)
+	var answer *response
+	visitor, err := r.acting(kindClick)
+	if err == nil {
+		answer, err = visitor.do(ctx, http.MethodGet, links[index], nil, http.StatusFound)
+	}
 	if err != nil {
 		return "", fmt.Errorf("nylastest: click in message %s: %w", r.message.ID, err)
 	}

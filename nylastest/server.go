@@ -162,7 +162,8 @@ func (s *Server) open() (err error) {
 		s.restorePlans(state.Schedules)
 	}
 	if s.state != nil {
-		s.state.save = s.save
+		s.stored.bytes = s.state.size
+		s.state.save, s.destinations.state = s.save, s.state
 		s.state.changed() // the host may be another one
 		s.tasks.run(s.state.run)
 	}
@@ -222,6 +223,7 @@ func (s *Server) transports(beside, deliveries dialFunc) {
 	})
 	client := &http.Client{Transport: newTransport(deliveries), CheckRedirect: noRedirect}
 	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays, s.ids)
+	s.courier.compressed = s.config.compressed
 }
 
 // headerTimeout ends connections that do not get to the end of a header.
@@ -291,6 +293,16 @@ func (s *Server) Messages() []Message { return s.mailbox.all() }
 
 // Message returns the sent message with this id.
 func (s *Server) Message(id string) (m Message, ok bool) { return s.mailbox.get(id) }
+
+// Counts is what has happened to a message.
+type Counts struct {
+	Opens   int // loads of the pixel, whether or not Nylas counts them
+	Clicks  int // on all of its links
+	Replies int // in its thread, those of the sender included
+}
+
+// Counts returns what has happened to the sent message with this id, or nothing if there is none.
+func (s *Server) Counts(messageID string) Counts { return s.mailbox.counts(messageID) }
 
 // Deliveries returns the attempts to deliver notifications so far, in the order in
 // which they ended. When they come to more than 128 MiB, the oldest are forgotten.

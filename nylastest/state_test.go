@@ -230,6 +230,27 @@ func TestStateKeepsAdditionalGrants(t *testing.T) {
 	})
 }
 
+func TestStateKeepsThatAWebhookFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, path := newStateWorld(t)
+		w.subscribe(appURL)
+		message := w.send()
+		for range 20 {
+			w.receiver.then(status(http.StatusNotFound))
+			require.NoError(t, w.recipient(message).Open(t.Context()))
+			pass(time.Minute)
+		}
+		require.Equal(t, "failing", w.server.Webhooks()[0].Status)
+		content := written(t, path)
+		assert.Contains(t, content, `"failing"`)
+		require.NoError(t, w.server.Close())
+		pass(72 * time.Hour)
+		w.restart(path)
+		assert.Equal(t, "failed", w.server.Webhooks()[0].Status)
+	})
+}
+
 // TestStateWithASeed: a run on a state repeats, and makes no id that the state already has.
 func TestStateWithASeed(t *testing.T) {
 	t.Parallel()

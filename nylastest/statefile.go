@@ -30,8 +30,10 @@ const (
 // the answers of idempotency keys. What was scheduled for a time at which no server ran is sent at
 // once. A missing or empty file begins anew.
 //
-// It does not keep notifications that wait for their next attempt, the log of deliveries, what waits
-// in the queue of [WithAgentSendLimit], faults, or rate limits. The options are those of each start.
+// It does not keep what waits: notifications for their next attempt, and sends in the queue of
+// [WithAgentSendLimit]. Nor does it keep what [Server.Notices], [Server.Deliveries],
+// [Server.History] and [Server.WebhookMails] return, faults, and rate limits. The options are those
+// of each start.
 // Tracking URLs have the host of the server that sent them, so the next one must listen on the same
 // address: see [WithAddress].
 //
@@ -67,6 +69,7 @@ type stateFile struct {
 	lock    *flock.Flock
 	save    func() *savedState
 	failed  func(error)
+	size    int64         // of what was read, in bytes
 	failing bool          // the last write failed
 	unsaved chan struct{} // has a value while there is something to write
 }
@@ -94,6 +97,7 @@ func openState(path string, failed func(error)) (_ *stateFile, _ *savedState, er
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(content) == 0 {
 		return f, nil, nil
 	}
+	f.size = int64(len(content))
 	var state *savedState
 	if err == nil {
 		state, err = decodeState(content)

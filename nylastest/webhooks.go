@@ -73,6 +73,25 @@ func (a webhookAnswer) withSecret(d destination) webhookAnswer {
 	return a
 }
 
+// Webhook is a webhook destination, without its secret.
+type Webhook struct {
+	ID          string
+	URL         string
+	Description string
+	Triggers    []events.Type
+	Status      string // as in the API
+	Compressed  bool   // compressed_delivery
+}
+
+// Webhooks returns the webhooks as they are, in the order of their creation.
+func (s *Server) Webhooks() []Webhook {
+	var list []Webhook
+	for _, d := range s.destinations.all() {
+		list = append(list, Webhook{d.id, d.url, d.description, slices.Clone(d.triggerTypes), d.status, d.compressed})
+	}
+	return list
+}
+
 // webhookNotFound is 400, not 404.
 func webhookNotFound() *response {
 	return errorResponse(http.StatusBadRequest, typeWebhookNotFound, "destination.id.not.found : record not found")
