@@ -34,7 +34,8 @@
 // drafts; transactional sends from the domains of [WithSendingDomains]; reading
 // and changing the mailbox of a grant, where sent messages and the replies to them are,
 // with headers, raw MIME, attachments, threads and folders; grants and their end; send events and
-// metrics; alert rules, which never fire; all operations on webhook destinations; pixels, links and replies; what
+// metrics; alert rules, which are checked every 5 minutes, count a message once for each
+// recipient and fire; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys. [Server.Inject] makes things go
 // wrong: an answer that is lost, a gateway in front of Nylas, a send that fails.
 // [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what
