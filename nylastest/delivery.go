@@ -46,6 +46,7 @@ type courier struct {
 	client       *http.Client
 	destinations *destinations
 	delays       [maxAttempts - 1]time.Duration
+	publish      func(*events.Notification) // to the channels
 
 	mu   sync.Mutex
 	log  []DeliveryAttempt
@@ -64,6 +65,7 @@ func (c *courier) notify(n *events.Notification) {
 	if n == nil {
 		return
 	}
+	c.publish(n)
 	// What no webhook wants now is gone: nothing is delivered later.
 	targets := c.destinations.active(n.Type)
 	if len(targets) == 0 {
