@@ -93,7 +93,6 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		config:        c,
 		tasks:         newTasks(),
 		ids:           ids,
-		record:        newRecord(),
 		stored:        &stored{},
 		apiKey:        ids.apiKey(),
 		applicationID: ids.uuid("application"),
@@ -115,6 +114,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 	if c.rateLimits {
 		s.rates = &rates{last: make(map[string]*rateRing)}
 	}
+	s.record = newRecord(s.apiKey)
 	s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
 	s.mailbox = newMailbox(s.applicationID, c.readings, s.ids)
 	s.mux = s.newMux()
