@@ -360,23 +360,24 @@ func (s *Server) serveSendDraft(c *call) *response {
 }
 
 type draftAnswer struct {
-	ID          string               `json:"id"`
-	Object      string               `json:"object"`
-	GrantID     string               `json:"grant_id"`
-	ThreadID    string               `json:"thread_id"`
-	Subject     string               `json:"subject"`
-	Body        string               `json:"body"`
-	Snippet     string               `json:"snippet"`
-	Date        int64                `json:"date"`
-	From        []events.Participant `json:"from"`
-	To          []events.Participant `json:"to"`
-	CC          []events.Participant `json:"cc"`
-	BCC         []events.Participant `json:"bcc"`
-	ReplyTo     []events.Participant `json:"reply_to"`
-	Attachments []attachmentAnswer   `json:"attachments"`
-	Folders     []string             `json:"folders"`
-	Metadata    map[string]string    `json:"metadata,omitzero"`
-	Starred     bool                 `json:"starred"`
+	ID               string               `json:"id"`
+	Object           string               `json:"object"`
+	GrantID          string               `json:"grant_id"`
+	ThreadID         string               `json:"thread_id"`
+	Subject          string               `json:"subject"`
+	Body             string               `json:"body"`
+	Snippet          string               `json:"snippet"`
+	Date             int64                `json:"date"`
+	From             []events.Participant `json:"from"`
+	To               []events.Participant `json:"to"`
+	CC               []events.Participant `json:"cc"`
+	BCC              []events.Participant `json:"bcc"`
+	ReplyTo          []events.Participant `json:"reply_to"`
+	ReplyToMessageID string               `json:"reply_to_message_id,omitzero"`
+	Attachments      []attachmentAnswer   `json:"attachments"`
+	Folders          []string             `json:"folders"`
+	Metadata         map[string]string    `json:"metadata,omitzero"`
+	Starred          bool                 `json:"starred"`
 }
 
 // answer describes a draft. It leaves tracking_options out, as Nylas' schema does.
@@ -385,6 +386,6 @@ func (d *draft) answer() draftAnswer {
 	return draftAnswer{
 		ID: a.ID, Object: "draft", GrantID: a.GrantID, ThreadID: a.ThreadID, Subject: a.Subject, Body: a.Body,
 		Snippet: a.Snippet, Date: a.Date, From: a.From, To: a.To, CC: a.CC, BCC: a.BCC, ReplyTo: a.ReplyTo,
-		Attachments: a.Attachments, Folders: []string{folderDrafts}, Metadata: d.Metadata, Starred: d.starred,
+		ReplyToMessageID: a.ReplyToMessageID, Attachments: a.Attachments, Folders: []string{folderDrafts}, Metadata: d.Metadata, Starred: d.starred,
 	}
 }

@@ -55,7 +55,7 @@ func FuzzServer(f *testing.F) {
 		get("/v3/grants?limit=1&offset=0"), get("/v3/grants/{grant}/messages?limit=1&fields=raw_mime"),
 		get("/v3/grants/{grant}/messages/{message}?fields=include_headers"), get("/v3/grants/{grant}/threads?any_email=a@b.c"),
 		get("/v3/grants/{grant}/folders"), get("/v3/activity/tracking?start=0&limit=200"), get("/v3/activity/send?event_type=delivered"),
-		get("/v3/metrics/tracking/timeseries?start=0&end=9999999999&interval=hour"), get("/v3/metrics/send?group_by=label"), get("{pixel}"), get("{link}?x=1"), get("/v3/webhooks/"), get("/%2e%2e/x"),
+		get("/v3/metrics/tracking/timeseries?start=0&end=9999999999&interval=hour"), get("/v3/metrics/send?group_by=label"), get("{pixel}"), get("{link}?x=1"), get("/v3/webhooks/"), get("/%2e%2e/x"), get("/{key}"),
 		"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n",
 		get("{pixel}") + "X-Nylastest-Time: 2026-01-02T15:04:05Z\r\n",
 	}

@@ -29,6 +29,7 @@ const (
 	codeGrantExpired = 25009
 	codeGrantCreated = 25012
 	codeGrantDeleted = 25013
+	codeGrantUpdated = 25014
 	codeGrantRenewed = 25027
 )
 

@@ -126,13 +126,16 @@ func (d DeliveryAttempt) String() string {
 
 // record is the log of what clients and recipients did.
 type record struct {
+	apiKey string
+
 	mu       sync.Mutex
 	requests journal[Request]
 	events   journal[Event]
 }
 
-func newRecord() *record {
+func newRecord(apiKey string) *record {
 	return &record{
+		apiKey:   apiKey,
 		requests: journal[Request]{size: func(r *Request) int { return len(r.Method) + len(r.Path) }},
 		events:   journal[Event]{size: func(*Event) int { return 0 }},
 	}
@@ -155,6 +158,9 @@ func (r *record) happened(e Event) {
 func (r *record) serve(next http.HandlerFunc, w http.ResponseWriter, request *http.Request) {
 	answered := &answerRecorder{ResponseWriter: w}
 	entry := Request{At: time.Now(), Method: request.Method, Path: request.URL.Path}
+	if strings.Contains(entry.Path, r.apiKey) { // by a mistake of the client
+		entry.Path = strings.ReplaceAll(entry.Path, r.apiKey, "{API key}")
+	}
 	defer func() { // next panics when it cuts the connection
 		entry.Status, entry.RequestID = answered.status, w.Header().Get("X-Request-Id")
 		r.mu.Lock()

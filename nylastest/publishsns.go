@@ -133,6 +133,7 @@ func (s *Server) verifySNS(c *channel) {
 	n := newNotification(sourceSystem, typeVerification, s.applicationID, "", time.Now(), &events.Unknown{
 		Data: json.RawMessage(`{"application_id":"` + s.applicationID + `","object":{}}`),
 	})
+	s.ids.name(n)
 	if body, err := n.MarshalJSON(); err == nil {
 		s.publisher.toSNS(c, n.Type, body)
 	}

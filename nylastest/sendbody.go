@@ -201,13 +201,14 @@ type messageAnswer struct {
 }
 
 type attachmentAnswer struct {
-	ID          string `json:"id,omitzero"` // transactional messages have none
-	GrantID     string `json:"grant_id,omitzero"`
-	ContentType string `json:"content_type"`
-	Filename    string `json:"filename"`
-	ContentID   string `json:"content_id,omitzero"`
-	IsInline    bool   `json:"is_inline"`
-	Size        int    `json:"size"`
+	ID                 string `json:"id,omitzero"` // transactional messages have none
+	GrantID            string `json:"grant_id,omitzero"`
+	ContentType        string `json:"content_type"`
+	Filename           string `json:"filename"`
+	ContentID          string `json:"content_id,omitzero"`
+	IsInline           bool   `json:"is_inline"`
+	ContentDisposition string `json:"content_disposition,omitzero"`
+	Size               int    `json:"size"`
 }
 
 // answer is how the message is described to who sent it. The body is that of the
@@ -222,10 +223,16 @@ func (m *Message) answer(fields string) messageAnswer {
 		Folders:          []string{"SENT"},
 	}
 	for i, at := range m.Attachments {
-		a.Attachments = append(a.Attachments, attachmentAnswer{
+		answer := attachmentAnswer{
 			ID: attachmentID(m.ID, i), GrantID: m.GrantID, ContentType: at.ContentType, Filename: at.Filename, ContentID: at.ContentID,
 			IsInline: at.ContentID != "" && strings.Contains(m.OriginalBody, "cid:"+at.ContentID), Size: at.Size,
-		})
+		}
+		disposition := "attachment"
+		if answer.IsInline {
+			disposition = "inline"
+		}
+		answer.ContentDisposition = mime.FormatMediaType(disposition, map[string]string{"filename": at.Filename})
+		a.Attachments = append(a.Attachments, answer)
 	}
 	switch fields {
 	case fieldsBasicHeaders:

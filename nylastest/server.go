@@ -105,7 +105,6 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		config:        c,
 		tasks:         newTasks(),
 		ids:           ids,
-		record:        newRecord(),
 		stored:        &stored{},
 		apiKey:        ids.apiKey(),
 		applicationID: ids.uuid("application"),
@@ -154,6 +153,7 @@ func (s *Server) open() (err error) {
 	} else if err := s.restore(state); err != nil {
 		return badState(s.config.statePath, err)
 	}
+	s.record = newRecord(s.apiKey)
 	s.mux = s.newMux()
 	listeners, err := s.listen()
 	if err != nil {
