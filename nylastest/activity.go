@@ -22,10 +22,7 @@ const (
 // Only its mail and that of Transactional sends is in the tracking history and in
 // the metrics.
 func (s *Server) AddAgentAccount(name, email string) (grantID string) {
-	g := grant{id: s.ids.uuid("grant", email), name: name, email: email, agent: true}
-	s.grants.add(g)
-	s.state.changed()
-	return g.id
+	return s.addGrant(grant{name: name, email: email, agent: true})
 }
 
 // The limits of the tracking history.
@@ -92,8 +89,7 @@ func (s *Server) covers(m *Message) bool {
 	if m.GrantID == "" {
 		return true
 	}
-	grant, _ := s.grants.find(m.GrantID)
-	return grant.agent
+	return s.grants.isAgent(m.GrantID)
 }
 
 // history returns the events that the API has, newest first.

@@ -43,7 +43,7 @@ func (c *call) decode(body []byte, v any) *response {
 // Nylas keeps the last value. A strict server refuses it, because the others are lost,
 // and it refuses all other parameters.
 //
-// https://github.com/Nylas/nylas-java/blob/main/CHANGELOG.md (2.18.1)
+// https://github.com/nylas/nylas-java/blob/main/CHANGELOG.md (2.18.1)
 func (c *call) query(known ...string) (url.Values, *response) {
 	all, err := url.ParseQuery(c.URL.RawQuery)
 	if err != nil {

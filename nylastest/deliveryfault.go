@@ -189,6 +189,9 @@ func (c *courier) carry(ctx context.Context, n *events.Notification, target dest
 			WebhookID: target.id, NotificationID: n.ID, Type: n.Type, Attempt: n.DeliveryAttempt,
 			StartedAt: time.Now(), Err: errLost, Fault: target.fault, about: n.Tracked(),
 		}
+		if body, err := n.MarshalJSON(); err == nil {
+			lost.Body = body
+		}
 		c.record(lost)
 		lost.Status, lost.Err = http.StatusOK, nil
 		return lost, -1

@@ -26,14 +26,15 @@
 // [NewServer] is for tests: it is strict, a request field or query parameter that
 // Nylas does not document fails the test, so that a misspelt name cannot pass.
 // [Start] is for programs, those with an official SDK of Nylas among them: there such a
-// name is ignored, unless [WithStrictRequests] refuses it.
+// name is ignored, unless [WithStrictRequests] refuses it. The Node SDK finds the emulator
+// by apiUri, and Nylas' command-line program by NYLAS_API_BASE_URL.
 //
 // # What it emulates
 //
 // Sending on a grant, immediate and scheduled, as JSON or multipart; schedules;
 // drafts; transactional sends from the domains of [WithSendingDomains]; reading
 // and changing the mailbox of a grant, where sent messages and the replies to them are,
-// with headers, raw MIME, attachments, threads and folders; grants; send events and
+// with headers, raw MIME, attachments, threads and folders; grants and their end; send events and
 // metrics; alert rules, which never fire; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys.
 // [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what
@@ -85,6 +86,14 @@
 // happened meanwhile is never delivered. [Server.WebhookMails] has the mails that Nylas sends to
 // notification_email_addresses.
 //
+// # Grants that expire
+//
+// [Server.ExpireGrant], [Server.RenewGrant] and [Server.DeleteGrant] do what happens to the
+// mailboxes of an application's users. Replies to an expired grant are not seen until it is
+// renewed, within 72 hours. The pixels and links of a deleted grant are dead. From outside, a
+// grant is deleted by the request of Nylas, and expires or is renewed by a POST to
+// /nylastest/grants/{grant}/expire or /renew.
+//
 // # What goes wrong
 //
 // [Server.Inject] makes requests fail: an answer that is lost, a gateway in front of Nylas, a
@@ -109,6 +118,13 @@
 // The server keeps what it was told until it is closed, within limits: it answers 507 when it
 // holds too much, forgets the oldest of its logs, and gives up notifications when too many wait
 // for their webhooks.
+//
+// # A page
+//
+// Package [github.com/nylastrack/nylas-go/nylastest/mailbox] shows the mail in a browser, with
+// buttons for all that recipients do and the notifications as they happen. [Server.Handle] serves
+// it beside the API; [Server.Notices] and [Server.Changed] are what it is made of. GET / says
+// what the server is.
 //
 // # Time
 //

@@ -33,6 +33,7 @@ const (
 	typeKeyConflict       = "api.invalid_idempotent_request"
 	typeKeyConcurrent     = "api.concurrent_idempotent_request"
 	typeUnauthorized      = "unauthorized"
+	typeAuthentication    = "api.authentication_error"
 	typeRateLimited       = "nylas_rate_limit_exceeded"
 	typeWebhookNotFound   = "70000"
 	typeWebhookBadRequest = "70005"

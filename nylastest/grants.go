@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/nylastrack/nylas-go/events"
 )
 
 // The endpoints of grants.
@@ -33,25 +35,40 @@ type grant struct {
 	id, name, email string
 	agent           bool // an Agent Account
 	createdAt       time.Time
+	updatedAt       time.Time
+	expiredAt       time.Time // zero while it is valid
+	deleted         bool
 }
 
 type grants struct {
-	mu   sync.Mutex
-	list []grant
+	integrations map[string]string // the ids of the connectors, by provider
+
+	mu     sync.Mutex
+	list   []grant
+	missed map[string][]*events.Notification // what Nylas could not see, by grant
 }
 
-func (g *grants) add(added grant) {
+func newGrants(ids *ids) *grants {
+	return &grants{
+		integrations: map[string]string{providerConnected: ids.uuid("integration", providerConnected), providerAgent: ids.uuid("integration", providerAgent)},
+		missed:       make(map[string][]*events.Notification),
+	}
+}
+
+func (g *grants) add(added grant) (id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	added.createdAt = time.Now()
+	added.updatedAt = added.createdAt
 	g.list = append(g.list, added)
+	return added.id
 }
 
 // all returns the grants, oldest first.
 func (g *grants) all() []grant {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Clone(g.list)
+	return slices.DeleteFunc(slices.Clone(g.list), func(known grant) bool { return known.deleted })
 }
 
 // find takes what the path of an API request may name a grant by: its id, its
@@ -62,7 +79,7 @@ func (g *grants) find(name string) (grant, bool) {
 	id, byID := strings.CutPrefix(name, "grant:")
 	email, byEmail := strings.CutPrefix(name, "email:")
 	for _, candidate := range g.list {
-		if !byEmail && candidate.id == id || !byID && strings.EqualFold(candidate.email, email) {
+		if !candidate.deleted && (!byEmail && candidate.id == id || !byID && strings.EqualFold(candidate.email, email)) {
 			return candidate, true
 		}
 	}
@@ -74,7 +91,15 @@ const (
 	providerConnected = "google"
 	providerAgent     = "nylas"
 	statusValid       = "valid"
+	statusInvalid     = "invalid" // expired
 )
+
+func (g *grant) status() string {
+	if g.expired() {
+		return statusInvalid
+	}
+	return statusValid
+}
 
 func (g *grant) provider() string {
 	if g.agent {
@@ -83,7 +108,7 @@ func (g *grant) provider() string {
 	return providerConnected
 }
 
-// grantAnswer is how the endpoints describe a grant. All grants of the emulator are valid.
+// grantAnswer is how the endpoints describe a grant.
 //
 // https://developer.nylas.com/docs/reference/api/manage-grants/
 type grantAnswer struct {
@@ -103,22 +128,22 @@ func (g *grant) answer() grantAnswer {
 		scope = []string{"https://www.googleapis.com/auth/gmail.modify"}
 	}
 	return grantAnswer{
-		ID: g.id, Provider: g.provider(), GrantStatus: statusValid, Email: g.email, Name: g.name, Scope: scope,
-		CreatedAt: g.createdAt.Unix(), UpdatedAt: g.createdAt.Unix(),
+		ID: g.id, Provider: g.provider(), GrantStatus: g.status(), Email: g.email, Name: g.name, Scope: scope,
+		CreatedAt: g.createdAt.Unix(), UpdatedAt: g.updatedAt.Unix(),
 	}
 }
 
-// serveListGrants lists the grants by offset, newest first unless asked otherwise. They are
-// never updated here, so both orders are the same.
+// serveListGrants lists the grants by offset, newest first unless asked otherwise.
 //
 // https://developer.nylas.com/docs/reference/api/manage-grants/get-all-grants/
 func (s *Server) serveListGrants(c *call) *response {
-	query, refusal := c.query("limit", "offset", "sort_by", "order_by", "since", "before", "email", "grant_status", "provider", "ip")
+	query, refusal := c.query("limit", "offset", "sort_by", "order_by", "since", "before", "email", "grant_status", "provider",
+		"ip", "account_id", "account_ids", "workspace_id")
 	if refusal != nil {
 		return refusal
 	}
 	for name, values := range map[string][]string{
-		"sort_by": {"created_at", "updated_at"}, "order_by": {"asc", "desc"}, "grant_status": {statusValid, "invalid"},
+		"sort_by": {"created_at", "updated_at"}, "order_by": {"asc", "desc"}, "grant_status": {statusValid, statusInvalid},
 	} {
 		if query.Has(name) && !slices.Contains(values, query.Get(name)) {
 			return badRequest(fmt.Sprintf("%s must be one of %s", name, strings.Join(values, ", ")))
@@ -134,10 +159,15 @@ func (s *Server) serveListGrants(c *call) *response {
 	}
 	found := slices.DeleteFunc(s.grants.all(), func(g grant) bool {
 		created := g.createdAt.Unix()
-		return created < numbers["since"] || created > numbers["before"] || query.Get("ip") != "" ||
+		return created < numbers["since"] || created > numbers["before"] ||
+			// No grant here has what these ask for.
+			query.Get("ip") != "" || query.Get("account_id") != "" || query.Get("account_ids") != "" || query.Get("workspace_id") != "" ||
 			query.Has("email") && !strings.EqualFold(query.Get("email"), g.email) ||
-			!matches(query, "grant_status", statusValid) || !matches(query, "provider", g.provider())
+			!matches(query, "grant_status", g.status()) || !matches(query, "provider", g.provider())
 	})
+	if query.Get("sort_by") == "updated_at" {
+		slices.SortStableFunc(found, func(a, b grant) int { return a.updatedAt.Compare(b.updatedAt) })
+	}
 	if query.Get("order_by") != "asc" {
 		slices.Reverse(found)
 	}
@@ -153,9 +183,9 @@ func (s *Server) serveListGrants(c *call) *response {
 //
 // https://developer.nylas.com/docs/reference/api/manage-grants/get_grant_by_id/
 func (s *Server) serveGetGrant(c *call) *response {
-	grant, refusal := s.grantOf(c)
-	if refusal != nil {
-		return refusal
+	grant, ok := s.grants.find(c.PathValue("grant"))
+	if !ok {
+		return notFound("grant")
 	}
 	return dataResponse(grant.answer())
 }

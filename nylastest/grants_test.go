@@ -49,7 +49,9 @@ func TestGrants(t *testing.T) {
 		assert.Equal(t, all[1:2], w.emails("provider=nylas"))
 		assert.Equal(t, all[:1], w.emails("email=Kim@example.org"))
 		assert.Empty(t, w.emails("grant_status=invalid"))
-		assert.Empty(t, w.emails("ip=203.0.113.7"))
+		for _, query := range []string{"ip=203.0.113.7", "account_id=v2", "account_ids=v2,v3", "workspace_id=w"} {
+			assert.Empty(t, w.emails(query), query)
+		}
 		page := w.call(http.MethodGet, "/v3/grants?limit=2&offset=1", nil).object()
 		assert.InDelta(t, 2, page["limit"], 0)
 		assert.InDelta(t, 1, page["offset"], 0)

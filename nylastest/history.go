@@ -38,7 +38,7 @@ type History struct {
 }
 
 // History returns what happened so far. The logs of requests, events and deliveries forget
-// their oldest entries once they have 64 MiB each.
+// their oldest entries once they have 128 MiB each.
 func (s *Server) History() History {
 	h := History{Seed: s.Seed(), Messages: s.Messages(), Deliveries: s.Deliveries()}
 	h.Requests, h.Events = s.record.read()

@@ -21,15 +21,15 @@ const (
 	storedRequest = 1 << 10
 	// maxLog is how many bytes the log of deliveries has, and that of requests. The oldest
 	// entries are forgotten.
-	maxLog = 64 << 20
+	maxLog = 128 << 20
 	// loggedEntry is what an entry of a log counts for besides its texts.
 	loggedEntry = 256
 	// maxEvents is how many opens and clicks the tracking history has, and how many send
 	// events. The oldest are forgotten.
-	maxEvents = 200_000
+	maxEvents = 50_000
 	// maxDue is how many notifications may wait for their webhooks. Further ones are given
 	// up.
-	maxDue = 100_000
+	maxDue = 20_000
 	// maxMIMEDepth is how deep the parts of a message in MIME form are read.
 	maxMIMEDepth = 50
 )

@@ -62,7 +62,7 @@ func (m *Message) outcomeMessage() events.OutcomeMessage {
 // reply, if it is one, and what becomes of mail that Nylas itself delivers.
 func (s *Server) sent(m *Message, reply *events.Notification) {
 	defer s.state.changed()
-	s.courier.notify(reply)
+	s.notify(reply)
 	if !s.covers(m) {
 		return
 	}
@@ -130,7 +130,12 @@ func (s *Server) notifyOutcome(m *Message, data events.Data) {
 	case *events.MessageBounceDetected:
 		typ = events.TypeMessageBounceDetected
 	}
-	s.courier.notify(newNotification(sourceSend, typ, s.applicationID, m.GrantID, time.Now(), data))
+	n := newNotification(sourceSend, typ, s.applicationID, m.GrantID, time.Now(), data)
+	if typ == events.TypeMessageBounceDetected {
+		s.notifyFound(n)
+	} else {
+		s.notify(n)
+	}
 }
 
 // bounced notifies that a message did not reach an address. Of a connected grant
@@ -230,6 +235,9 @@ func (s *Server) serveOutcome(c *call) *response {
 	var request outcomeRequest
 	if refusal := c.decode(c.body, &request); refusal != nil {
 		return refusal
+	}
+	if s.grants.deleted(m.GrantID) {
+		return notFound("grant")
 	}
 	all := m.recipients()
 	if request.Email == "" {

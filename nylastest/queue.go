@@ -155,7 +155,7 @@ func (s *Server) putOut(message Message, token string) Message {
 // sendQueued sends a message whose turn has come, and reports whether it could.
 func (s *Server) sendQueued(ctx context.Context, message Message, token string) bool {
 	fault := s.faults.take(EndpointQueuedSend, message.ID)
-	failure := fault.execute(ctx, func() *response { return nil })
+	failure := fault.execute(ctx, func() *response { return s.grants.barred(message.GrantID) })
 	switch {
 	case ctx.Err() != nil:
 		return false
@@ -170,6 +170,6 @@ func (s *Server) sendQueued(ctx context.Context, message Message, token string) 
 // sendFailed notifies that a message that was scheduled or queued could not be sent.
 func (s *Server) sendFailed(message *Message, failure *response, sendAt time.Time) {
 	s.state.changed()
-	s.courier.notify(newNotification(sourceSend, events.TypeMessageSendFailed, s.applicationID, message.GrantID, time.Now(),
+	s.notify(newNotification(sourceSend, events.TypeMessageSendFailed, s.applicationID, message.GrantID, time.Now(),
 		&events.MessageSendFailed{Reason: "failed to send", Error: failure.sendError(), Message: message.sentMessage(sendAt)}))
 }

@@ -76,7 +76,7 @@ func (s *Server) limited(e Endpoint, r *http.Request) *response {
 	var owner string
 	limit := maxGrantRate
 	switch {
-	case strings.HasPrefix(path, "/v3/webhooks"), strings.HasPrefix(path, "/v3/channels/"), e == EndpointListGrants, e == EndpointGetGrant:
+	case strings.HasPrefix(path, "/v3/webhooks"), strings.HasPrefix(path, "/v3/channels/"), e == EndpointListGrants, e == EndpointGetGrant, e == EndpointDeleteGrant:
 		owner, limit = "application", maxApplicationRate
 	case strings.HasPrefix(path, "/v3/grants/"):
 		name := r.PathValue("grant")

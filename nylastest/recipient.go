@@ -226,6 +226,6 @@ func (s *Server) serveReply(c *call) *response {
 		return errorResponse(http.StatusNotFound, typeNotFound, "message not found")
 	}
 	s.record.happened(Event{At: v.at, Kind: kindReply, MessageID: c.PathValue("message"), LinkIndex: -1, ReplyID: id})
-	s.courier.notify(notification)
+	s.notifyFound(notification)
 	return dataResponse(replyAnswer{id, threadID})
 }

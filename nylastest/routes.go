@@ -22,6 +22,7 @@ func routes() []route {
 		{endpoint: EndpointSendTransactional, read: readSend, serve: (*Server).serveTransactional},
 		{endpoint: EndpointListGrants, read: readSmall, serve: executeAny((*Server).serveListGrants)},
 		{endpoint: EndpointGetGrant, read: readSmall, serve: execute((*Server).serveGetGrant)},
+		{endpoint: EndpointDeleteGrant, read: readSmall, serve: execute((*Server).serveDeleteGrant)},
 		{endpoint: EndpointListMessages, read: readSmall, serve: executeAny((*Server).serveListMessages)},
 		{endpoint: EndpointGetMessage, read: readSmall, serve: executeAny((*Server).serveGetMessage)},
 		{endpoint: EndpointUpdateMessage, read: readSmall, serve: executeAny((*Server).serveUpdateMessage)},
@@ -80,6 +81,8 @@ func routes() []route {
 		{endpoint: EndpointUpdateAlert, read: readSmall, serve: execute((*Server).serveUpdateAlert)},
 		{endpoint: EndpointDeleteAlert, read: readSmall, serve: execute((*Server).serveDeleteAlert)},
 		{endpoint: endpointOutcome, read: readSmall, serve: execute((*Server).serveOutcome)},
+		{endpoint: endpointExpireGrant, read: readSmall, serve: execute((*Server).serveExpireGrant)},
+		{endpoint: endpointRenewGrant, read: readSmall, serve: execute((*Server).serveRenewGrant)},
 		{endpoint: endpointReply, read: readSmall, serve: execute((*Server).serveReply)},
 		// Proxies add parameters to what is in a mail.
 		{endpoint: EndpointPixel, public: true, read: readSmall, serve: executeAny((*Server).servePixel)},

@@ -186,11 +186,14 @@ func (s *Server) serveCancelSchedule(c *call) *response {
 	})
 }
 
-// grantOf returns the grant that a path names.
+// grantOf returns the grant that a path names, if it can be used.
 func (s *Server) grantOf(c *call) (grant, *response) {
 	g, ok := s.grants.find(c.PathValue("grant"))
 	if !ok {
 		return grant{}, notFound("grant")
+	}
+	if g.expired() {
+		return grant{}, expiredGrant()
 	}
 	return g, nil
 }

@@ -85,9 +85,9 @@ type trackingOptions struct {
 
 // serveSend is a send up to its execution.
 func (s *Server) serveSend(c *call) *response {
-	grant, ok := s.grants.find(c.PathValue("grant"))
-	if !ok {
-		return errorResponse(http.StatusNotFound, typeNotFound, "grant not found")
+	grant, refusal := s.grantOf(c)
+	if refusal != nil {
+		return refusal
 	}
 	return s.sendOnce(c, grant.id, func(key string) *response { return s.executeSend(c, grant, key) })
 }
@@ -329,7 +329,7 @@ func (s *Server) executeSchedule(ctx context.Context, message Message, token str
 	defer t.end()
 	if failure == nil && t.wait(ctx) {
 		fault := s.faults.take(EndpointScheduledSend, message.ScheduleID)
-		failure = fault.execute(ctx, func() *response { return nil })
+		failure = fault.execute(ctx, func() *response { return s.grants.barred(message.GrantID) })
 	}
 	if ctx.Err() != nil {
 		return
@@ -341,7 +341,7 @@ func (s *Server) executeSchedule(ctx context.Context, message Message, token str
 	}
 	message, notification := s.mailbox.put(message, token)
 	s.schedules.end(message.ScheduleID, scheduleSuccess)
-	s.courier.notify(newNotification(sourceSend, events.TypeMessageSendSuccess, s.applicationID, message.GrantID, time.Now(),
+	s.notify(newNotification(sourceSend, events.TypeMessageSendSuccess, s.applicationID, message.GrantID, time.Now(),
 		&events.MessageSendSuccess{Message: message.sentMessage(sendAt)}))
 	s.sent(&message, notification)
 }

@@ -351,8 +351,18 @@ func TestUnknownPaths(t *testing.T) {
 		assert.Equal(t, "Cannot POST "+path, string(a.body))
 		assert.NotContains(t, a.header.Get("Content-Type"), "json")
 	}
-	a := w.call(http.MethodPatch, w.sendPath(), nil)
-	assert.Equal(t, "Cannot PATCH "+w.sendPath(), string(a.body))
+	// So is another method of a known path, and a slash behind one, but behind /v3/webhooks.
+	for _, request := range []string{
+		"PATCH " + w.sendPath(), "GET " + w.sendPath() + "/x", "DELETE " + w.messagesPath(), "POST " + w.grantPath("threads"),
+		"PUT " + w.grantPath("folders/INBOX"), "GET " + w.messagesPath() + "/", "GET /v3/grants/", "GET " + w.grantPath("threads/"),
+		"PUT /v3/webhooks", "GET /v3/webhooks/x/", "POST /v3/activity/tracking", "GET /v2/grants", "GET /v3",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		a := w.call(method, path, nil)
+		assert.Equal(t, http.StatusNotFound, a.status, request)
+		assert.Equal(t, "Cannot "+request, string(a.body))
+	}
+	assert.Equal(t, http.StatusOK, w.call(http.MethodGet, "/v3/webhooks/", nil).status)
 }
 
 func TestScheduledSend(t *testing.T) {

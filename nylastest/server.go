@@ -109,7 +109,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		apiKey:        ids.apiKey(),
 		applicationID: ids.uuid("application"),
 		violation:     violation,
-		grants:        &grants{},
+		grants:        newGrants(ids),
 		schedules:     &schedules{},
 		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
@@ -148,7 +148,7 @@ func (s *Server) open() (err error) {
 		}()
 	}
 	if state == nil {
-		s.grantID = s.AddGrant(defaultSenderName, defaultSenderEmail)
+		s.grantID = s.grants.add(grant{id: s.ids.uuid("grant", defaultSenderEmail), name: defaultSenderName, email: defaultSenderEmail})
 		s.mailbox = newMailbox(s.applicationID, s.config.readings, s.ids)
 	} else if err := s.restore(state); err != nil {
 		return badState(s.config.statePath, err)
@@ -279,12 +279,9 @@ func (s *Server) ApplicationID() string { return s.applicationID }
 func (s *Server) GrantID() string { return s.grantID }
 
 // AddGrant connects another mailbox and returns the id of its grant. In a path a
-// grant is named by its id or its address.
+// grant is named by its id or its address. The notification grant.created follows.
 func (s *Server) AddGrant(name, email string) (grantID string) {
-	g := grant{id: s.ids.uuid("grant", email), name: name, email: email}
-	s.grants.add(g)
-	s.state.changed()
-	return g.id
+	return s.addGrant(grant{name: name, email: email})
 }
 
 // HTTPClient returns a client that reaches the server and its tracking domains. It
@@ -308,7 +305,7 @@ type Counts struct {
 func (s *Server) Counts(messageID string) Counts { return s.mailbox.counts(messageID) }
 
 // Deliveries returns the attempts to deliver notifications so far, in the order in
-// which they ended. When they come to more than 64 MiB, the oldest are forgotten.
+// which they ended. When they come to more than 128 MiB, the oldest are forgotten.
 func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() }
 
 // Wait returns when every notification so far has been taken by its webhooks or

@@ -49,6 +49,10 @@ type savedGrant struct {
 	ID, Name, Email string
 	Agent           bool
 	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	ExpiredAt       time.Time
+	Deleted         bool
+	Missed          []*events.Notification // what Nylas could not see
 }
 
 // savedPlan is a schedule. Message and Token are those of one that is pending.
@@ -145,9 +149,7 @@ func (s *Server) save() *savedState {
 		Mail: s.mailbox.save(),
 	}
 	state.Mail.Drafts, state.Mail.DraftsCreated = s.drafts.save()
-	for _, g := range s.grants.all() {
-		state.Grants = append(state.Grants, savedGrant{g.id, g.name, g.email, g.agent, g.createdAt})
-	}
+	state.Grants = s.grants.save()
 	s.schedules.mu.Lock()
 	for _, p := range s.schedules.list {
 		saved := savedPlan{ID: p.id, GrantID: p.grantID, Code: p.code, SendAt: p.sendAt, Closed: p.closed}
@@ -188,10 +190,9 @@ func (s *Server) restore(state *savedState) error {
 	s.earlier = state.Hosts
 	s.starts = state.Starts + 1
 	s.ids.restart(s.starts)
-	for _, g := range state.Grants {
-		s.grants.list = append(s.grants.list, grant{g.ID, g.Name, g.Email, g.Agent, g.CreatedAt})
-	}
-	if _, ok := s.grants.find("grant:" + s.grantID); !ok || s.apiKey == "" || s.applicationID == "" {
+	s.grants.restore(state.Grants)
+	first := slices.ContainsFunc(s.grants.list, func(g grant) bool { return g.id == s.grantID }) // deleted or not
+	if !first || s.apiKey == "" || s.applicationID == "" {
 		return errors.New("there is no key, application or grant")
 	}
 	s.mailbox = newMailbox(s.applicationID, s.config.readings, s.ids)
@@ -242,6 +243,26 @@ func (s *Server) restorePlans(plans []savedPlan) {
 			s.schedules.add(&schedule{id: p.ID, grantID: p.GrantID, sendAt: p.SendAt, code: scheduleSuccess, closed: p.SendAt})
 		default:
 			s.startSchedule(p.Message.restore(), p.Token, p.SendAt)
+		}
+	}
+}
+
+func (g *grants) save() (saved []savedGrant) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, known := range g.list {
+		saved = append(saved, savedGrant{
+			known.id, known.name, known.email, known.agent, known.createdAt, known.updatedAt, known.expiredAt, known.deleted, g.missed[known.id],
+		})
+	}
+	return saved
+}
+
+func (g *grants) restore(saved []savedGrant) {
+	for _, s := range saved {
+		g.list = append(g.list, grant{s.ID, s.Name, s.Email, s.Agent, s.CreatedAt, s.UpdatedAt, s.ExpiredAt, s.Deleted})
+		if len(s.Missed) > 0 {
+			g.missed[s.ID] = s.Missed
 		}
 	}
 }

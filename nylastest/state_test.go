@@ -268,3 +268,32 @@ func TestStateWithASeed(t *testing.T) {
 	assert.NotEqual(t, runs[0][0], runs[0][1])
 	assert.NotEqual(t, runs[0][1], runs[0][2])
 }
+
+// TestStateKeepsTheEndsOfGrants: what an expired mailbox got is notified after a restart, and a
+// deleted one, also the first, stays dead.
+func TestStateKeepsTheEndsOfGrants(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, path := newStateWorld(t)
+		w.subscribe(appURL, events.TypeThreadReplied, events.TypeGrantUpdated)
+		reply := func() {
+			_, err := w.recipient(w.send()).Reply(t.Context())
+			require.NoError(t, err)
+		}
+		message := w.send()
+		require.NoError(t, w.server.ExpireGrant(w.server.GrantID()))
+		_, err := w.recipient(message).Reply(t.Context())
+		require.NoError(t, err)
+		w.restart(path)
+		w.call(http.MethodPost, w.sendPath(), mail()).refused(http.StatusUnauthorized, "api.authentication_error", "the grant has expired: its owner must authenticate again")
+		require.NoError(t, w.server.RenewGrant(w.server.GrantID()))
+		assert.ElementsMatch(t, []events.Type{events.TypeGrantUpdated, events.TypeThreadReplied}, w.types())
+		w.restart(path)
+		reply()
+		assert.Equal(t, []events.Type{events.TypeThreadReplied}, w.types(), "nothing is notified twice")
+
+		require.NoError(t, w.server.DeleteGrant(w.server.GrantID()))
+		w.restart(path)
+		w.call(http.MethodPost, w.sendPath(), mail()).refused(http.StatusNotFound, "api.not_found_error", "grant not found")
+	})
+}

@@ -23,7 +23,7 @@ const (
 // servePixel counts an open. Only GET counts: a HEAD loads nothing.
 func (s *Server) servePixel(c *call) *response {
 	token, isGIF := strings.CutSuffix(c.PathValue("name"), ".gif")
-	m, known := s.mailbox.byTrackingToken(token)
+	m, known := s.trackedMessage(token)
 	if !isGIF || !known || m.PixelURL == "" {
 		return cannot(c.Method, c.URL.Path)
 	}
@@ -48,7 +48,7 @@ func (s *Server) servePixel(c *call) *response {
 // serveLink counts a click and forwards to the link as the sender wrote it.
 func (s *Server) serveLink(c *call) *response {
 	token := c.PathValue("token")
-	m, _ := s.mailbox.byTrackingToken(token)
+	m, _ := s.trackedMessage(token)
 	index, err := strconv.Atoi(c.PathValue("index"))
 	if err != nil || index < 0 || index >= len(m.Links) {
 		return cannot(c.Method, c.URL.Path)

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 
 	"internal/adapters":    {},
 	"internal/anon":        {},
+	"internal/browser":     {},
 	"internal/endtoend":    {},
 	"internal/guard":       {},
 	"internal/hostile":     {},
@@ -43,6 +44,7 @@ var mayImport = map[string][]string{
 	"internal/load":        {},
 	"internal/loose":       {},
 	"internal/mailheader":  {},
+	"internal/nodesdk":     {},
 	"internal/markup":      {"internal/rules"},
 	"internal/page":        {},
 	"internal/replace":     {},

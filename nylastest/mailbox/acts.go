@@ -149,7 +149,7 @@ func didResult(query url.Values) result {
 		return result{}
 	}
 	if p, ok := presetNamed(do); ok {
-		return result{Text: p.Title + ": " + counted(n, "event") + "."}
+		return result{Text: p.Title + ": " + counted(n, "event", "events") + "."}
 	}
 	switch do {
 	case actOpen:

@@ -57,7 +57,7 @@ func New(server *nylastest.Server) http.Handler {
 	mux.HandleFunc("GET "+messagesPath+"{message}", h.message)
 	mux.HandleFunc("GET "+messagesPath+"{message}/body", h.body)
 	mux.HandleFunc("POST "+messagesPath+"{message}/acts", h.act)
-	mux.HandleFunc("GET "+Path, func(w http.ResponseWriter, r *http.Request) { h.missing(w, r) })
+	mux.HandleFunc("GET "+Path, h.missing)
 	return h.onlyHere(http.NewCrossOriginProtection().Handler(mux))
 }
 
@@ -100,5 +100,7 @@ func (h handler) page(title string, content any) page.Page {
 }
 
 func (h handler) missing(w http.ResponseWriter, r *http.Request) {
-	page.Write(w, r, missingTemplate, http.StatusNotFound, h.page("Not here", Path))
+	missing := h.page("Not here", Path)
+	missing.Stream = "" // it will not come
+	page.Write(w, r, missingTemplate, http.StatusNotFound, missing)
 }

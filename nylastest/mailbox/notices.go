@@ -88,7 +88,7 @@ func newNotice(n *nylastest.Notice, subjects map[string]string) notice {
 	if s, known := subjects[n.MessageID]; known {
 		view.Subject, view.Path = s, messagesPath+n.MessageID
 	}
-	view.Kind, view.What = describe(n.Body)
+	view.Kind, view.What = describe(n.Body, n.At)
 	view.State, view.Good = state(n)
 	for i := range n.Attempts {
 		view.Attempts = append(view.Attempts, newAttempt(&n.Attempts[i], fmt.Sprintf("%s-%d", view.Key, i)))
@@ -126,48 +126,55 @@ func lastOfEach(attempts []nylastest.DeliveryAttempt) map[string]*nylastest.Deli
 	return last
 }
 
-// describe says what a notification tells.
-func describe(body []byte) (kind string, what []string) {
+// describe says what a notification tells that was made at a time.
+func describe(body []byte, made time.Time) (kind string, what []string) {
 	n, err := events.Parse(body)
 	if err != nil {
 		return "other", nil
 	}
 	switch data := n.Data.(type) {
 	case *events.MessageOpened:
-		if open, ok := data.Latest(); ok {
-			what = visit(open.IP, open.UserAgent, open.Timestamp)
-		}
-		return "open", append([]string{counted(int(data.MessageData.Count), "open")}, what...)
-	case *events.MessageLinkClicked:
-		if click, ok := data.Latest(); ok {
-			what = visit(click.IP, click.UserAgent, click.Timestamp)
-			if link, ok := data.Link(click); ok {
-				what = append([]string{link.URL}, what...)
+		what = []string{counted(int(data.MessageData.Count), "open", "opens")}
+		for _, open := range slices.Backward(data.Recents) { // the newest is last
+			if open.Timestamp == data.Timestamp {
+				return "open", append(what, visit(open.IP, open.UserAgent, open.Timestamp, made)...)
 			}
 		}
-		return "click", what
+		return "open", what
+	case *events.MessageLinkClicked:
+		for _, click := range slices.Backward(data.Recents) {
+			if click.Timestamp == data.Timestamp {
+				if link, ok := data.Link(click); ok {
+					what = []string{link.URL}
+				}
+				return "click", append(what, visit(click.IP, click.UserAgent, click.Timestamp, made)...)
+			}
+		}
+		return "click", nil
 	case *events.ThreadReplied:
-		return "reply", []string{counted(int(data.ReplyData.Count), "reply")}
+		return "reply", []string{counted(int(data.ReplyData.Count), "reply", "replies")}
 	default:
 		return "other", nil
 	}
 }
 
-func visit(ip, userAgent string, when events.Timestamp) []string {
+// visit describes a request. A notification may bear another time than it was made at.
+func visit(ip, userAgent string, when events.Timestamp, made time.Time) []string {
 	if userAgent == "" {
-		userAgent = "(no User-Agent)"
+		userAgent = "no User-Agent"
 	}
-	return []string{ip, userAgent, "happened " + when.Format("2006-01-02 15:04:05 MST")}
+	lines := []string{ip + " · " + userAgent}
+	if apart := when.Sub(made); apart.Abs() > time.Minute {
+		lines = append(lines, "bears the time "+when.In(made.Location()).Format("2 Jan 15:04:05"))
+	}
+	return lines
 }
 
-func counted(n int, what string) string {
+func counted(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + one
 	}
-	if what == "reply" {
-		return strconv.Itoa(n) + " replies"
-	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return strconv.Itoa(n) + " " + many
 }
 
 func newAttempt(a *nylastest.DeliveryAttempt, key string) attempt {

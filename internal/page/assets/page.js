@@ -36,7 +36,9 @@ function merge(old, fresh) {
 function update(copy, what) {
   for (const old of document.querySelectorAll(what)) {
     const fresh = copy.getElementById(old.id);
-    if (fresh) merge(old, fresh);
+    if (!fresh) continue;
+    old.className = fresh.className;
+    merge(old, fresh);
   }
 }
 
@@ -91,15 +93,19 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = event.submitter;
   const result = document.querySelector("[data-result]");
+  const say = (problem) => {
+    result.classList.add("failed");
+    result.textContent = problem;
+  };
   button?.setAttribute("aria-busy", "true");
   try {
     const body = new URLSearchParams(new FormData(form, button));
     const answer = await fetch(form.action, { method: "POST", body });
     const copy = parse(await answer.text());
     if (copy.getElementById(result.id)) update(copy, "[data-result], [data-live]");
-    else result.textContent = "The server answered " + answer.status + ".";
+    else say("The server answered " + answer.status + ".");
   } catch {
-    result.textContent = "The server does not answer.";
+    say("The server does not answer.");
   }
   button?.removeAttribute("aria-busy");
 });

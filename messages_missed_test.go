@@ -1,0 +1,171 @@
+package nylas_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/events"
+)
+
+const (
+	missedGrant   = `{"data":{"id":"` + testGrant + `","email":"Sales@acme.dev"}}`
+	missedFolders = `{"data":[{"id":"F1","attributes":["\\Inbox"]},{"id":"F2","attributes":["\\sent"]}]}`
+	noElements    = `{"data":[]}`
+)
+
+// mailboxOf answers the calls of MissedReplies: grant, folders, and then these.
+func mailboxOf(bodies ...string) []httpmock.Responder {
+	all := []httpmock.Responder{answers(200, missedGrant), answers(200, missedFolders)}
+	for _, body := range bodies {
+		all = append(all, answers(200, body))
+	}
+	return all
+}
+
+// missedAfter is when the outage of these tests began.
+var missedAfter = time.Unix(1000, 999)
+
+// missed runs a search and returns the replies, as "root<-reply", and the error.
+func missed(t *testing.T, w *wire) (replies []string, last error) {
+	t.Helper()
+	for n, err := range w.client(t).MissedReplies(t.Context(), testGrant, missedAfter) {
+		require.NoError(t, last, "an error is the last element")
+		if last = err; err != nil {
+			assert.Nil(t, n)
+			continue
+		}
+		replied := n.Data.(*events.ThreadReplied)
+		replies = append(replies, replied.RootMessageID+"<-"+replied.MessageID)
+	}
+	return replies, last
+}
+
+// TestMissedRepliesOfAThread has what stands in a thread, newest first, and which of it is a
+// reply.
+func TestMissedRepliesOfAThread(t *testing.T) {
+	t.Parallel()
+	const (
+		root    = `{"id":"root","date":900,"from":[{"email":"sales@acme.dev"}],"tracking_options":{"thread_replies":true,"label":"q2"}}`
+		unasked = `{"id":"opens","date":900,"tracking_options":{"opens":true,"thread_replies":false}}`
+	)
+	from := func(id, address string, date int, more string) string {
+		return fmt.Sprintf(`{"id":%q,"date":%d,"from":[{"email":%q}]%s}`, id, date, address, more)
+	}
+	for name, tt := range map[string]struct {
+		messages []string
+		want     []string
+	}{
+		"in the second in which it began": {[]string{from("r", "kim@example.org", 1000, ""), root}, []string{"root<-r"}},
+		"before":                          {[]string{from("r", "kim@example.org", 999, ""), root}, nil},
+		"oldest first":                    {[]string{from("r2", "kim@example.org", 1002, ""), from("r1", "kim@example.org", 1001, ""), root}, []string{"root<-r1", "root<-r2"}},
+		"in any order":                    {[]string{from("r1", "kim@example.org", 1001, ""), root, from("r2", "kim@example.org", 1002, "")}, []string{"root<-r1", "root<-r2"}},
+		"within a second":                 {[]string{from("r2", "a@example.org", 1001, ""), from("r1", "a@example.org", 1001, ""), root}, []string{"root<-r1", "root<-r2"}},
+		"the sender":                      {[]string{from("r", "sales@ACME.dev", 1001, ""), root}, nil},
+		"an alias of the sender":          {[]string{from("r", "kim.b@acme.dev", 1001, `,"folders":["F0","F2"]`), root}, nil},
+		"another folder":                  {[]string{from("r", "kim@example.org", 1001, `,"folders":["F1"]`), root}, []string{"root<-r"}},
+		"without From":                    {[]string{`{"id":"r","date":1001}`, root}, []string{"root<-r"}},
+		"without a date":                  {[]string{`{"id":"r","from":[{"email":"kim@example.org"}]}`, root}, []string{"root<-r"}},
+		"before the tracked message":      {[]string{`{"id":"root","date":1002,"tracking_options":{"thread_replies":true}}`, from("r", "kim@example.org", 1001, "")}, nil},
+		"no tracked message":              {[]string{from("r", "kim@example.org", 1001, ""), unasked}, nil},
+		"a tracked message later":         {[]string{from("r", "kim@example.org", 1001, ""), root, unasked}, []string{"root<-r"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t, mailboxOf(`{"data":[{"id":"t"}]}`, `{"data":[`+strings.Join(tt.messages, ",")+`]}`)...)
+			got, err := missed(t, w)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
+// TestMissedRepliesAsksForLittle has what it asks for, and which threads it looks into.
+func TestMissedRepliesAsksForLittle(t *testing.T) {
+	t.Parallel()
+	const message = `{"data":[{"id":"r","thread_id":"t","date":1001,"reply_to_message_id":"m"},` +
+		`{"id":"root","date":1,"tracking_options":{"thread_replies":true,"label":"q2"}}]}`
+	w := newWire(t, mailboxOf(`{"data":[{"id":"only-sent","latest_message_received_date":999},{"id":"t/1","latest_message_received_date":1000}],"next_cursor":"p2"}`,
+		message, `{"data":[{"id":"t2"}]}`, noElements)...)
+	list := w.client(t).MissedReplies(t.Context(), testGrant, missedAfter)
+	assert.Empty(t, w.requests(), "nothing is asked before it is needed")
+	var got []*events.Notification
+	for n, err := range list {
+		require.NoError(t, err)
+		got = append(got, n)
+	}
+	require.Len(t, got, 1)
+	id := got[0].ID
+	assert.Regexp(t, `^missed-[0-9a-f]{32}$`, id)
+	at := events.At(time.Unix(1001, 0))
+	assert.Equal(t, &events.Notification{
+		SpecVersion: "1.0", Type: events.TypeThreadReplied, Source: "nylas-go/missed-replies", ID: id, Time: at, GrantID: testGrant,
+		Data: &events.ThreadReplied{
+			Object: "thread", GrantID: testGrant, MessageID: "r", RootMessageID: "root", Label: "q2", ReplyData: events.ReplyData{Count: 1},
+			ReplyToMessageID: "m", FromSelf: new(false), ThreadID: "t", Timestamp: at,
+		},
+	}, got[0])
+	var targets []string
+	for _, r := range w.requests() {
+		targets = append(targets, r.method+" "+r.target)
+	}
+	const grant = "GET /v3/grants/" + testGrant
+	const threads = "/threads?latest_message_after=999&limit=200&"
+	assert.Equal(t, []string{
+		grant, grant + "/folders",
+		grant + threads + "select=id%2Clatest_message_received_date",
+		grant + "/messages?fields=include_tracking_options&limit=200&thread_id=t%2F1",
+		grant + threads + "page_token=p2&select=id%2Clatest_message_received_date",
+		grant + "/messages?fields=include_tracking_options&limit=200&thread_id=t2",
+	}, targets)
+
+	w = newWire(t, mailboxOf(`{"data":[{"id":"t"},{"id":"t2"}]}`, message)...)
+	for n, err := range w.client(t).MissedReplies(t.Context(), testGrant, missedAfter) {
+		require.NoError(t, err)
+		assert.Equal(t, id, n.ID, "the same reply has the same id")
+		break // and nothing more is asked for
+	}
+	assert.Len(t, w.requests(), 4)
+}
+
+// TestMissedRepliesFails: an error ends it, wherever it happens, but elements that cannot be
+// read end nothing.
+func TestMissedRepliesFails(t *testing.T) {
+	t.Parallel()
+	const threads = `{"data":[{"id":"t"},{"id":"t2"}]}`
+	all := mailboxOf(threads, noElements, noElements)
+	for i, op := range []string{"get grant", "list folders", "list threads", "list messages", "list messages"} {
+		script := append(append([]httpmock.Responder{}, all[:i]...), answersFile(t, 404, "http/error.not-found.404.json"))
+		w := newWire(t, script...)
+		got, err := missed(t, w)
+		assert.Empty(t, got)
+		assertSentinels(t, err, nylas.ErrNotFound)
+		assert.Contains(t, err.Error(), "nylas: "+op+": ")
+		assert.Len(t, w.requests(), i+1)
+	}
+	const reply = `{"id":"r%d","date":1001},{"id":"root","date":1,"tracking_options":{"thread_replies":true}}`
+	w := newWire(t, mailboxOf(`{"data":[7,{"id":"t"},{"id":"t2"}]}`, `{"data":[8,`+fmt.Sprintf(reply, 1)+`]}`, `{"data":[`+fmt.Sprintf(reply, 2)+`]}`)...)
+	got, err := missed(t, w)
+	assert.Equal(t, []string{"root<-r1", "root<-r2"}, got)
+	odd, ok := errors.AsType[*nylas.ListError](err)
+	require.True(t, ok)
+	assert.Equal(t, 1, odd.Count)
+	assert.Contains(t, err.Error(), "list messages")
+	assert.Contains(t, err.Error(), "list threads")
+
+	w = newWire(t)
+	for _, err := range w.client(t).MissedReplies(t.Context(), testGrant, time.Time{}) {
+		require.EqualError(t, err, "nylas: find missed replies: since is zero: give the time at which the outage began")
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
+	for _, err := range w.client(t).MissedReplies(t.Context(), "", missedAfter) {
+		assertSentinels(t, err, nylas.ErrInvalidRequest)
+	}
+}

@@ -1,0 +1,125 @@
+package nylastest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nylastrack/nylas-go/nylastest"
+)
+
+// sendMIME sends a message in MIME form.
+func (w *world) sendMIME(raw string) answer {
+	w.t.Helper()
+	body := "--b\r\nContent-Disposition: form-data; name=mime\r\n\r\n" + raw + "\r\n--b--\r\n"
+	return w.call(http.MethodPost, w.sendPath()+"?type=mime", body, "Content-Type", "multipart/form-data; boundary=b")
+}
+
+func TestReplyToAMessageWithoutTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.sendMIME("Cc: kim@example.org\r\nSubject: Copy\r\n\r\nHello")
+	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+	m, _ := w.server.Message(a.data()["id"].(string))
+	reply, err := w.recipient(m).Reply(t.Context())
+	require.NoError(t, err)
+	read := w.call(http.MethodGet, "/v3/grants/"+w.server.GrantID()+"/messages/"+reply, nil).data()
+	assert.Equal(t, "kim@example.org", read["from"].([]any)[0].(object)["email"])
+}
+
+func TestPartsThatAreNestedTooDeep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	nested := func(depth int) string {
+		var raw strings.Builder
+		raw.WriteString("To: kim@example.org\r\n")
+		for i := range depth {
+			fmt.Fprintf(&raw, "Content-Type: multipart/mixed; boundary=n%d\r\n\r\n--n%d\r\n", i, i)
+		}
+		raw.WriteString("Content-Type: text/plain\r\n\r\nHello")
+		return raw.String()
+	}
+	for depth, text := range map[int]string{50: "Hello", 51: "", 20_000: ""} {
+		start := time.Now()
+		a := w.sendMIME(nested(depth))
+		require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+		m, _ := w.server.Message(a.data()["id"].(string))
+		assert.Equal(t, text, strings.TrimSpace(m.Body), depth)
+		assert.Less(t, time.Since(start), time.Minute)
+	}
+}
+
+// serve makes a request without a network.
+func (w *world) serve(method, path string, body string) int {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.t.Context(), method, path, strings.NewReader(body))
+	require.NoError(w.t, err)
+	request.Header.Set("Authorization", "Bearer "+w.server.APIKey())
+	recorder := &recorder{header: make(http.Header)}
+	w.server.ServeHTTP(recorder, request)
+	return recorder.status
+}
+
+func TestStoredRequestsAreLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := "/v3/grants/" + w.server.GrantID() + "/messages/" + w.send().ID
+	padded := `{"starred":true` + strings.Repeat(" ", 1<<20-20) + "}" // nothing of it has to be kept
+	taken := 0
+	for w.serve(http.MethodPut, path, padded) == http.StatusOK {
+		taken++
+		require.Less(t, taken, 2000)
+	}
+	assert.InDelta(t, 1023, taken, 3)
+	a := w.call(http.MethodPost, w.sendPath(), mail())
+	a.refused(http.StatusInsufficientStorage, "api.internal_error", "the emulator keeps at most 1024 MiB of requests: start a new one")
+	assert.Equal(t, http.StatusOK, w.serve(http.MethodGet, path, ""), "what is there can be read")
+	assert.Len(t, w.server.Messages(), 1)
+}
+
+func TestLogOfRequestsIsLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 140 {
+		assert.Equal(t, http.StatusNotFound, w.serve(http.MethodGet, fmt.Sprint("/", i, "/", strings.Repeat("x", 1<<20)), ""))
+	}
+	requests := w.server.History().Requests
+	assert.Len(t, requests, 127)
+	assert.True(t, strings.HasPrefix(requests[126].Path, "/139/"), "the latest are kept")
+}
+
+func TestTooManyNotificationsAreGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.subscribe(appURL)
+		require.NoError(t, w.server.InjectDelivery(nylastest.DeliveryFault{Delay: time.Hour, Times: nylastest.Forever}))
+		pixel := strings.TrimPrefix(w.send().PixelURL, w.server.URL())
+		for range 20_003 {
+			require.Equal(t, http.StatusOK, w.serve(http.MethodGet, pixel, ""))
+		}
+		given := w.server.Deliveries()
+		require.Len(t, given, 3)
+		require.ErrorContains(t, given[2].Err, "too many notifications wait")
+	})
+}
+
+func TestTrackingHistoryIsLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	agent := w.server.AddAgentAccount("Agent", "agent@nylas.test")
+	a := w.call(http.MethodPost, "/v3/grants/"+agent+"/messages/send", mail())
+	m, _ := w.server.Message(a.data()["id"].(string))
+	pixel := strings.TrimPrefix(m.PixelURL, w.server.URL())
+	for range 50_002 {
+		require.Equal(t, http.StatusOK, w.serve(http.MethodGet, pixel, ""))
+	}
+	seen := w.call(http.MethodGet, "/v3/activity/tracking/messages/"+m.ID, nil).data()
+	assert.InDelta(t, 50_000, seen["opens"], 0)
+}
