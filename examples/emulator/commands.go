@@ -184,7 +184,7 @@ func (p *prompt) complain(ctx context.Context, words []string) error {
 	}
 	if err := r.Complain(ctx); err != nil {
 		if chosen.message.GrantID != "" {
-			return errors.New("Nylas hears of complaints about the mail of Agent Accounts and Transactional sends only") //nolint:staticcheck,revive // a name begins it
+			return errors.New("Nylas hears of complaints about the mail of Agent Accounts and Transactional sends only") //nolint:staticcheck // a name begins it
 		}
 		return err
 	}

@@ -61,9 +61,10 @@ func (p *prompt) serve(ctx context.Context, lines <-chan string) error {
 				return nil
 			}
 			err := p.act(ctx, strings.Fields(line))
-			if errors.Is(err, errQuit) || ctx.Err() != nil {
+			if errors.Is(err, errQuit) {
 				return nil
-			} else if err != nil {
+			}
+			if err != nil && ctx.Err() == nil {
 				fmt.Fprintln(p.out, err)
 			}
 		case <-ctx.Done():
