@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The endpoints of alert rules. The emulator keeps the rules and never fires.
+// The endpoints of alert rules.
 const (
 	EndpointCreateAlert Endpoint = "POST /v3/alerts/send"
 	EndpointListAlerts  Endpoint = "GET /v3/alerts/send"
@@ -26,9 +26,17 @@ const (
 	maxAlertVolume = 1_000_000_000
 )
 
+// The rates that a rule can watch.
+const (
+	metricBounces    = "bounce_rate"
+	metricComplaints = "complaint_rate"
+	metricDeliveries = "delivery_rate"
+)
+
 type alertRules struct {
-	mu   sync.Mutex
-	list []alertRule
+	mu      sync.Mutex
+	list    []alertRule
+	watched bool // the rules are checked again and again
 }
 
 // alertRule is a rule, and how the endpoints describe it.
@@ -42,6 +50,8 @@ type alertRule struct {
 	MinVolume     int     `json:"min_volume"`
 	CreatedAt     int64   `json:"created_at"`
 	UpdatedAt     int64   `json:"updated_at"`
+
+	alerts map[string]*alert // by sending domain
 }
 
 // alertRequest is the body that creates or changes a rule. What is nil is not there.
@@ -69,8 +79,8 @@ func (r *alertRequest) apply(rule *alertRule) *response {
 	inRange := rule.Threshold >= 0 && rule.Threshold < 100
 	rule.Direction = "above"
 	switch rule.Metric {
-	case "bounce_rate", "complaint_rate":
-	case "delivery_rate":
+	case metricBounces, metricComplaints:
+	case metricDeliveries:
 		inRange = rule.Threshold > 0 && rule.Threshold <= 100
 		rule.Direction = "below"
 	default:
@@ -105,6 +115,7 @@ func (s *Server) serveCreateAlert(c *call) *response {
 	if refusal := request.apply(&rule); refusal != nil {
 		return refusal
 	}
+	defer s.watch() // after the lock
 	s.alerts.mu.Lock()
 	defer s.alerts.mu.Unlock()
 	if len(s.alerts.list) >= maxAlertRules {
@@ -138,7 +149,7 @@ func (s *Server) serveGetAlert(c *call) *response {
 	return s.useAlert(c, func(i int) *response { return dataResponse(s.alerts.list[i]) })
 }
 
-// serveUpdateAlert changes what the request has.
+// serveUpdateAlert changes what the request has. The alerts of the rule start over.
 //
 // https://developer.nylas.com/docs/reference/api/send-alerts/update-send-alert-rule/
 func (s *Server) serveUpdateAlert(c *call) *response {
@@ -146,8 +157,10 @@ func (s *Server) serveUpdateAlert(c *call) *response {
 	if refusal := c.decode(c.body, &request); refusal != nil {
 		return refusal
 	}
+	defer s.watch() // after the lock of useAlert
 	return s.useAlert(c, func(i int) *response {
 		changed := s.alerts.list[i]
+		changed.alerts = nil
 		if refusal := request.apply(&changed); refusal != nil {
 			return refusal
 		}

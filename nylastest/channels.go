@@ -10,8 +10,7 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// The endpoints of the channels to Google Cloud Pub/Sub and Amazon SNS. Channels
-// are stored only: nothing is published to them.
+// The endpoints of the channels to Google Cloud Pub/Sub and Amazon SNS.
 const (
 	EndpointCreatePubSubChannel Endpoint = "POST /v3/channels/pubsub"
 	EndpointListPubSubChannels  Endpoint = "GET /v3/channels/pubsub"
@@ -174,10 +173,14 @@ func (s *Server) serveCreatePubSubChannel(c *call) *response {
 	if refusal := checkPubSubTopic(r.Topic); refusal != nil {
 		return refusal
 	}
-	return s.pubsub.create(channel{
+	created, refusal := s.pubsub.create(channel{
 		triggerTypes: r.TriggerTypes, topic: r.Topic, description: r.Description,
 		emails: r.NotificationEmailAddresses, compressed: r.CompressedDelivery,
 	})
+	if refusal != nil {
+		return refusal
+	}
+	return dataResponse(created.answer())
 }
 
 func (s *Server) serveCreateSNSChannel(c *call) *response {
@@ -191,27 +194,32 @@ func (s *Server) serveCreateSNSChannel(c *call) *response {
 	if refusal := checkRoleARN(r.RoleARN); refusal != nil {
 		return refusal
 	}
-	return s.sns.create(channel{
+	created, refusal := s.sns.create(channel{
 		triggerTypes: r.TriggerTypes, topic: r.Topic, roleARN: r.RoleARN, description: r.Description,
 		emails: r.NotificationEmailAddresses, compressed: r.CompressedDelivery,
 	})
+	if refusal != nil {
+		return refusal
+	}
+	s.verifySNS(&created)
+	return dataResponse(created.answer())
 }
 
 // create files a channel whose topic was checked.
-func (c *channels) create(added channel) *response {
+func (c *channels) create(added channel) (channel, *response) {
 	if len(added.triggerTypes) == 0 {
-		return badWebhook("invalid.input.format : trigger_types is required")
+		return channel{}, badWebhook("invalid.input.format : trigger_types is required")
 	}
 	if refusal := checkTriggers(added.triggerTypes); refusal != nil {
-		return refusal
+		return channel{}, refusal
 	}
 	now := time.Now()
 	added.id, added.status = c.ids.webhookID("channel", added.topic), statusActive
 	added.createdAt, added.updatedAt, added.statusUpdatedAt = now, now, now
 	if !c.add(added) {
-		return badWebhook(fmt.Sprintf("invalid.input.format : an application can have at most %d channels of a kind", maxChannels))
+		return channel{}, badWebhook(fmt.Sprintf("invalid.input.format : an application can have at most %d channels of a kind", maxChannels))
 	}
-	return dataResponse(added.answer())
+	return added, nil
 }
 
 func (s *Server) serveListPubSubChannels(*call) *response { return s.pubsub.answerList() }

@@ -63,6 +63,7 @@ type courier struct {
 
 	notices notices
 	changes changes
+	publish func(*events.Notification) // to the channels
 
 	mu   sync.Mutex
 	log  journal[DeliveryAttempt]
@@ -90,6 +91,7 @@ func (c *courier) notify(n *events.Notification) {
 	}
 	c.ids.name(n)
 	c.notices.add(n)
+	c.publish(n)
 	// What no webhook wants now is gone: nothing is delivered later.
 	targets := c.destinations.active(n.Type)
 	if len(targets) == 0 {

@@ -35,7 +35,8 @@
 // drafts; transactional sends from the domains of [WithSendingDomains]; reading
 // and changing the mailbox of a grant, where sent messages and the replies to them are,
 // with headers, raw MIME, attachments, threads and folders; grants and their end; send events and
-// metrics; alert rules, which never fire; all operations on webhook destinations; pixels, links and replies; what
+// metrics; alert rules, which are checked every 5 minutes, count a message once for each
+// recipient and fire; all operations on webhook destinations; pixels, links and replies; what
 // Nylas refuses, with its texts; idempotency keys.
 // [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what
 // Agent Accounts send too fast.
@@ -45,8 +46,10 @@
 // Where Nylas' pages leave something open, [Readings] names the choices. Tracking
 // history and metrics are counted from what happened to the mail of Agent Accounts
 // ([Server.AddAgentAccount]) and Transactional sends; members whose names Nylas'
-// pages do not show have names of the emulator's own. Pub/Sub and SNS channels are
-// stored, and nothing is published to them.
+// pages do not show have names of the emulator's own. What Pub/Sub and SNS channels publish
+// goes to the functions of [Server.ConsumePubSub] and [Server.ConsumeSNS], and to the endpoints
+// of [Server.PushPubSub] and [Server.PushSNS]. No message is signed: neither SNS' envelopes nor
+// Google's push requests.
 // Mail of Agent Accounts and Transactional sends is notified as delivered. It
 // bounces or is complained about when [Recipient.Bounce] or [Recipient.Complain]
 // says so, or when its address ends in @bounce.nylas.test or
@@ -78,13 +81,13 @@
 //
 // # Webhooks that fail
 //
-// A webhook is "failing" once, for 15 minutes, at least 95 % of the attempts of the last 15
-// minutes got no answer or another one than 200. Notifications are still delivered to it, each
-// up to three times; Nylas' page speaks of growing delays without numbers. It is active
-// again as soon as fewer attempts fail. After 72 hours of failing it is "failed", gets nothing,
-// and waits for an update that sets its status to active, which repeats the challenge. What
-// happened meanwhile is never delivered. [Server.WebhookMails] has the mails that Nylas sends to
-// notification_email_addresses.
+// Nylas looks at the attempts of the last 15 minutes. If at least 95 % of them got no answer, or
+// another status than 200, and that goes on for 15 minutes, the webhook is "failing". It still
+// gets every notification, up to three times; Nylas' page speaks of growing delays and gives no
+// numbers. It is active again as soon as fewer attempts fail. After 72 hours of failing it is
+// "failed" and gets nothing. An update that sets its status to active repeats the challenge and
+// starts over. What happened meanwhile is never delivered. [Server.WebhookMails] has the mails
+// that Nylas sends to notification_email_addresses.
 //
 // # Grants that expire
 //

@@ -72,6 +72,7 @@ func (s *Server) sent(m *Message, reply *events.Notification) {
 			s.sends.add(sendRejected, m, address, "", "")
 		}
 	}
+	s.watch()
 	if m.rejected() {
 		s.notifyOutcome(m, &events.MessageRejected{RejectionOutcome: events.RejectionOutcome{
 			Message: m.outcomeMessage(), RejectedAt: events.At(time.Now()),

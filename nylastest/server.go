@@ -44,6 +44,7 @@ type Server struct {
 	rates        *rates     // nil without WithRateLimits
 	queue        *sendQueue // nil without WithAgentSendLimit
 	pubsub, sns  *channels
+	publisher    *publisher
 	startedAt    time.Time
 
 	mux       *http.ServeMux
@@ -224,6 +225,8 @@ func (s *Server) transports(beside, deliveries dialFunc) {
 	client := &http.Client{Transport: newTransport(deliveries), CheckRedirect: noRedirect}
 	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays, s.ids)
 	s.courier.compressed = s.config.compressed
+	s.publisher = &publisher{courier: s.courier, pubsub: s.pubsub, sns: s.sns}
+	s.courier.publish = s.publisher.publish
 }
 
 // headerTimeout ends connections that do not get to the end of a header.
@@ -308,8 +311,8 @@ func (s *Server) Counts(messageID string) Counts { return s.mailbox.counts(messa
 // which they ended. When they come to more than 128 MiB, the oldest are forgotten.
 func (s *Server) Deliveries() []DeliveryAttempt { return s.courier.deliveries() }
 
-// Wait returns when every notification so far has been taken by its webhooks or
-// has been given up; one that waits for its next attempt is waited for. Scheduled and
+// Wait returns when every notification so far has been taken by its webhooks and by what
+// consumes its channels, or has been given up; one that waits for its next attempt is waited for. Scheduled and
 // queued sends are not. With an inbox behind the webhook, wait for your own effect besides: the
 // inbox has the notification then, and your handler may still run. The error is [ErrClosed] or the cause of the context's end.
 func (s *Server) Wait(ctx context.Context) error { return s.courier.wait(ctx) }

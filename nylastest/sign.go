@@ -50,18 +50,18 @@ func NewWebhookRequest(ctx context.Context, url, secret string, body []byte) (*h
 // compressed_delivery: the body is compressed, and the signature is that of the
 // compressed bytes.
 func NewGzipWebhookRequest(ctx context.Context, url, secret string, body []byte) (*http.Request, error) {
-	var compressed bytes.Buffer
-	w := gzip.NewWriter(&compressed)
-	if _, err := w.Write(body); err != nil {
-		return nil, fmt.Errorf("nylastest: compress notification: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("nylastest: compress notification: %w", err)
-	}
-	request, err := NewWebhookRequest(ctx, url, secret, compressed.Bytes())
+	request, err := NewWebhookRequest(ctx, url, secret, compress(body))
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Content-Encoding", "gzip")
 	return request, nil
+}
+
+func compress(body []byte) []byte {
+	var compressed bytes.Buffer
+	w := gzip.NewWriter(&compressed)
+	_, _ = w.Write(body) // a buffer takes everything
+	_ = w.Close()
+	return compressed.Bytes()
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go/nylastest/mailbox"
 )
@@ -93,9 +94,9 @@ func TestKeyboard(t *testing.T) {
 	b.sees("#notices", "Send it again with curl")
 	// What arrives meanwhile closes nothing, and takes no focus.
 	recipient, err := w.server.Recipient(w.server.Messages()[0].ID)
-	assert.NoError(t, err)
+	require.NoError(t, err)
 	_, err = recipient.Reply(t.Context())
-	assert.NoError(t, err)
+	require.NoError(t, err)
 	b.sees("#notices", "thread.replied")
 	b.sees("#notices", "Send it again with curl")
 	assert.True(t, evaluate[bool](b, `document.activeElement.matches("#notices > li > details[open] > summary")`))

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the screenshots under docs")
 const patience = 30 * time.Second
 
 var (
-	sharedBrowser context.Context //nolint:containedctx // chromedp keeps a browser in a context
+	sharedBrowser context.Context
 	stopBrowser   = func() {}
 	startBrowser  = sync.OnceValue(func() error {
 		path := chromium()

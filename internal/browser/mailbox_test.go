@@ -44,6 +44,10 @@ func TestMailbox(t *testing.T) {
 	assert.Equal(t, 1, w.notified(events.TypeMessageOpened), "what a button does loads no pixel")
 	assert.Equal(t, "yes", evaluate[string](b, "document.body.dataset.sameDocument"))
 
+	evaluate[bool](b, `document.querySelectorAll("#notices details").forEach(d => d.open = true); true`)
+	b.run(chromedp.Click(chromedp.CSS("#notices [data-copy]")))
+	b.sees("#notices [data-copy]", "Copied")
+
 	for _, a := range w.server.Deliveries() {
 		assert.Equal(t, http.StatusOK, a.Status)
 	}

@@ -1,6 +1,7 @@
 package endtoend_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/nylastest"
+	"github.com/nylastrack/nylas-go/receive"
 )
 
 const (
@@ -65,4 +68,56 @@ func TestLoopChannels(t *testing.T) {
 		require.NoError(t, c.SNSChannels.Delete(ctx, channel.ID))
 		assert.Len(t, collect(t, c.SNSChannels.List(ctx)), 4)
 	})
+}
+
+// What the emulator publishes to a channel is what the handlers of this project read.
+func TestLoopChannelsPublish(t *testing.T) {
+	for name, compressed := range map[string]bool{"plain": false, "compressed": true} {
+		t.Run(name, func(t *testing.T) {
+			inLoop(t, func(t *testing.T, l *loop) {
+				ctx := t.Context()
+				ids := make(chan string, 10)
+				handler := &receive.Dispatcher{
+					MessageOpened: func(_ context.Context, n *events.Notification, _ *events.MessageOpened) error {
+						ids <- n.ID
+						return nil
+					},
+					Other: func(_ context.Context, n *events.Notification) error {
+						ids <- string(n.Type)
+						return nil
+					},
+				}
+				l.nylas.ConsumePubSub(func(ctx context.Context, m nylastest.PubSubMessage) error {
+					return handler.HandleDelivery(ctx, receive.NewDelivery(m.Data, m.Attributes["content_encoding"]))
+				})
+				l.nylas.ConsumeSNS(func(ctx context.Context, m nylastest.SNSMessage) error {
+					d, err := receive.NewSNSDelivery(m.Envelope())
+					if err != nil {
+						return err
+					}
+					assert.Equal(t, m.Timestamp.UTC(), d.ReceivedAt)
+					return handler.HandleDelivery(ctx, d)
+				})
+				opens := []events.Type{events.TypeMessageOpened}
+				_, err := l.client.PubSubChannels.Create(ctx, &nylas.CreatePubSubChannelRequest{
+					TriggerTypes: opens, Topic: testTopic, CompressedDelivery: compressed,
+				})
+				require.NoError(t, err)
+				_, err = l.client.SNSChannels.Create(ctx, &nylas.CreateSNSChannelRequest{
+					TriggerTypes: opens, Topic: testARN, RoleARN: testRole, CompressedDelivery: compressed,
+				})
+				require.NoError(t, err)
+				assert.Equal(t, "connector.verification", <-ids)
+
+				m, err := l.send()
+				require.NoError(t, err)
+				recipient, err := l.nylas.Recipient(m.ID)
+				require.NoError(t, err)
+				require.NoError(t, recipient.Open(ctx))
+				require.NoError(t, l.nylas.Wait(ctx))
+				require.Len(t, ids, 2)
+				assert.Equal(t, <-ids, <-ids)
+			})
+		})
+	}
 }

@@ -74,8 +74,8 @@ func actsOn(m *nylastest.Message) acts {
 // maxForm is more than the form of a button, in bytes.
 const maxForm = 4 << 10
 
-// act does what a button says. It then leads back to the message, in the view that does not
-// count, so that a browser without scripts adds no open of its own.
+// act does what a button says. It then shows the message in the view that does not count, so
+// that a browser without scripts adds no open of its own.
 func (h handler) act(w http.ResponseWriter, r *http.Request) {
 	m, ok := h.server.Message(r.PathValue("message"))
 	if !ok {
@@ -83,17 +83,20 @@ func (h handler) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		h.show(w, r, &m, http.StatusBadRequest, result{Text: "The form could not be read.", Failed: true})
+	err := r.ParseForm()
+	as, do := viewer(&m, r.PostForm.Get(asParam)), r.PostForm.Get("do")
+	back := url.Values{asParam: {as}, viewParam: {untracked}}
+	if err != nil {
+		h.show(w, r, &m, back, http.StatusBadRequest, result{Text: "The form could not be read.", Failed: true})
 		return
 	}
-	as, do := viewer(&m, r.PostForm.Get(asParam)), r.PostForm.Get("do")
 	n, err := h.perform(r.Context(), &m, as, do, r.PostForm.Get("link"))
 	if err != nil {
-		h.show(w, r, &m, http.StatusUnprocessableEntity, result{Text: explain(do, &m, err), Failed: true})
+		h.show(w, r, &m, back, http.StatusUnprocessableEntity, result{Text: explain(do, &m, err), Failed: true})
 		return
 	}
-	back := url.Values{asParam: {as}, viewParam: {untracked}, didParam: {do}, eventsHappen: {strconv.Itoa(n)}}
+	back.Set(didParam, do)
+	back.Set(eventsParam, strconv.Itoa(n))
 	http.Redirect(w, r, messagesPath+m.ID+"?"+back.Encode(), http.StatusSeeOther)
 }
 
@@ -144,7 +147,7 @@ func explain(do string, m *nylastest.Message, err error) string {
 // didResult says what the redirect of act reports. It shows nothing that is not a button's.
 func didResult(query url.Values) result {
 	do := query.Get(didParam)
-	n, err := strconv.Atoi(query.Get(eventsHappen))
+	n, err := strconv.Atoi(query.Get(eventsParam))
 	if err != nil {
 		return result{}
 	}

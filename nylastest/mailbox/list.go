@@ -19,7 +19,6 @@ type row struct {
 	ID, Path, Subject, From, To string
 	Sent                        moment
 	Tracks                      []string
-	Version                     string
 	Notices                     int
 }
 

@@ -15,11 +15,12 @@ import (
 
 // The parameters of a message's page.
 const (
-	asParam      = "as"   // the address of the recipient who looks
-	viewParam    = "view" // untracked, or empty
-	didParam     = "did"  // an act that was done
-	untracked    = "untracked"
-	eventsHappen = "events" // how many events an act was
+	asParam     = "as"     // the address of the recipient who looks
+	viewParam   = "view"   // untracked, or empty
+	didParam    = "did"    // an act that was done
+	eventsParam = "events" // how many events it was
+
+	untracked = "untracked"
 )
 
 // messageView is a message as one recipient sees it.
@@ -64,12 +65,11 @@ func (h handler) message(w http.ResponseWriter, r *http.Request) {
 		h.missing(w, r)
 		return
 	}
-	h.show(w, r, &m, http.StatusOK, didResult(r.URL.Query()))
+	h.show(w, r, &m, r.URL.Query(), http.StatusOK, didResult(r.URL.Query()))
 }
 
-// show answers with the page of a message.
-func (h handler) show(w http.ResponseWriter, r *http.Request, m *nylastest.Message, status int, outcome result) {
-	query := r.URL.Query()
+// show answers with the page of a message, as its parameters say.
+func (h handler) show(w http.ResponseWriter, r *http.Request, m *nylastest.Message, query url.Values, status int, outcome result) {
 	as := viewer(m, query.Get(asParam))
 	notices := about(h.server.Notices(), m.ID)
 	base := newRow(m, len(notices))

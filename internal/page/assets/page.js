@@ -8,27 +8,30 @@ const parse = (html) => new DOMParser().parseFromString(html, "text/html");
 // stays as it is, so that its focus and what is open in it stay too.
 function merge(old, fresh) {
   if (old.innerHTML === fresh.innerHTML) return;
+  if (fresh.childElementCount === 0) {
+    old.textContent = fresh.textContent;
+    return;
+  }
   const had = new Map([...old.children].filter((c) => c.id).map((c) => [c.id, c]));
   const focused = document.activeElement?.id;
-  let at = old.firstChild;
-  for (const node of [...fresh.childNodes]) {
+  const kept = new Set();
+  let at = old.firstElementChild;
+  for (const node of [...fresh.children]) {
     const before = had.get(node.id);
     if (before && before.dataset.version === node.dataset.version) {
-      if (before === at) at = at.nextSibling;
+      if (before === at) at = at.nextElementSibling;
       else old.insertBefore(before, at);
-      had.delete(node.id);
-      before.kept = true;
+      kept.add(before);
       continue;
     }
     for (const open of before?.querySelectorAll("details[open][id]") ?? []) {
       node.querySelector("#" + CSS.escape(open.id))?.setAttribute("open", "");
     }
     old.insertBefore(node, at);
-    node.kept = true;
+    kept.add(node);
   }
   for (const node of [...old.childNodes]) {
-    if (!node.kept) node.remove();
-    delete node.kept;
+    if (!kept.has(node)) node.remove();
   }
   if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
 }
