@@ -135,6 +135,11 @@
 // test inside a testing/synctest bubble sees a retry after five minutes or a key
 // that expires after an hour without waiting for it.
 //
+// # Over restarts
+//
+// [WithStateFile] keeps what a server has in a file, and [WithAddress] lets the next one listen
+// where the links of earlier mail lead. The program examples/emulator has both as flags.
+//
 // # Without the emulator
 //
 // [NewWebhookRequest] and [Sign] make signed notifications for testing a receiver
