@@ -62,7 +62,7 @@ type courier struct {
 	compressed   bool // all deliveries are
 
 	notices notices
-	changes changes
+	changes *changes
 	publish func(*events.Notification) // to the channels
 
 	mu   sync.Mutex
@@ -73,13 +73,13 @@ type courier struct {
 	held map[string]chan struct{} // by webhook: closed when another delivery was made
 }
 
-func newCourier(tasks *tasks, client *http.Client, destinations *destinations, delays [maxAttempts - 1]time.Duration, ids *ids) *courier {
+func newCourier(tasks *tasks, client *http.Client, destinations *destinations, delays [maxAttempts - 1]time.Duration, ids *ids, changes *changes) *courier {
 	idle := make(chan struct{})
 	close(idle)
 	return &courier{
-		tasks: tasks, client: client, destinations: destinations, delays: delays, ids: ids, faults: &deliveryFaults{ids: ids}, idle: idle,
+		tasks: tasks, client: client, destinations: destinations, delays: delays, ids: ids, faults: &deliveryFaults{ids: ids}, changes: changes, idle: idle,
 		held: make(map[string]chan struct{}),
-		log:  journal[DeliveryAttempt]{size: func(d *DeliveryAttempt) int { return len(d.Body) }},
+		log:  journal[DeliveryAttempt]{size: func(d *DeliveryAttempt) int { return len(d.Body) + len(d.Wire) }},
 	}
 }
 

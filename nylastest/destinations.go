@@ -36,8 +36,8 @@ type destination struct {
 // destinations holds the webhooks of the application, in the order of their
 // creation.
 type destinations struct {
-	lag   time.Duration // of listed
-	state *stateFile    // nil if nothing is kept
+	lag     time.Duration // of listed
+	changes *changes
 
 	mu    sync.Mutex
 	list  []destination
@@ -53,7 +53,7 @@ type version struct {
 
 // changed keeps the list, as it has been since a time, for as long as listed can show it.
 func (d *destinations) changed(at time.Time) {
-	d.state.changed()
+	d.changes.happened()
 	if d.lag <= 0 {
 		return
 	}

@@ -67,7 +67,7 @@ func (s *Server) ExpireGrant(grant string) error {
 		return fmt.Errorf("nylastest: expire grant: %w", err)
 	}
 	if changed {
-		s.state.changed()
+		s.changes.happened()
 		s.notifyGrant(events.TypeGrantExpired, &events.GrantExpired{GrantChange: s.grants.describe(g, codeGrantExpired)})
 	}
 	return nil
@@ -86,7 +86,7 @@ func (s *Server) RenewGrant(grant string) error {
 	if err != nil {
 		return fmt.Errorf("nylastest: renew grant: %w", err)
 	}
-	s.state.changed()
+	s.changes.happened()
 	change := s.grants.describe(g, codeGrantRenewed)
 	change.ReauthenticationFlag = new(true)
 	s.notifyGrant(events.TypeGrantUpdated, &events.GrantUpdated{GrantChange: change})
@@ -110,7 +110,7 @@ func (s *Server) DeleteGrant(grant string) error {
 	if err != nil {
 		return fmt.Errorf("nylastest: delete grant: %w", err)
 	}
-	s.state.changed()
+	s.changes.happened()
 	s.notifyGrant(events.TypeGrantDeleted, &events.GrantDeleted{GrantChange: s.grants.describe(g, codeGrantDeleted)})
 	return nil
 }
@@ -119,7 +119,7 @@ func (s *Server) DeleteGrant(grant string) error {
 func (s *Server) addGrant(g grant) (grantID string) {
 	g.id = s.ids.uuid("grant", g.email)
 	s.grants.add(g)
-	s.state.changed()
+	s.changes.happened()
 	s.notifyGrant(events.TypeGrantCreated, &events.GrantCreated{GrantChange: s.grants.describe(g, codeGrantCreated)})
 	return g.id
 }

@@ -19,8 +19,8 @@ const (
 	// storedRequest is what the smallest request counts for, because an id and a remembered
 	// answer take memory, too.
 	storedRequest = 1 << 10
-	// maxLog is how many bytes the log of deliveries has, and that of requests. The oldest
-	// entries are forgotten.
+	// maxLog is how many bytes the log of deliveries has, that of requests, and that of
+	// notifications. The oldest entries are forgotten.
 	maxLog = 128 << 20
 	// loggedEntry is what an entry of a log counts for besides its texts.
 	loggedEntry = 256
@@ -85,6 +85,8 @@ type journal[T any] struct {
 	entries []T
 	size    func(*T) int // of the texts of an entry, in bytes
 	bytes   int
+	// forgotten is told of each entry that is forgotten; nil if nobody wants to know.
+	forgotten func(*T)
 }
 
 func (j *journal[T]) add(entry T) {
@@ -93,6 +95,9 @@ func (j *journal[T]) add(entry T) {
 	first := 0
 	for j.bytes > maxLog && first < len(j.entries)-1 {
 		j.bytes -= loggedEntry + j.size(&j.entries[first])
+		if j.forgotten != nil {
+			j.forgotten(&j.entries[first])
+		}
 		first++
 	}
 	clear(j.entries[:first]) // or the array behind the slice would keep their texts

@@ -23,7 +23,8 @@ type Notice struct {
 }
 
 // Notices returns the notifications so far, in the order in which they were made. It has
-// those too that no webhook wanted, and so have no attempt. Test events are last.
+// those too that no webhook wanted, and so have no attempt. Test events are last. When they
+// come to more than 128 MiB, the oldest are forgotten.
 func (s *Server) Notices() []Notice {
 	notices := s.courier.notices.all()
 	place := make(map[string]int, len(notices))
@@ -46,13 +47,13 @@ func (s *Server) Notices() []Notice {
 // Changed returns a channel that is closed when something changes next: a message is
 // sent, a notification is made, an attempt to deliver it ends. To show what there is,
 // call Changed first, read, and then wait for the channel. Close does not close it.
-func (s *Server) Changed() <-chan struct{} { return s.courier.changes.next() }
+func (s *Server) Changed() <-chan struct{} { return s.changes.next() }
 
 // notices remembers the notifications.
 type notices struct {
-	mu    sync.Mutex
-	list  []Notice
-	place map[string]int // by id
+	mu      sync.Mutex
+	list    journal[Notice]
+	settled map[string]bool // by id, of those that are in the list
 }
 
 func (n *notices) add(notification *events.Notification) {
@@ -63,27 +64,37 @@ func (n *notices) add(notification *events.Notification) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.place == nil {
-		n.place = make(map[string]int)
+	if n.settled == nil {
+		n.settled = make(map[string]bool)
+		n.list.size = func(notice *Notice) int { return len(notice.Body) }
+		n.list.forgotten = func(notice *Notice) { delete(n.settled, notice.ID) }
 	}
-	n.place[notice.ID] = len(n.list)
-	n.list = append(n.list, notice)
+	n.settled[notice.ID] = false
+	n.list.add(notice)
 }
 
 func (n *notices) settle(id string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.list[n.place[id]].Settled = true
+	if _, known := n.settled[id]; known {
+		n.settled[id] = true
+	}
 }
 
 func (n *notices) all() []Notice {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Clone(n.list)
+	all := slices.Clone(n.list.entries)
+	for i := range all {
+		all[i].Settled = n.settled[all[i].ID]
+	}
+	return all
 }
 
-// changes tells whoever waits that something changed.
+// changes tells whoever waits, and the state file, that something changed.
 type changes struct {
+	file *stateFile // nil if nothing is kept
+
 	mu   sync.Mutex
 	wake chan struct{} // nil if nobody waits
 }
@@ -98,6 +109,7 @@ func (c *changes) next() <-chan struct{} {
 }
 
 func (c *changes) happened() {
+	c.file.changed()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wake != nil {

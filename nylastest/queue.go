@@ -134,7 +134,7 @@ func (s *Server) dispatch(t *turn, message Message, token, fields string, sent f
 			defer t.end()
 			if t.wait(ctx) && s.sendQueued(ctx, message, token) {
 				sent()
-				s.state.changed()
+				s.changes.happened()
 			}
 		})
 		if !started {
@@ -169,7 +169,7 @@ func (s *Server) sendQueued(ctx context.Context, message Message, token string) 
 
 // sendFailed notifies that a message that was scheduled or queued could not be sent.
 func (s *Server) sendFailed(message *Message, failure *response, sendAt time.Time) {
-	s.state.changed()
+	s.changes.happened()
 	s.notify(newNotification(sourceSend, events.TypeMessageSendFailed, s.applicationID, message.GrantID, time.Now(),
 		&events.MessageSendFailed{Reason: "failed to send", Error: failure.sendError(), Message: message.sentMessage(sendAt)}))
 }

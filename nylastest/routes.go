@@ -183,7 +183,7 @@ func (s *Server) handler(rt route) http.HandlerFunc {
 			answer = rt.serve(s, c)
 			s.stored.add(r, body, answer)
 			if rt.public || r.Method != http.MethodGet {
-				s.state.changed() // before the answer, so that nobody hears of what is not written soon
+				s.changes.happened() // before the answer, so that nobody hears of what is not written soon
 			}
 		}
 		c.fault.After.deliver(w, answer)

@@ -49,10 +49,11 @@ type Server struct {
 
 	mux       *http.ServeMux
 	handled   handled
-	host      string     // with the port, if the URL has one
-	earlier   []string   // hosts of earlier starts with the same state
-	starts    int        // how many servers ran on the state before
-	private   bool       // webhooks can be in private networks
+	host      string   // with the port, if the URL has one
+	earlier   []string // hosts of earlier starts with the same state
+	starts    int      // how many servers ran on the state before
+	private   bool     // webhooks can be in private networks
+	changes   *changes
 	state     *stateFile // nil without WithStateFile
 	dialOwn   dialFunc
 	transport *http.Transport // of HTTPClient and the recipients
@@ -101,7 +102,9 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		}
 	}
 	ids := newIDs(c.seed)
+	changes := new(changes)
 	s := &Server{
+		changes:       changes,
 		config:        c,
 		tasks:         newTasks(),
 		ids:           ids,
@@ -113,7 +116,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		schedules:     &schedules{},
 		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
-		destinations:  &destinations{lag: c.readings.WebhookListLag},
+		destinations:  &destinations{lag: c.readings.WebhookListLag, changes: changes},
 		faults:        &faultQueue{ids: ids},
 		activity:      &activityLog{ids: ids},
 		sends:         &sendLog{ids: ids},
@@ -164,8 +167,8 @@ func (s *Server) open() (err error) {
 	}
 	if s.state != nil {
 		s.stored.bytes = s.state.size
-		s.state.save, s.destinations.state = s.save, s.state
-		s.state.changed() // the host may be another one
+		s.state.save, s.changes.file = s.save, s.state
+		s.changes.happened() // the host may be another one
 		s.tasks.run(s.state.run)
 	}
 	s.serve(listeners)
@@ -223,7 +226,7 @@ func (s *Server) transports(beside, deliveries dialFunc) {
 		return beside(ctx, network, addr)
 	})
 	client := &http.Client{Transport: newTransport(deliveries), CheckRedirect: noRedirect}
-	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays, s.ids)
+	s.courier = newCourier(s.tasks, client, s.destinations, s.config.retryDelays, s.ids, s.changes)
 	s.courier.compressed = s.config.compressed
 	s.publisher = &publisher{courier: s.courier, pubsub: s.pubsub, sns: s.sns}
 	s.courier.publish = s.publisher.publish
