@@ -154,8 +154,10 @@ func (c *courier) post(ctx context.Context, target destination, body []byte) (st
 	return answer.StatusCode, retryAfter, nil
 }
 
-// retriable tells whether Nylas would try again. No answer at all is in none of
-// its lists; it counts as a failure there, and is taken as one that passes.
+// retriable tells whether Nylas would try again. It does so too without any answer, since
+// November 2026.
+//
+// https://developer.nylas.com/docs/changelogs/2026-11-12-scheduler-send-notetaker-and-agent-account-fixes/
 func (d *DeliveryAttempt) retriable() bool {
 	switch d.Status {
 	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,
