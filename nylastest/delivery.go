@@ -211,8 +211,10 @@ func wireOf(request *http.Request) ([]byte, error) {
 	return io.ReadAll(body)
 }
 
-// retriable tells whether Nylas would try again. No answer at all is in none of
-// its lists; it counts as a failure there, and is taken as one that passes.
+// retriable tells whether Nylas would try again. It does so too without any answer, since
+// November 2026.
+//
+// https://developer.nylas.com/docs/changelogs/2026-11-12-scheduler-send-notetaker-and-agent-account-fixes/
 func (d *DeliveryAttempt) retriable() bool {
 	switch d.Status {
 	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,

@@ -144,6 +144,46 @@ func TestRetryGoesToAllActiveDestinations(t *testing.T) {
 	})
 }
 
+// TestRetryAfterARefusedConnection: nobody listens at the first attempt. The second one is
+// signed with the secret that the webhook has by then.
+func TestRetryAfterARefusedConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		listen := func() (stop func()) {
+			l, err := w.network.Listen("other.test")
+			require.NoError(t, err)
+			server := &http.Server{Handler: w.receiver}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = server.Serve(l)
+			}()
+			return func() {
+				_ = server.Close()
+				<-done
+			}
+		}
+		stop := listen()
+		id := w.subscribe("http://other.test/")["id"].(string)
+		stop()
+		require.NoError(t, w.recipient(w.send()).Open(t.Context()))
+		synctest.Wait()
+		assert.Empty(t, w.receiver.take())
+		secret := w.call(http.MethodPost, "/v3/webhooks/rotate-secret/"+id, nil).data()["webhook_secret"].(string)
+		stop = listen()
+		defer stop()
+		n := w.one()
+		assert.Equal(t, 2, n.DeliveryAttempt)
+		assert.Equal(t, nylastest.Sign(secret, n.body), n.header.Get("x-nylas-signature"))
+		log := w.server.Deliveries()
+		require.Len(t, log, 2)
+		require.Error(t, log[0].Err)
+		assert.Zero(t, log[0].Status)
+		assert.Equal(t, 5*time.Minute, log[1].StartedAt.Sub(log[0].StartedAt))
+	})
+}
+
 func TestNothingIsBackfilled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -118,7 +118,7 @@ func TestPubSub(t *testing.T) {
 		assert.Empty(t, first.take(w), "there is no channel")
 		plain := w.pubsubChannel(nil)
 		w.pubsubChannel(object{"trigger_types": []string{"message.link_clicked"}})
-		w.subscribe(appURL) // beside the channels
+		w.subscribe(appURL) // as well as the channel
 		w.server.ConsumePubSub(second.consume)
 		require.NoError(t, kim.Open(t.Context()))
 		got := first.take(w)

@@ -116,7 +116,8 @@ func TestLoopChannelsPublish(t *testing.T) {
 				require.NoError(t, recipient.Open(ctx))
 				require.NoError(t, l.nylas.Wait(ctx))
 				require.Len(t, ids, 2)
-				assert.Equal(t, <-ids, <-ids)
+				first, second := <-ids, <-ids
+				assert.Equal(t, first, second, "it is the same notification")
 			})
 		})
 	}
