@@ -165,7 +165,7 @@ func reachable(m *nylastest.Message, r *http.Request) string {
 			replacements = append(replacements, tracked, scheme+r.Host+u.EscapedPath())
 		}
 	}
-	for i := range slices.Backward(m.Links) { // …/1 is the beginning of …/10
+	for i := range m.Links {
 		move(m.Links[i].TrackedURL)
 	}
 	move(m.PixelURL)

@@ -133,24 +133,22 @@ func describe(body []byte, made time.Time) (kind string, what []string) {
 		return "other", nil
 	}
 	switch data := n.Data.(type) {
-	case *events.MessageOpened:
+	case *events.MessageOpened: // of the recents of an emulator the last is what happened
 		what = []string{counted(int(data.MessageData.Count), "open", "opens")}
-		for _, open := range slices.Backward(data.Recents) { // the newest is last
-			if open.Timestamp == data.Timestamp {
-				return "open", append(what, visit(open.IP, open.UserAgent, open.Timestamp, made)...)
-			}
+		if n := len(data.Recents); n > 0 {
+			open := data.Recents[n-1]
+			what = append(what, visit(open.IP, open.UserAgent, open.Timestamp, made)...)
 		}
 		return "open", what
 	case *events.MessageLinkClicked:
-		for _, click := range slices.Backward(data.Recents) {
-			if click.Timestamp == data.Timestamp {
-				if link, ok := data.Link(click); ok {
-					what = []string{link.URL}
-				}
-				return "click", append(what, visit(click.IP, click.UserAgent, click.Timestamp, made)...)
+		if n := len(data.Recents); n > 0 {
+			click := data.Recents[n-1]
+			if link, ok := data.Link(click); ok {
+				what = []string{link.URL}
 			}
+			what = append(what, visit(click.IP, click.UserAgent, click.Timestamp, made)...)
 		}
-		return "click", nil
+		return "click", what
 	case *events.ThreadReplied:
 		return "reply", []string{counted(int(data.ReplyData.Count), "reply", "replies")}
 	default:
