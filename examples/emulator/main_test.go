@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 const (
 	anyPort  = "127.0.0.1:0"
-	patience = 20 * time.Second
+	patience = 10 * time.Second
 )
 
 // program is the emulator as a process.
@@ -217,7 +217,9 @@ func TestStateSurvivesAKill(t *testing.T) {
 func refused(t *testing.T, args ...string) string {
 	t.Helper()
 	var stdout, stderr strings.Builder
-	err := run(t.Context(), args, strings.NewReader(""), &stdout, &stderr)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := run(ctx, args, strings.NewReader(""), &stdout, &stderr)
 	require.Error(t, err, args)
 	assert.Empty(t, stdout.String())
 	return err.Error()
