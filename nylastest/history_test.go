@@ -109,12 +109,12 @@ func TestRequireDelivered(t *testing.T) {
 		assert.Equal(t, 5*time.Minute, time.Since(start), "it waits for further attempts")
 		w.server.RequireNotDelivered(t, open)
 
-		missing := failure(func(tb testing.TB) { w.server.RequireDelivered(tb, click, open) })
+		missing := failure(func(tb testing.TB) { tb.Helper(); w.server.RequireDelivered(tb, click, open) })
 		require.Contains(t, missing, "not delivered: message.opened\n")
 		assert.Contains(t, missing, w.server.History().String())
-		assert.Contains(t, failure(func(tb testing.TB) { w.server.RequireNotDelivered(tb, open, click) }), "delivered: message.link_clicked, message "+m.ID)
+		assert.Contains(t, failure(func(tb testing.TB) { tb.Helper(); w.server.RequireNotDelivered(tb, open, click) }), "delivered: message.link_clicked, message "+m.ID)
 		require.NoError(t, w.server.Close())
-		assert.Contains(t, failure(func(tb testing.TB) { w.server.RequireDelivered(tb, click) }), nylastest.ErrClosed.Error())
+		assert.Contains(t, failure(func(tb testing.TB) { tb.Helper(); w.server.RequireDelivered(tb, click) }), nylastest.ErrClosed.Error())
 	})
 }
 

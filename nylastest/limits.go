@@ -26,10 +26,10 @@ const (
 	loggedEntry = 256
 	// maxEvents is how many opens and clicks the tracking history has, and how many send
 	// events. The oldest are forgotten.
-	maxEvents = 50_000
+	maxEvents = 20_000
 	// maxDue is how many notifications may wait for their webhooks. Further ones are given
 	// up.
-	maxDue = 20_000
+	maxDue = 10_000
 	// maxMIMEDepth is how deep the parts of a message in MIME form are read.
 	maxMIMEDepth = 50
 )

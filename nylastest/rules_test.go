@@ -211,7 +211,7 @@ func TestDelayedRequest(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := w.server.HTTPClient().Do(w.request(http.MethodPost, w.sendPath(), mail()).WithContext(ctx)) //nolint:bodyclose // there is none
+		_, err := w.server.HTTPClient().Do(w.request(http.MethodPost, w.sendPath(), mail()).WithContext(ctx))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, 3*time.Minute, time.Since(start))
 		go func() { _, _ = w.try(http.MethodPost, w.sendPath(), mail()) }()
