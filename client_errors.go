@@ -38,7 +38,10 @@ var (
 	// ErrInvalidRequest means that the request is wrong. If the SDK found that before
 	// any I/O, Error.StatusCode is 0.
 	ErrInvalidRequest = errors.New("nylas: invalid request")
-	// ErrUnauthorized means that the API key is wrong, or belongs to another region.
+	// ErrUnauthorized means that the API key is wrong or belongs to another region, or, in a
+	// call for a grant, that the grant has expired: its owner must authenticate again. Then
+	// its [Grant.GrantStatus] is GrantInvalid.
+	// https://developer.nylas.com/docs/dev-guide/best-practices/grant-lifecycle/
 	ErrUnauthorized = errors.New("nylas: unauthorized: " + adviceKey)
 	// ErrForbidden means that Nylas or the mail provider does not allow the request.
 	// Error.Message says why: the grant lacks a scope, the user must authenticate again,
@@ -107,7 +110,7 @@ const (
 	adviceTrial    = "use a production application, or leave TrackingOptions nil"
 	adviceRejected = "remove the link, or switch TrackingOptions.Links off"
 	adviceDomain   = "it must be an active custom hostname of the organization, with Opens or Links on"
-	adviceKey      = "check the API key and the region"
+	adviceKey      = "check the API key and its region, and whether the owner of the grant must authenticate again"
 	adviceProvider = "the limit is that of the mail provider"
 	advicePaused   = "stop sending from the Agent Account, and ask Nylas' support to end the pause"
 )

@@ -37,7 +37,7 @@ const (
 	adviceRejected = ": remove the link, or switch TrackingOptions.Links off"
 	adviceLabel    = ": use a label of at most 2048 characters"
 	adviceDomain   = ": it must be an active custom hostname of the organization, with Opens or Links on"
-	adviceKey      = ": check the API key and the region"
+	adviceKey      = ": check the API key and its region, and whether the owner of the grant must authenticate again"
 	adviceProvider = ": the limit is that of the mail provider"
 )
 

@@ -17,7 +17,8 @@ import (
 //
 // Nylas checks each rule every 5 minutes for each sending domain, and sends the trigger
 // alert.triggered to the webhooks that have it. While a domain stays past the threshold, Nylas
-// sends it again every 24 hours.
+// sends it again every 24 hours. After an hour within the threshold the alert has ended; the
+// next one has a new id.
 type AlertService struct{ client *Client }
 
 // AlertMetric is the rate that a rule watches.

@@ -15,15 +15,29 @@ type (
 	GrantExpired struct{ GrantChange }
 )
 
-// GrantChange describes a grant that was created, updated, deleted or has expired.
+// GrantChange describes a grant that was created, updated, deleted or has expired. Any field
+// but GrantID can be missing.
+//
+// https://developer.nylas.com/docs/reference/notifications/grants/
 type GrantChange struct {
-	Code          Int    `json:"code,omitzero"` // 25012 created, 25013 deleted, 25014 updated
-	GrantID       string `json:"grant_id"`
-	IntegrationID string `json:"integration_id,omitzero"`
-	Provider      string `json:"provider,omitzero"` // such as "google"
-	LoginID       string `json:"login_id,omitzero"`
+	// Code is 25009 for a grant that has expired, 25012 for a new one, 25013 for a deleted
+	// one, 25014 for an updated one, and 25027 for one whose owner authenticated again.
+	Code          Int     `json:"code,omitzero"`
+	GrantID       string  `json:"grant_id"`
+	IntegrationID string  `json:"integration_id,omitzero"`
+	Provider      string  `json:"provider,omitzero"` // such as "google"
+	LoginID       string  `json:"login_id,omitzero"`
+	Email         Address `json:"email,omitzero"` // of the mailbox
+	// Name and Scope, what the owner allowed, come with grant.created. An update has Scope
+	// only sometimes.
+	Name  string   `json:"name,omitzero"`
+	Scope []string `json:"scope,omitzero"`
+	// Metadata is what the application stored with the grant.
+	Metadata Metadata `json:"metadata,omitzero"`
 	// ReauthenticationFlag is nil if Nylas did not say.
 	ReauthenticationFlag *bool `json:"reauthentication_flag,omitzero"`
+	// GrantUpdatedAt is the last time that Nylas could refresh a grant which has expired.
+	GrantUpdatedAt Timestamp `json:"grant_updated_at,omitzero"`
 }
 
 // AlertTriggered is the data of an alert.triggered notification. Nylas sends one when a

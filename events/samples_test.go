@@ -51,6 +51,8 @@ func samples() []sample {
 	}
 	grant := events.GrantChange{
 		Code: 25013, GrantID: "g-1", IntegrationID: "in-1", Provider: "google", LoginID: "login-1", ReauthenticationFlag: new(true),
+		Email: "kim@example.org", Name: "Kim", Scope: []string{"Mail.Read", "Mail.Send"}, Metadata: events.Metadata{"user_id": "7"},
+		GrantUpdatedAt: unix(1700000004),
 	}
 	links := []events.LinkData{{Count: 3, URL: "https://acme.dev/demo?a=1&b=2"}, {Count: 1, URL: "mailto:a@acme.dev"}}
 	ofMessage := []events.Tracked{{MessageID: "m-1"}}

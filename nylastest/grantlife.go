@@ -62,13 +62,15 @@ var (
 //
 // https://developer.nylas.com/docs/dev-guide/best-practices/grant-lifecycle/
 func (s *Server) ExpireGrant(grant string) error {
-	g, changed, err := s.grants.expire(grant)
+	g, refreshed, err := s.grants.expire(grant)
 	if err != nil {
 		return fmt.Errorf("nylastest: expire grant: %w", err)
 	}
-	if changed {
+	if !refreshed.IsZero() {
 		s.changes.happened()
-		s.notifyGrant(events.TypeGrantExpired, &events.GrantExpired{GrantChange: s.grants.describe(g, codeGrantExpired)})
+		change := s.grants.describe(g, codeGrantExpired)
+		change.GrantUpdatedAt = events.At(refreshed)
+		s.notifyGrant(events.TypeGrantExpired, &events.GrantExpired{GrantChange: change})
 	}
 	return nil
 }
@@ -120,7 +122,9 @@ func (s *Server) addGrant(g grant) (grantID string) {
 	g.id = s.ids.uuid("grant", g.email)
 	s.grants.add(g)
 	s.changes.happened()
-	s.notifyGrant(events.TypeGrantCreated, &events.GrantCreated{GrantChange: s.grants.describe(g, codeGrantCreated)})
+	change := s.grants.describe(g, codeGrantCreated)
+	change.Name, change.Scope = g.name, g.scope()
+	s.notifyGrant(events.TypeGrantCreated, &events.GrantCreated{GrantChange: change})
 	return g.id
 }
 
@@ -170,17 +174,19 @@ func (g *grants) change(name string, f func(*grant) error) (grant, error) {
 	return g.list[i], err
 }
 
-func (g *grants) expire(name string) (expired grant, changed bool, err error) {
+// expire returns when the grant was last refreshed, or the zero time if it had expired before.
+func (g *grants) expire(name string) (expired grant, refreshed time.Time, err error) {
 	expired, err = g.change(name, func(known *grant) error {
 		switch {
 		case known.agent:
 			return errAgentNoExpires
 		case !known.expired():
-			known.expiredAt, known.updatedAt, changed = time.Now(), time.Now(), true
+			refreshed = known.updatedAt
+			known.expiredAt, known.updatedAt = time.Now(), time.Now()
 		}
 		return nil
 	})
-	return expired, changed, err
+	return expired, refreshed, err
 }
 
 // renew returns what was missed and is notified now.
@@ -259,6 +265,7 @@ func expiredGrant() *response {
 func (g *grants) describe(of grant, code int) events.GrantChange {
 	return events.GrantChange{
 		Code: events.Int(code), GrantID: of.id, IntegrationID: g.integrations[of.provider()], Provider: of.provider(),
+		Email: events.Address(of.email),
 	}
 }
 

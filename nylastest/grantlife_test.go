@@ -57,6 +57,8 @@ func TestGrantExpires(t *testing.T) {
 		assert.Equal(t, "google", data.Provider)
 		assert.NotEmpty(t, data.IntegrationID)
 		assert.Nil(t, data.ReauthenticationFlag)
+		assert.EqualValues(t, "sender@nylas.test", data.Email)
+		assert.Equal(t, time.Now().Add(-time.Hour).Unix(), data.GrantUpdatedAt.Unix(), "when it was last refreshed")
 		require.NoError(t, w.server.ExpireGrant(id))
 		assert.Empty(t, w.types(), "it has expired")
 

@@ -108,6 +108,14 @@ func (g *grant) provider() string {
 	return providerConnected
 }
 
+// scope is what the owner allowed. It is empty, not nil, for an Agent Account.
+func (g *grant) scope() []string {
+	if g.agent {
+		return []string{}
+	}
+	return []string{"https://www.googleapis.com/auth/gmail.modify"}
+}
+
 // grantAnswer is how the endpoints describe a grant.
 //
 // https://developer.nylas.com/docs/reference/api/manage-grants/
@@ -123,12 +131,8 @@ type grantAnswer struct {
 }
 
 func (g *grant) answer() grantAnswer {
-	scope := []string{}
-	if !g.agent {
-		scope = []string{"https://www.googleapis.com/auth/gmail.modify"}
-	}
 	return grantAnswer{
-		ID: g.id, Provider: g.provider(), GrantStatus: g.status(), Email: g.email, Name: g.name, Scope: scope,
+		ID: g.id, Provider: g.provider(), GrantStatus: g.status(), Email: g.email, Name: g.name, Scope: g.scope(),
 		CreatedAt: g.createdAt.Unix(), UpdatedAt: g.updatedAt.Unix(),
 	}
 }

@@ -54,7 +54,7 @@ func example(trigger events.Type, application, grant string, now time.Time) (sou
 		// The source of message.bounce_detected is not published; its object is.
 		return sourceSend, grant, exampleSent(trigger, grant, now)
 	case events.TypeGrantCreated, events.TypeGrantUpdated, events.TypeGrantDeleted, events.TypeGrantExpired:
-		return sourceSystem, "", exampleGrantChange(trigger, grant)
+		return sourceSystem, "", exampleGrantChange(trigger, grant, at)
 	case events.TypeAlertTriggered:
 		return sourceSend, "", &events.AlertTriggered{
 			Object: "alert", ID: "7d1f7e1c-2c52-4f1c-8a5e-8f6f7c1b2a3d", Status: "firing", NotificationSeq: 1, StartedAt: at, TriggeredAt: at,
@@ -163,13 +163,14 @@ func exampleSent(trigger events.Type, grant string, now time.Time) events.Data {
 	}
 }
 
-func exampleGrantChange(trigger events.Type, grant string) events.Data {
+func exampleGrantChange(trigger events.Type, grant string, at events.Timestamp) events.Data {
 	change := events.GrantChange{
 		GrantID: grant, IntegrationID: "b7dd6e6e-af6a-463b-92fa-be35c2683f5c", Provider: "google", LoginID: "4f1b0f5e-6f2d-4d0b-8a6e-1c2d3e4f5a6b",
+		Email: "jordan.taylor@example.com",
 	}
 	switch trigger {
 	case events.TypeGrantCreated:
-		change.Code = codeGrantCreated
+		change.Code, change.Name, change.Scope = codeGrantCreated, "Jordan Taylor", []string{"https://www.googleapis.com/auth/gmail.readonly"}
 		return &events.GrantCreated{GrantChange: change}
 	case events.TypeGrantUpdated:
 		change.Code, change.ReauthenticationFlag = codeGrantUpdated, new(false)
@@ -178,6 +179,7 @@ func exampleGrantChange(trigger events.Type, grant string) events.Data {
 		change.Code = codeGrantDeleted
 		return &events.GrantDeleted{GrantChange: change}
 	default:
+		change.Code, change.GrantUpdatedAt = codeGrantExpired, at
 		return &events.GrantExpired{GrantChange: change}
 	}
 }
