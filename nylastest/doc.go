@@ -126,7 +126,7 @@
 //
 // Package [github.com/nylastrack/nylas-go/nylastest/mailbox] shows the mail in a browser, with
 // buttons for all that recipients do and the notifications as they happen. [Server.Handle] serves
-// it beside the API; [Server.Notices] and [Server.Changed] are what it is made of. GET / says
+// it next to the API; [Server.Notices] and [Server.Changed] are what it is made of. GET / says
 // what the server is.
 //
 // # Time

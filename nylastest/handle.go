@@ -11,7 +11,7 @@ import (
 	"github.com/nylastrack/nylas-go/internal/page"
 )
 
-// Handle serves further paths beside the API, such as the page of package
+// Handle serves further paths next to the API, such as the page of package
 // [github.com/nylastrack/nylas-go/nylastest/mailbox]. The pattern is one of
 // [http.ServeMux], and the more specific of two patterns wins, so a pattern such as
 // "/mailbox/" changes nothing about the API. Handle panics if the pattern is malformed or
