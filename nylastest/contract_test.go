@@ -110,7 +110,8 @@ func TestNotificationOfEachTrigger(t *testing.T) {
 	known := 0
 	for _, trigger := range triggers(t) {
 		before := time.Now()
-		encoded, err := json.Marshal(nylastest.NewNotification(trigger))
+		made := nylastest.NewNotification(trigger)
+		encoded, err := json.Marshal(made)
 		require.NoError(t, err)
 		n, err := events.Parse(encoded)
 		require.NoError(t, err, trigger)
@@ -124,7 +125,8 @@ func TestNotificationOfEachTrigger(t *testing.T) {
 		var envelope struct{ Data struct{ Object object } }
 		require.NoError(t, json.Unmarshal(encoded, &envelope))
 		assert.NotEmpty(t, envelope.Data.Object, trigger)
-		if _, unknown := n.Data.(*events.Unknown); !unknown {
+		if _, unknown := made.Data.(*events.Unknown); !unknown {
+			assert.IsType(t, made.Data, n.Data)
 			known++
 			continue
 		}
