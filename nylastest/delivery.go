@@ -77,7 +77,7 @@ func newCourier(tasks *tasks, client *http.Client, destinations *destinations, d
 	idle := make(chan struct{})
 	close(idle)
 	return &courier{
-		tasks: tasks, client: client, destinations: destinations, delays: delays, ids: ids, faults: &deliveryFaults{ids: ids}, changes: changes, idle: idle,
+		tasks: tasks, client: client, destinations: destinations, delays: delays, ids: ids, faults: newDeliveryFaults(ids), changes: changes, idle: idle,
 		held: make(map[string]chan struct{}),
 		log:  journal[DeliveryAttempt]{size: func(d *DeliveryAttempt) int { return len(d.Body) + len(d.Wire) }},
 	}

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
@@ -114,75 +112,35 @@ func (f DeliveryFault) String() string {
 	return strings.Join(wrong, ", ")
 }
 
-// deliveryFaults hands out faults in the order in which they were added.
-type deliveryFaults struct {
-	ids *ids
+// deliveryFaults are the faults of deliveries.
+type deliveryFaults struct{ faultQueue[DeliveryFault] }
 
-	mu    sync.Mutex
-	queue []queuedDeliveryFault
-	added int
+func newDeliveryFaults(ids *ids) *deliveryFaults {
+	return &deliveryFaults{faultQueue[DeliveryFault]{
+		ids: ids, kind: "delivery fault", rule: func(f *DeliveryFault) (*int, float64) { return &f.Times, f.Chance },
+	}}
 }
 
-type queuedDeliveryFault struct {
-	DeliveryFault // Times is what is left, at least 1
-	serial        int
-}
-
-func (q *deliveryFaults) add(faults []DeliveryFault) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, f := range faults {
-		f.Times = max(f.Times, 1)
-		q.queue = append(q.queue, queuedDeliveryFault{f, q.added})
-		q.added++
-	}
-}
-
-func (q *deliveryFaults) waiting() []DeliveryFault {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	faults := make([]DeliveryFault, len(q.queue))
-	for i, f := range q.queue {
-		faults[i] = f.DeliveryFault
-	}
-	return faults
-}
-
-func (q *deliveryFaults) clear() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.queue = nil
-}
-
-// take uses up the first fault of a delivery. Without one it returns the zero fault.
-func (q *deliveryFaults) take(n *events.Notification, webhookID string) DeliveryFault {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := range q.queue {
-		f := &q.queue[i]
-		if f.Type != "" && f.Type != n.Type || f.WebhookID != "" && f.WebhookID != webhookID {
-			continue
-		}
-		// The digits at the end of the id are those of the time, which a repeated run
-		// need not share.
-		name := n.ID[:min(len(n.ID), notificationIDLength)]
-		if !q.ids.hits(f.Chance, "delivery fault", strconv.Itoa(f.serial), name, webhookID, strconv.Itoa(n.DeliveryAttempt)) {
-			continue
-		}
-		taken := f.DeliveryFault
-		if useUp(&f.Times) {
-			q.queue = slices.Delete(q.queue, i, i+1)
-		}
-		return taken
-	}
-	return DeliveryFault{}
+// of uses up the first fault of a delivery.
+func (q *deliveryFaults) of(n *events.Notification, webhookID string) DeliveryFault {
+	return q.take(
+		func(f *DeliveryFault) bool {
+			return (f.Type == "" || f.Type == n.Type) && (f.WebhookID == "" || f.WebhookID == webhookID)
+		},
+		func() []string {
+			// The digits at the end of the id are those of the time, which a repeated run
+			// need not share.
+			name := n.ID[:min(len(n.ID), notificationIDLength)]
+			return []string{name, webhookID, strconv.Itoa(n.DeliveryAttempt)}
+		},
+	)
 }
 
 var errLost = errors.New("lost by a DeliveryFault")
 
 // carry delivers once, with what goes wrong on the way. What it returns is what Nylas sees.
 func (c *courier) carry(ctx context.Context, n *events.Notification, target destination) (DeliveryAttempt, time.Duration) {
-	fault := c.faults.take(n, target.id)
+	fault := c.faults.of(n, target.id)
 	target.fault = fault.String()
 	if fault.Lose {
 		lost := DeliveryAttempt{

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -228,90 +226,32 @@ var (
 
 func isChance(probability float64) bool { return probability >= 0 && probability <= 1 }
 
-// hits is chance, with 0 for 1 as in the faults.
-func (g *ids) hits(probability float64, key ...string) bool {
-	return probability == 0 || probability == 1 || g.chance(probability, key...)
-}
-
-// useUp counts a fault that hit down, and reports whether that was the last time.
-func useUp(times *int) bool {
-	if *times != Forever {
-		*times--
-	}
-	return *times == 0
-}
-
 // maxFaultPaths is for how many paths the requests are counted that faults with a Chance
 // are about; further paths are counted together. It is a limit of the emulator.
 const maxFaultPaths = 100_000
 
-// faultQueue hands out faults in the order in which they were added.
-type faultQueue struct {
-	ids *ids
-
-	mu    sync.Mutex
-	queue []queuedFault
-	added int
-	asked map[string]int // requests by method and path, as long as a fault has a Chance
+// requestFaults are the faults of requests.
+type requestFaults struct {
+	faultQueue[Fault]
+	asked map[string]int // requests by method and path, since a fault has had a Chance
 }
 
-type queuedFault struct {
-	Fault  // Times is what is left, at least 1
-	serial int
+func newRequestFaults(ids *ids) *requestFaults {
+	return &requestFaults{faultQueue: faultQueue[Fault]{
+		ids: ids, kind: "fault", rule: func(f *Fault) (*int, float64) { return &f.Times, f.Chance },
+	}}
 }
 
-func (q *faultQueue) add(faults []Fault) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, f := range faults {
-		f.Times = max(f.Times, 1)
-		q.queue = append(q.queue, queuedFault{f, q.added})
-		q.added++
-	}
-}
-
-func (q *faultQueue) waiting() []Fault {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	faults := make([]Fault, len(q.queue))
-	for i, f := range q.queue {
-		faults[i] = f.Fault
-	}
-	return faults
-}
-
-func (q *faultQueue) clear() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.queue, q.asked = nil, nil
-}
-
-// take uses up the first fault of the endpoint, at a request of this path. Without one it
-// returns a fault with which nothing goes wrong.
-func (q *faultQueue) take(e Endpoint, path string) Fault {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	of := func(f queuedFault) bool { return f.Endpoint == e || f.Endpoint == "" && !e.answersNobody() }
-	ordinal := ""
-	if slices.ContainsFunc(q.queue, func(f queuedFault) bool { return of(f) && f.Chance != 0 }) {
-		ordinal = q.ordinal(string(e) + " " + path)
-	}
-	for i := range q.queue {
-		f := &q.queue[i]
-		if !of(*f) || !q.ids.hits(f.Chance, "fault", strconv.Itoa(f.serial), string(e), path, ordinal) {
-			continue
-		}
-		taken := f.Fault
-		if useUp(&f.Times) {
-			q.queue = slices.Delete(q.queue, i, i+1)
-		}
-		return taken
-	}
-	return Fault{}
+// at uses up the first fault of the endpoint, at a request of this path.
+func (q *requestFaults) at(e Endpoint, path string) Fault {
+	return q.take(
+		func(f *Fault) bool { return f.Endpoint == e || f.Endpoint == "" && !e.answersNobody() },
+		func() []string { return []string{string(e), path, q.ordinal(string(e) + " " + path)} },
+	)
 }
 
 // ordinal returns how many requests there were before, of the same kind.
-func (q *faultQueue) ordinal(request string) string {
+func (q *requestFaults) ordinal(request string) string {
 	if q.asked == nil {
 		q.asked = make(map[string]int)
 	}

@@ -154,7 +154,7 @@ func (s *Server) putOut(message Message, token string) Message {
 
 // sendQueued sends a message whose turn has come, and reports whether it could.
 func (s *Server) sendQueued(ctx context.Context, message Message, token string) bool {
-	fault := s.faults.take(EndpointQueuedSend, message.ID)
+	fault := s.faults.at(EndpointQueuedSend, message.ID)
 	failure := fault.execute(ctx, func() *response { return s.grants.barred(message.GrantID) })
 	switch {
 	case ctx.Err() != nil:

@@ -161,7 +161,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 // way of the answer back.
 func (s *Server) handler(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		fault := s.faults.take(rt.endpoint, r.URL.Path)
+		fault := s.faults.at(rt.endpoint, r.URL.Path)
 		if !fault.wait(r.Context(), s.tasks.ctx) {
 			panic(http.ErrAbortHandler)
 		}

@@ -328,7 +328,7 @@ func (s *Server) executeSchedule(ctx context.Context, message Message, token str
 	t, failure := s.queue.enter(grant)
 	defer t.end()
 	if failure == nil && t.wait(ctx) {
-		fault := s.faults.take(EndpointScheduledSend, message.ScheduleID)
+		fault := s.faults.at(EndpointScheduledSend, message.ScheduleID)
 		failure = fault.execute(ctx, func() *response { return s.grants.barred(message.GrantID) })
 	}
 	if ctx.Err() != nil {

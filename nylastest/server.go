@@ -37,7 +37,7 @@ type Server struct {
 	idempotency  *idempotency
 	destinations *destinations
 	courier      *courier
-	faults       *faultQueue
+	faults       *requestFaults
 	activity     *activityLog
 	sends        *sendLog
 	alerts       *alertRules
@@ -117,7 +117,7 @@ func start(violation func(string, ...any), opts []Option) (*Server, error) {
 		drafts:        &drafts{},
 		idempotency:   &idempotency{entries: make(map[idempotencyKey]*idempotencyEntry)},
 		destinations:  &destinations{lag: c.readings.WebhookListLag, changes: changes},
-		faults:        &faultQueue{ids: ids},
+		faults:        newRequestFaults(ids),
 		activity:      &activityLog{ids: ids},
 		sends:         &sendLog{ids: ids},
 		alerts:        &alertRules{},
