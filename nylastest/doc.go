@@ -31,32 +31,32 @@
 //
 // # What it emulates
 //
-// Sending on a grant, immediate and scheduled, as JSON or multipart; schedules;
-// drafts; transactional sends from the domains of [WithSendingDomains]; reading
-// and changing the mailbox of a grant, where sent messages and the replies to them are,
-// with headers, raw MIME, attachments, threads and folders; grants and their end; send events and
-// metrics; alert rules, which are checked every 5 minutes, count a message once for each
-// recipient and fire; all operations on webhook destinations; pixels, links and replies; what
-// Nylas refuses, with its texts; idempotency keys.
-// [WithRateLimits] refuses what is too fast for Nylas. [WithAgentSendLimit] queues what
-// Agent Accounts send too fast.
-// Tracking changes nothing else in a body. The pixel stands at the end of the body
-// element, or at its beginning if an element without an end would hide it; Nylas does
-// not document where its own stands.
-// Where Nylas' pages leave something open, [Readings] names the choices. Tracking
-// history and metrics are counted from what happened to the mail of Agent Accounts
-// ([Server.AddAgentAccount]) and Transactional sends; members whose names Nylas'
-// pages do not show have names of the emulator's own. What Pub/Sub and SNS channels publish
-// goes to the functions of [Server.ConsumePubSub] and [Server.ConsumeSNS], and to the endpoints
-// of [Server.PushPubSub] and [Server.PushSNS]. No message is signed: neither SNS' envelopes nor
-// Google's push requests.
-// Mail of Agent Accounts and Transactional sends is notified as delivered. It
-// bounces or is complained about when [Recipient.Bounce] or [Recipient.Complain]
-// says so, or when its address ends in @bounce.nylas.test or
-// @complaint.nylas.test; a subject or body with the text
+//   - Sends: at once and scheduled, as JSON, multipart or MIME; drafts; Transactional sends from
+//     the domains of [WithSendingDomains]; idempotency keys; what Nylas refuses, with its texts.
+//   - Tracking: the pixel, links and replies. Nothing else in a body changes. The pixel stands at
+//     the end of the body, or at its beginning if an element without an end would hide it; Nylas
+//     does not document where its own stands.
+//   - The mailbox of a grant: messages, threads, folders, attachments, headers and raw MIME, to
+//     read and to change. Replies are there like sent messages.
+//   - Webhooks: challenge, signature, compression, retries, secrets, and webhooks that fail.
+//   - Pub/Sub and SNS channels. What they publish goes to the functions of
+//     [Server.ConsumePubSub] and [Server.ConsumeSNS], and to the endpoints of [Server.PushPubSub]
+//     and [Server.PushSNS]. No such message is signed.
+//   - Grants, and how they end.
+//   - For Agent Accounts ([Server.AddAgentAccount]) and Transactional sends: tracking history,
+//     send events, metrics, and alert rules that fire. Members whose names Nylas' pages do not
+//     show have names of the emulator's own.
+//
+// Mail of Agent Accounts and Transactional sends is notified as delivered. It bounces or is
+// complained about when [Recipient.Bounce] or [Recipient.Complain] says so, or when its address
+// ends in @bounce.nylas.test or @complaint.nylas.test. A subject or body with the text
 // EICAR-STANDARD-ANTIVIRUS-TEST-FILE is rejected.
-// Templates and signatures live in an account, which an emulator does not have: a
-// send that needs a template is refused, a signature is recorded and not appended.
+//
+// [WithRateLimits] refuses what is too fast for Nylas, and [WithAgentSendLimit] queues what Agent
+// Accounts send too fast. Where Nylas' pages leave something open, [Readings] names the choices.
+//
+// Templates and signatures live in an account, which an emulator does not have. A send that needs
+// a template is refused; a signature is recorded and not appended.
 //
 // # Who received it
 //
@@ -142,7 +142,7 @@
 //
 // # Without the emulator
 //
-// [NewWebhookRequest] and [Sign] make signed notifications for testing a receiver
-// alone, and [NewNotification] has one of each trigger for them. [TestHandler] tests a store or queue of your own between the receiver and
-// your code: whether it keeps what it took custody of.
+// [NewWebhookRequest] and [Sign] make signed notifications for testing a receiver alone, and
+// [NewNotification] has one of each trigger for them. [TestHandler] tests a store or queue of
+// your own between the receiver and your code: whether it keeps what it took custody of.
 package nylastest
