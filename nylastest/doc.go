@@ -120,7 +120,7 @@
 //
 // The server keeps what it was told until it is closed, within limits: it answers 507 when it
 // holds too much, forgets the oldest of its logs, and gives up notifications when too many wait
-// for their webhooks.
+// for their webhooks. Of a User-Agent it keeps the first 1024 bytes.
 //
 // # A page
 //

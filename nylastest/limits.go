@@ -30,6 +30,9 @@ const (
 	// maxDue is how many notifications may wait for their webhooks. Further ones are given
 	// up.
 	maxDue = 10_000
+	// maxUserAgent is how many bytes of a User-Agent are kept. Anybody may load a pixel, without
+	// a key, and each notification repeats the agents of 50 loads.
+	maxUserAgent = 1 << 10
 	// maxMIMEDepth is how deep the parts of a message in MIME form are read.
 	maxMIMEDepth = 50
 )

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/nylastest"
 )
 
@@ -122,4 +123,20 @@ func TestTrackingHistoryIsLimited(t *testing.T) {
 	}
 	seen := w.call(http.MethodGet, "/v3/activity/tracking/messages/"+m.ID, nil).data()
 	assert.InDelta(t, 20_000, seen["opens"], 0)
+}
+
+// TestWhatAVisitorSaysIsLimited: nobody needs a key to load a pixel, and what he says of
+// himself is repeated in 50 notifications.
+func TestWhatAVisitorSaysIsLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.subscribe(appURL)
+	m := w.send()
+	long := strings.Repeat("x", 500_000)
+	a := w.call(http.MethodGet, strings.TrimPrefix(m.PixelURL, w.server.URL()), nil, "User-Agent", "Agent "+long, "X-Forwarded-For", "fe80::1%"+long)
+	require.Equal(t, http.StatusOK, a.status)
+	w.wait()
+	latest, _ := w.one().Data.(*events.MessageOpened).Latest()
+	assert.Equal(t, "Agent "+long[:1024-len("Agent ")], latest.UserAgent)
+	assert.Equal(t, "fe80::1", latest.IP)
 }

@@ -123,6 +123,9 @@ func (m *filed) mime() []byte {
 	}
 	var out bytes.Buffer
 	for _, h := range m.answer(fieldsHeaders).Headers {
+		if strings.HasPrefix(strings.ToLower(h.Name), "content-") {
+			continue // of a sender; what follows describes the body as it is written here
+		}
 		out.WriteString(h.Name + ": " + mime.QEncoding.Encode("utf-8", h.Value) + "\r\n")
 	}
 	contentType := "text/html; charset=utf-8"

@@ -98,6 +98,23 @@ func TestRawMIME(t *testing.T) {
 	assert.Equal(t, []string{": " + sent.Body, "a.txt: hello"}, contents)
 }
 
+// TestRawMIMEDescribesItsOwnBody: a header of the sender does not say what the body is.
+func TestRawMIMEDescribesItsOwnBody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sent := w.send(object{"custom_headers": []object{
+		{"name": "Content-Type", "value": "text/plain"}, {"name": "content-transfer-encoding", "value": "8bit"}, {"name": "X-A", "value": "v"},
+	}})
+	got := w.call(http.MethodGet, w.messagesPath()+"/"+sent.ID+"?fields=raw_mime", nil).data()
+	decoded, err := base64.URLEncoding.DecodeString(got["raw_mime"].(string))
+	require.NoError(t, err)
+	m, err := netmail.ReadMessage(bytes.NewReader(decoded))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"text/html; charset=utf-8"}, m.Header["Content-Type"])
+	assert.Equal(t, []string{"base64"}, m.Header["Content-Transfer-Encoding"])
+	assert.Equal(t, "v", m.Header.Get("X-A"))
+}
+
 func TestSendMIMERefuses(t *testing.T) {
 	t.Parallel()
 	fake := &fakeT{}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -204,9 +205,17 @@ func (r *sendRequest) checkContent() *response {
 	}
 	for name, list := range map[string][]participant{"to": r.To, "cc": r.CC, "bcc": r.BCC, "reply_to": r.ReplyTo, "from": r.From} {
 		for i, p := range list {
-			if at := strings.LastIndexByte(p.Email, '@'); at < 1 || at == len(p.Email)-1 {
+			if at := strings.LastIndexByte(p.Email, '@'); at < 1 || at == len(p.Email)-1 || hasControl(p.Email) {
 				return badRequest(fmt.Sprintf("%s[%d].email is not an address", name, i))
 			}
+		}
+	}
+	for i, h := range r.CustomHeaders {
+		if !isHeaderName(h.Name) {
+			return badRequest(fmt.Sprintf("custom_headers[%d].name is not the name of a header", i))
+		}
+		if hasControl(strings.ReplaceAll(h.Value, "\t", "")) {
+			return badRequest(fmt.Sprintf("custom_headers[%d].value has a line break or another control character", i))
 		}
 	}
 	if refusal := checkMetadata(r.Metadata); refusal != nil {
@@ -216,6 +225,15 @@ func (r *sendRequest) checkContent() *response {
 		return badRequest("template.id: this emulator has no templates, so subject and body must be given")
 	}
 	return nil
+}
+
+// hasControl reports whether text has a character that would end the line of a header.
+func hasControl(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }
+
+// isHeaderName reports whether a name is one of RFC 5322, section 2.2: of printable ASCII
+// without a colon.
+func isHeaderName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' })
 }
 
 func checkMetadata(metadata map[string]string) *response {

@@ -126,6 +126,9 @@ func (c *call) decodeMessage(request any, list *[]requestAttachment, names ...st
 		if a.ID != "" {
 			return nil, badRequest(fmt.Sprintf("attachments[%d].id is not a completed upload", i))
 		}
+		if hasControl(a.ContentType) {
+			return nil, badRequest(fmt.Sprintf("attachments[%d].content_type has a line break or another control character", i))
+		}
 		content, err := base64.StdEncoding.DecodeString(a.Content)
 		if err != nil {
 			return nil, badRequest(fmt.Sprintf("attachments[%d].content is not base64", i))

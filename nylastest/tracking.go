@@ -75,7 +75,8 @@ func visitOf(r *http.Request) (visit, *response) {
 	if err != nil {
 		ip = r.RemoteAddr
 	}
-	v := visit{ip: ip, userAgent: r.UserAgent(), at: time.Now()}
+	agent := r.UserAgent()
+	v := visit{ip: ip, userAgent: agent[:min(len(agent), maxUserAgent)], at: time.Now()}
 	if peer, err := netip.ParseAddr(ip); err != nil || !peer.Unmap().IsLoopback() {
 		return v, nil
 	}
@@ -83,7 +84,7 @@ func visitOf(r *http.Request) (visit, *response) {
 	forwarded := r.Header.Values(forwardedHeader)
 	chain := strings.Split(strings.Join(forwarded, ","), ",")
 	if addr, err := netip.ParseAddr(strings.TrimSpace(chain[len(chain)-1])); err == nil {
-		v.ip = addr.String()
+		v.ip = addr.WithZone("").String() // a zone means nothing elsewhere, and may be long
 	}
 	if claimed := r.Header.Get(timeHeader); claimed != "" {
 		at, err := time.Parse(time.RFC3339Nano, claimed)
