@@ -224,6 +224,9 @@ func TestMailboxOnTheWire(t *testing.T) {
 		{"messages.delete", "drafts.delete", func(ctx context.Context, c *nylas.Client) (any, error) {
 			return nil, c.Messages.Delete(ctx, testGrant, testID)
 		}, nil},
+		{"messages.delete-hard", "drafts.delete", func(ctx context.Context, c *nylas.Client) (any, error) {
+			return nil, c.Messages.Delete(ctx, testGrant, testID, nil, nylas.WithHardDelete())
+		}, nil},
 	} {
 		t.Run(tt.request, func(t *testing.T) {
 			t.Parallel()
@@ -277,18 +280,19 @@ func TestMailboxRefuses(t *testing.T) {
 	listed := func(req nylas.ListThreadsRequest) error { return onlyError(c.Threads.List(ctx, testGrant, &req)) }
 	long := map[string]string{"key1": strings.Repeat("ä", 501)}
 	for want, err := range map[string]error{
-		"list threads: PageSize is not between 1 and 200":                  listed(nylas.ListThreadsRequest{PageSize: 201}),
-		"list threads: AnyEmail has more than 25 addresses":                listed(nylas.ListThreadsRequest{AnyEmail: make([]string, 26)}),
-		"list threads: LatestMessageAfter is before 1970":                  listed(nylas.ListThreadsRequest{LatestMessageAfter: time.Unix(-1, 0)}),
-		"list threads: LatestMessageBefore is before 1970":                 listed(nylas.ListThreadsRequest{LatestMessageBefore: time.Unix(-1, 0)}),
-		"list folders: PageSize is not between 1 and 200":                  onlyError(c.Folders.List(ctx, testGrant, &nylas.ListFoldersRequest{PageSize: -1})),
-		"update thread: the request is nil":                                second(c.Threads.Update(ctx, testGrant, testThread, nil)),
-		"update message: the request is nil":                               second(c.Messages.Update(ctx, testGrant, testID, nil)),
-		"update message: Metadata has a value of more than 500 characters": second(c.Messages.Update(ctx, testGrant, testID, &nylas.UpdateMessageRequest{Metadata: long})),
-		"get thread: thread_id is empty":                                   second(c.Threads.Get(ctx, testGrant, "")),
-		"get folder: folder_id is a dot segment":                           second(c.Folders.Get(ctx, testGrant, "..")),
-		"delete thread: thread_id is empty":                                c.Threads.Delete(ctx, testGrant, ""),
-		"delete message: message_id is empty":                              c.Messages.Delete(ctx, testGrant, ""),
+		"list threads: PageSize is not between 1 and 200":                       listed(nylas.ListThreadsRequest{PageSize: 201}),
+		"list threads: AnyEmail has more than 25 addresses":                     listed(nylas.ListThreadsRequest{AnyEmail: make([]string, 26)}),
+		"list threads: LatestMessageAfter is before 1970":                       listed(nylas.ListThreadsRequest{LatestMessageAfter: time.Unix(-1, 0)}),
+		"list threads: LatestMessageBefore is before 1970":                      listed(nylas.ListThreadsRequest{LatestMessageBefore: time.Unix(-1, 0)}),
+		"list folders: PageSize is not between 1 and 200":                       onlyError(c.Folders.List(ctx, testGrant, &nylas.ListFoldersRequest{PageSize: -1})),
+		"update thread: the request is nil":                                     second(c.Threads.Update(ctx, testGrant, testThread, nil)),
+		"update message: the request is nil":                                    second(c.Messages.Update(ctx, testGrant, testID, nil)),
+		"update message: Metadata has a value of more than 500 characters":      second(c.Messages.Update(ctx, testGrant, testID, &nylas.UpdateMessageRequest{Metadata: long})),
+		"get thread: thread_id is empty":                                        second(c.Threads.Get(ctx, testGrant, "")),
+		"get folder: folder_id is a dot segment":                                second(c.Folders.Get(ctx, testGrant, "..")),
+		"delete thread: thread_id is empty":                                     c.Threads.Delete(ctx, testGrant, ""),
+		"delete message: message_id is empty":                                   c.Messages.Delete(ctx, testGrant, ""),
+		"delete thread: WithHardDelete: only Messages.Delete takes this option": c.Threads.Delete(ctx, testGrant, testThread, nylas.WithHardDelete()),
 	} {
 		require.EqualError(t, err, "nylas: "+want)
 		assertSentinels(t, err, nylas.ErrInvalidRequest)

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -21,6 +22,16 @@ const missedSource = "nylas-go/missed-replies"
 // missedIDBytes is how much of a SHA-256 the ID of such a notification has.
 const missedIDBytes = 16
 
+// missedMessagesPage is how many messages MissedReplies reads at a time. They come with their
+// bodies, and an answer of more than maxAnswerBytes cannot be read. Nylas recommends this size
+// for what is slow to fetch.
+// https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
+const missedMessagesPage = 20
+
+// maxUnreadThreads is after how many threads in a row MissedReplies gives up: then it is not
+// the threads that are wrong.
+const maxUnreadThreads = 3
+
 // MissedReplies looks into a mailbox for the replies to tracked messages that came at since or
 // later, and returns each as the thread.replied notification that Nylas sends for it. Use it
 // after an outage: Nylas does not repeat what it could not deliver. It sends nothing and
@@ -32,30 +43,38 @@ const missedIDBytes = 16
 // reply, so an inbox that gets it twice keeps one. Its Source is "nylas-go/missed-replies".
 //
 // A reply is a message of another sender that stands in a thread after a message with
-// TrackingOptions.ThreadReplies. Messages that the mailbox sent itself are no replies: those
-// from the address of the grant, and those in a folder with the attribute \Sent. The newest
+// TrackingOptions.ThreadReplies; if several have that, the first of them. Messages that the
+// mailbox wrote itself are no replies: those from the address of the grant or from that of a
+// tracked message, those in a folder with the attribute \Sent or \Drafts, and drafts. An absence
+// notice and the report of a mail server are replies too: see [Message.MachineReply]. The newest
 // thread comes first; in a thread, the oldest reply does.
 //
 // MissedReplies costs a request for the grant, one for each page of its folders, one for each
-// page of threads with a message at since or later, and one for each page of the messages of
-// each thread that got mail since then. A busy mailbox can have thousands of such threads:
+// page of threads with a message at since or later, and one for each 20 messages of each
+// thread that got mail since then. A busy mailbox can have thousands of such threads:
 // keep since close to the outage. It needs a scope to read mail. It does not find replies that
 // were deleted, that the provider put into another thread, or whose tracked message was
 // deleted. Opens and clicks are in no mailbox: for those of Agent Accounts and
 // Transactional sends see [ActivityService.ListTracking], and for others the next
 // notification of the message repeats the last 50.
 //
-// The sequence yields an error at most once, as its last element. If it matches [ListError],
-// some threads or messages could not be read, and all others were. A since that is zero is
-// [ErrInvalidRequest].
+// The sequence yields an error at most once, as its last element. A thread whose messages
+// cannot be read does not end it: the error names the thread, and comes after the replies in
+// the others. Too many requests, an ended context and three such threads in a row do end it.
+// If the error matches [ListError], some threads or messages could not be read, and all others
+// were. A since that is zero or before 1970 is [ErrInvalidRequest].
 //
 // https://developer.nylas.com/docs/reference/api/threads/get-threads/
 func (c *Client) MissedReplies(
 	ctx context.Context, grantID string, since time.Time, opts ...RequestOption,
 ) iter.Seq2[*events.Notification, error] {
 	return func(yield func(*events.Notification, error) bool) {
-		if since.IsZero() {
-			yield(nil, refuse(c.begin("find missed replies", opts), "since is zero: give the time at which the outage began"))
+		switch op := c.begin("find missed replies", opts); {
+		case since.IsZero():
+			yield(nil, refuse(op, "since is zero: give the time at which the outage began"))
+			return
+		case since.Unix() < 0:
+			yield(nil, refuse(op, "since is before 1970: give the time at which the outage began"))
 			return
 		}
 		since := since.Truncate(time.Second) // Nylas' times have no fractions
@@ -65,28 +84,36 @@ func (c *Client) MissedReplies(
 			return
 		}
 		var unread []error
+		inARow := 0
 		// Nylas does not say whether "after" includes the second itself.
 		query := &ListThreadsRequest{
-			LatestMessageAfter: since.Add(-time.Second), PageSize: maxPageSize, Select: []string{"id", "latest_message_received_date"},
+			LatestMessageAfter: time.Unix(max(since.Unix()-1, 0), 0), PageSize: maxPageSize,
+			Select: []string{"id", "latest_message_received_date"},
 		}
 		for thread, err := range c.Threads.List(ctx, grantID, query, opts...) {
-			if err == nil && thread.receivedSince(since) {
-				var replies []*events.Notification
-				replies, err = c.repliesIn(ctx, box, thread.ID, since, opts)
-				for _, reply := range replies {
-					if !yield(reply, nil) {
-						return
-					}
+			if err != nil {
+				unread = append(unread, err) // the last element
+				break
+			}
+			if !thread.receivedSince(since) {
+				continue
+			}
+			replies, err := c.repliesIn(ctx, box, thread.ID, since, opts)
+			for _, reply := range replies {
+				if !yield(reply, nil) {
+					return
 				}
 			}
 			if err == nil {
+				inARow = 0
 				continue
 			}
-			if _, partly := errors.AsType[*ListError](err); !partly {
-				yield(nil, err)
-				return
+			unread = append(unread, fmt.Errorf("thread %s: %w", thread.ID, err))
+			if _, partly := errors.AsType[*ListError](err); partly {
+				inARow = 0
+			} else if inARow++; inARow == maxUnreadThreads || ctx.Err() != nil || errors.Is(err, ErrRateLimited) {
+				break
 			}
-			unread = append(unread, err)
 		}
 		if len(unread) > 0 {
 			yield(nil, errors.Join(unread...))
@@ -100,16 +127,20 @@ func (t *Thread) receivedSince(since time.Time) bool {
 	return received.IsZero() || !received.Before(since)
 }
 
-// ownMail tells which messages a mailbox sent itself.
+// ownMail tells which messages a mailbox wrote itself.
 type ownMail struct {
 	grantID string
 	address string
-	folders []string // those of sent mail
+	sent    []string // the folders of sent mail
+	drafts  []string // those of drafts
 }
 
-// sentAttribute is that of the folder of sent mail.
+// The attributes of the folders of a mailbox's own mail.
 // https://developer.nylas.com/docs/reference/api/folders/
-const sentAttribute = `\Sent`
+const (
+	sentAttribute   = `\Sent`
+	draftsAttribute = `\Drafts`
+)
 
 func (c *Client) ownMail(ctx context.Context, grantID string, opts []RequestOption) (*ownMail, error) {
 	grant, err := c.Grants.Get(ctx, grantID, opts...)
@@ -121,16 +152,32 @@ func (c *Client) ownMail(ctx context.Context, grantID string, opts []RequestOpti
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(folder.Attributes, func(a string) bool { return strings.EqualFold(a, sentAttribute) }) {
-			box.folders = append(box.folders, folder.ID)
+		if folder.has(sentAttribute) {
+			box.sent = append(box.sent, folder.ID)
+		}
+		if folder.has(draftsAttribute) {
+			box.drafts = append(box.drafts, folder.ID)
 		}
 	}
 	return box, nil
 }
 
-func (b *ownMail) sent(m *Message) bool {
-	return slices.ContainsFunc(m.From, func(p Participant) bool { return p.Email != "" && strings.EqualFold(p.Email, b.address) }) ||
-		slices.ContainsFunc(m.Folders, func(f string) bool { return slices.Contains(b.folders, f) })
+func (f *Folder) has(attribute string) bool {
+	return slices.ContainsFunc(f.Attributes, func(a string) bool { return strings.EqualFold(a, attribute) })
+}
+
+func (m *Message) isIn(folders []string) bool {
+	return slices.ContainsFunc(m.Folders, func(f string) bool { return slices.Contains(folders, f) })
+}
+
+func (m *Message) isFrom(addresses []string) bool {
+	return slices.ContainsFunc(m.From, func(p Participant) bool {
+		return p.Email != "" && slices.ContainsFunc(addresses, func(a string) bool { return strings.EqualFold(p.Email, a) })
+	})
+}
+
+func (m *Message) tracksReplies() bool {
+	return m.TrackingOptions != nil && m.TrackingOptions.ThreadReplies
 }
 
 // repliesIn returns the replies of a thread since then. With a [ListError] it returns those
@@ -138,10 +185,11 @@ func (b *ownMail) sent(m *Message) bool {
 func (c *Client) repliesIn(
 	ctx context.Context, box *ownMail, threadID string, since time.Time, opts []RequestOption,
 ) ([]*events.Notification, error) {
-	query := &ListMessagesRequest{ThreadID: threadID, Fields: FieldsIncludeTrackingOptions, PageSize: maxPageSize}
+	query := &ListMessagesRequest{ThreadID: threadID, Fields: FieldsIncludeTrackingOptions, PageSize: missedMessagesPage}
 	var messages []*Message
 	for m, err := range c.Messages.List(ctx, box.grantID, query, opts...) {
 		if err == nil {
+			m.Body, m.Snippet = "", "" // all of them can be much
 			messages = append(messages, m)
 			continue
 		}
@@ -161,16 +209,25 @@ func (b *ownMail) replies(messages []*Message, since time.Time) []*events.Notifi
 		}
 		return a.Date.Compare(b.Date.Time)
 	})
+	own := []string{b.address}
+	for _, m := range messages {
+		if m.tracksReplies() { // the mailbox sent it, maybe from an alias
+			for _, p := range m.From {
+				own = append(own, p.Email)
+			}
+		}
+	}
 	var root *Message
 	var count events.Int
 	var replies []*events.Notification
 	for _, m := range messages {
 		switch {
+		case m.Object == "draft" || m.isIn(b.drafts):
 		case root == nil:
-			if o := m.TrackingOptions; o != nil && o.ThreadReplies {
+			if m.tracksReplies() {
 				root = m
 			}
-		case b.sent(m):
+		case m.isFrom(own) || m.isIn(b.sent):
 			count++
 		default:
 			count++

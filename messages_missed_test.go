@@ -3,6 +3,9 @@ package nylas_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"path"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +20,7 @@ import (
 
 const (
 	missedGrant   = `{"data":{"id":"` + testGrant + `","email":"Sales@acme.dev"}}`
-	missedFolders = `{"data":[{"id":"F1","attributes":["\\Inbox"]},{"id":"F2","attributes":["\\sent"]}]}`
+	missedFolders = `{"data":[{"id":"F1","attributes":["\\Inbox"]},{"id":"F2","attributes":["\\sent"]},{"id":"F3","attributes":["\\Drafts"]}]}`
 	noElements    = `{"data":[]}`
 )
 
@@ -54,6 +57,7 @@ func TestMissedRepliesOfAThread(t *testing.T) {
 	t.Parallel()
 	const (
 		root    = `{"id":"root","date":900,"from":[{"email":"sales@acme.dev"}],"tracking_options":{"thread_replies":true,"label":"q2"}}`
+		alias   = `{"id":"alias","date":901,"from":[{"email":"kim.b@acme.dev"}],"tracking_options":{"thread_replies":true}}`
 		unasked = `{"id":"opens","date":900,"tracking_options":{"opens":true,"thread_replies":false}}`
 	)
 	from := func(id, address string, date int, more string) string {
@@ -63,19 +67,24 @@ func TestMissedRepliesOfAThread(t *testing.T) {
 		messages []string
 		want     []string
 	}{
-		"in the second in which it began": {[]string{from("r", "kim@example.org", 1000, ""), root}, []string{"root<-r"}},
-		"before":                          {[]string{from("r", "kim@example.org", 999, ""), root}, nil},
-		"oldest first":                    {[]string{from("r2", "kim@example.org", 1002, ""), from("r1", "kim@example.org", 1001, ""), root}, []string{"root<-r1", "root<-r2"}},
-		"in any order":                    {[]string{from("r1", "kim@example.org", 1001, ""), root, from("r2", "kim@example.org", 1002, "")}, []string{"root<-r1", "root<-r2"}},
-		"within a second":                 {[]string{from("r2", "a@example.org", 1001, ""), from("r1", "a@example.org", 1001, ""), root}, []string{"root<-r1", "root<-r2"}},
-		"the sender":                      {[]string{from("r", "sales@ACME.dev", 1001, ""), root}, nil},
-		"an alias of the sender":          {[]string{from("r", "kim.b@acme.dev", 1001, `,"folders":["F0","F2"]`), root}, nil},
-		"another folder":                  {[]string{from("r", "kim@example.org", 1001, `,"folders":["F1"]`), root}, []string{"root<-r"}},
-		"without From":                    {[]string{`{"id":"r","date":1001}`, root}, []string{"root<-r"}},
-		"without a date":                  {[]string{`{"id":"r","from":[{"email":"kim@example.org"}]}`, root}, []string{"root<-r"}},
-		"before the tracked message":      {[]string{`{"id":"root","date":1002,"tracking_options":{"thread_replies":true}}`, from("r", "kim@example.org", 1001, "")}, nil},
-		"no tracked message":              {[]string{from("r", "kim@example.org", 1001, ""), unasked}, nil},
-		"a tracked message later":         {[]string{from("r", "kim@example.org", 1001, ""), root, unasked}, []string{"root<-r"}},
+		"in the second in which it began":    {[]string{from("r", "kim@example.org", 1000, ""), root}, []string{"root<-r"}},
+		"before":                             {[]string{from("r", "kim@example.org", 999, ""), root}, nil},
+		"oldest first":                       {[]string{from("r2", "kim@example.org", 1002, ""), from("r1", "kim@example.org", 1001, ""), root}, []string{"root<-r1", "root<-r2"}},
+		"in any order":                       {[]string{from("r1", "kim@example.org", 1001, ""), root, from("r2", "kim@example.org", 1002, "")}, []string{"root<-r1", "root<-r2"}},
+		"within a second":                    {[]string{from("r2", "a@example.org", 1001, ""), from("r1", "a@example.org", 1001, ""), root}, []string{"root<-r1", "root<-r2"}},
+		"the sender":                         {[]string{from("r", "sales@ACME.dev", 1001, ""), root}, nil},
+		"an alias of the sender":             {[]string{from("r", "kim.b@acme.dev", 1001, `,"folders":["F0","F2"]`), root}, nil},
+		"an alias that sent the tracked one": {[]string{from("r2", "kim@example.org", 1002, ""), from("r", "Kim.B@acme.dev", 1001, ""), alias}, []string{"alias<-r2"}},
+		"a draft":                            {[]string{from("r", "", 1001, `,"object":"draft"`), root}, nil},
+		"a draft of an alias":                {[]string{from("r", "kim.b@acme.dev", 1001, `,"folders":["F3"]`), root}, nil},
+		"a draft of a tracked message":       {[]string{from("r", "kim@example.org", 1001, ""), `{"id":"d","object":"draft","date":900,"tracking_options":{"thread_replies":true}}`}, nil},
+		"two tracked messages":               {[]string{from("r", "kim@example.org", 1001, ""), alias, root}, []string{"root<-r"}},
+		"another folder":                     {[]string{from("r", "kim@example.org", 1001, `,"folders":["F1"]`), root}, []string{"root<-r"}},
+		"without From":                       {[]string{`{"id":"r","date":1001}`, root}, []string{"root<-r"}},
+		"without a date":                     {[]string{`{"id":"r","from":[{"email":"kim@example.org"}]}`, root}, []string{"root<-r"}},
+		"before the tracked message":         {[]string{`{"id":"root","date":1002,"tracking_options":{"thread_replies":true}}`, from("r", "kim@example.org", 1001, "")}, nil},
+		"no tracked message":                 {[]string{from("r", "kim@example.org", 1001, ""), unasked}, nil},
+		"a tracked message later":            {[]string{from("r", "kim@example.org", 1001, ""), root, unasked}, []string{"root<-r"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,9 +130,9 @@ func TestMissedRepliesAsksForLittle(t *testing.T) {
 	assert.Equal(t, []string{
 		grant, grant + "/folders",
 		grant + threads + "select=id%2Clatest_message_received_date",
-		grant + "/messages?fields=include_tracking_options&limit=200&thread_id=t%2F1",
+		grant + "/messages?fields=include_tracking_options&limit=20&thread_id=t%2F1",
 		grant + threads + "page_token=p2&select=id%2Clatest_message_received_date",
-		grant + "/messages?fields=include_tracking_options&limit=200&thread_id=t2",
+		grant + "/messages?fields=include_tracking_options&limit=20&thread_id=t2",
 	}, targets)
 
 	w = newWire(t, mailboxOf(`{"data":[{"id":"t"},{"id":"t2"}]}`, message)...)
@@ -135,21 +144,98 @@ func TestMissedRepliesAsksForLittle(t *testing.T) {
 	assert.Len(t, w.requests(), 4)
 }
 
-// TestMissedRepliesFails: an error ends it, wherever it happens, but elements that cannot be
-// read end nothing.
+// TestMissedRepliesFails: what stands before the threads ends it, and what is wrong with a
+// thread does not.
 func TestMissedRepliesFails(t *testing.T) {
 	t.Parallel()
-	const threads = `{"data":[{"id":"t"},{"id":"t2"}]}`
-	all := mailboxOf(threads, noElements, noElements)
-	for i, op := range []string{"get grant", "list folders", "list threads", "list messages", "list messages"} {
-		script := append(append([]httpmock.Responder{}, all[:i]...), answersFile(t, 404, "http/error.not-found.404.json"))
-		w := newWire(t, script...)
+	notFound := answersFile(t, 404, "http/error.not-found.404.json")
+	for i, op := range []string{"get grant", "list folders", "list threads"} {
+		w := newWire(t, append(append([]httpmock.Responder{}, mailboxOf()[:min(i, 2)]...), notFound)...)
 		got, err := missed(t, w)
 		assert.Empty(t, got)
 		assertSentinels(t, err, nylas.ErrNotFound)
 		assert.Contains(t, err.Error(), "nylas: "+op+": ")
 		assert.Len(t, w.requests(), i+1)
 	}
+
+	const tracked = `{"data":[{"id":"r","date":1001},{"id":"root","date":1,"tracking_options":{"thread_replies":true}}]}`
+	tooFast := answers(429, `{"error":{"type":"rate_limit_error","message":"slow down"}}`)
+	for name, tt := range map[string]struct {
+		threads []httpmock.Responder
+		replies int
+		failed  []string
+	}{
+		"one of them":    {[]httpmock.Responder{notFound, answers(200, tracked), answers(200, noElements), answers(200, tracked), answers(200, noElements)}, 2, []string{"t1"}},
+		"not in a row":   {[]httpmock.Responder{notFound, notFound, answers(200, tracked), notFound, notFound}, 1, []string{"t1", "t2", "t4", "t5"}},
+		"three in a row": {[]httpmock.Responder{answers(200, tracked), notFound, notFound, notFound}, 1, []string{"t2", "t3", "t4"}},
+		"too fast":       {[]httpmock.Responder{answers(200, tracked), tooFast}, 1, []string{"t2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWire(t, append(mailboxOf(`{"data":[{"id":"t1"},{"id":"t2"},{"id":"t3"},{"id":"t4"},{"id":"t5"}]}`), tt.threads...)...)
+			var replies int
+			var last error
+			for n, err := range w.client(t).MissedReplies(t.Context(), testGrant, missedAfter, nylas.WithoutRetry()) {
+				require.NoError(t, last, "an error is the last element")
+				if last = err; err == nil {
+					assert.Equal(t, "r", n.Data.(*events.ThreadReplied).MessageID)
+					replies++
+				}
+			}
+			assert.Equal(t, tt.replies, replies)
+			require.Error(t, last)
+			var failed []string
+			for line := range strings.Lines(last.Error()) {
+				thread, _, _ := strings.Cut(strings.TrimPrefix(line, "thread "), ":")
+				failed = append(failed, thread)
+			}
+			assert.Equal(t, tt.failed, failed)
+			assert.Len(t, w.requests(), 3+len(tt.threads), "and nothing more is asked")
+		})
+	}
+}
+
+// TestMissedRepliesReadsLongMail: the messages come with their bodies, and those of a long
+// thread are more than one answer can have.
+func TestMissedRepliesReadsLongMail(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat("x", 1<<20)
+	const all = 40
+	w := newWireAlways(func(r *http.Request) (*http.Response, error) {
+		switch query := r.URL.Query(); path.Base(r.URL.Path) {
+		case "folders":
+			return answers(200, missedFolders)(r)
+		case "threads":
+			return answers(200, `{"data":[{"id":"t"}]}`)(r)
+		case "messages":
+			size, err := strconv.Atoi(query.Get("limit"))
+			require.NoError(t, err)
+			first, _ := strconv.Atoi(query.Get("page_token"))
+			var page []string
+			for i := first; i < min(first+size, all); i++ {
+				options := ""
+				if i == all-1 {
+					options = `,"tracking_options":{"thread_replies":true}`
+				}
+				page = append(page, fmt.Sprintf(`{"id":"m%d","date":%d,"body":%q%s}`, i, 2000-i, body, options))
+			}
+			next := ""
+			if first+size < all {
+				next = fmt.Sprintf(`,"next_cursor":"%d"`, first+size)
+			}
+			return answers(200, `{"data":[`+strings.Join(page, ",")+`]`+next+`}`)(r)
+		default:
+			return answers(200, missedGrant)(r)
+		}
+	})
+	got, err := missed(t, w)
+	require.NoError(t, err)
+	assert.Len(t, got, all-1)
+}
+
+// TestMissedRepliesOfOddMail: elements that cannot be read end nothing.
+func TestMissedRepliesOfOddMail(t *testing.T) {
+	t.Parallel()
 	const reply = `{"id":"r%d","date":1001},{"id":"root","date":1,"tracking_options":{"thread_replies":true}}`
 	w := newWire(t, mailboxOf(`{"data":[7,{"id":"t"},{"id":"t2"}]}`, `{"data":[8,`+fmt.Sprintf(reply, 1)+`]}`, `{"data":[`+fmt.Sprintf(reply, 2)+`]}`)...)
 	got, err := missed(t, w)
@@ -160,12 +246,25 @@ func TestMissedRepliesFails(t *testing.T) {
 	assert.Contains(t, err.Error(), "list messages")
 	assert.Contains(t, err.Error(), "list threads")
 
-	w = newWire(t)
-	for _, err := range w.client(t).MissedReplies(t.Context(), testGrant, time.Time{}) {
-		require.EqualError(t, err, "nylas: find missed replies: since is zero: give the time at which the outage began")
-		assertSentinels(t, err, nylas.ErrInvalidRequest)
+}
+
+func TestMissedRepliesRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	for want, since := range map[string]time.Time{"zero": {}, "before 1970": time.Unix(-1, 999)} {
+		for _, err := range w.client(t).MissedReplies(t.Context(), testGrant, since) {
+			require.EqualError(t, err, "nylas: find missed replies: since is "+want+": give the time at which the outage began")
+			assertSentinels(t, err, nylas.ErrInvalidRequest)
+		}
 	}
 	for _, err := range w.client(t).MissedReplies(t.Context(), "", missedAfter) {
 		assertSentinels(t, err, nylas.ErrInvalidRequest)
 	}
+	assert.Empty(t, w.requests())
+
+	w = newWire(t, mailboxOf(noElements)...) // the first second of 1970 has none before it
+	for range w.client(t).MissedReplies(t.Context(), testGrant, time.Unix(0, 1)) {
+		t.Error("the mailbox is empty")
+	}
+	assert.Contains(t, w.requests()[2].target, "latest_message_after=0&")
 }

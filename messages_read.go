@@ -241,14 +241,41 @@ func (s *MessageService) Update(
 	return answer.message(), nil
 }
 
-// Delete moves a message to the trash of its mailbox. An unknown id is [ErrNotFound]. If a
-// retry does not find the message, Delete returns nil, because an earlier attempt may have
-// moved it.
+// deleteMessageOption changes the query of [MessageService.Delete], which takes it out of its
+// options: every other call refuses it.
+type deleteMessageOption struct{}
+
+func (deleteMessageOption) applyRequest(*requestConfig) error {
+	return errors.New("WithHardDelete: only Messages.Delete takes this option")
+}
+
+// WithHardDelete makes [MessageService.Delete] delete the message for good, instead of moving
+// it to the trash. Nobody can undo that. Nylas only does it if "Enable hard delete" is on in
+// the Nylas Dashboard, under Customizations, API. Other calls refuse the option.
+//
+// https://developer.nylas.com/docs/reference/api/messages/delete-message/
+func WithHardDelete() RequestOption { return deleteMessageOption{} }
+
+// deleteMessageQuery is the query of [MessageService.Delete].
+type deleteMessageQuery struct {
+	HardDelete bool `url:"hard_delete,omitempty"`
+}
+
+// Delete moves a message to the trash of its mailbox; [WithHardDelete] deletes it for good. An
+// unknown id is [ErrNotFound]. If a retry does not find the message, Delete returns nil, because
+// an earlier attempt may have moved it.
 //
 // https://developer.nylas.com/docs/reference/api/messages/delete-message/
 func (s *MessageService) Delete(ctx context.Context, grantID, messageID string, opts ...RequestOption) error {
-	return deletionError(s.client.begin("delete message", opts).do(ctx, call{
-		method: http.MethodDelete, path: messagePath, lane: laneGrant, ids: []string{grantID, messageID}, limit: mailboxTimeout,
+	var query deleteMessageQuery
+	others := slices.DeleteFunc(slices.Clone(opts), func(opt RequestOption) bool {
+		_, hard := opt.(deleteMessageOption)
+		query.HardDelete = query.HardDelete || hard
+		return hard
+	})
+	return deletionError(s.client.begin("delete message", others).do(ctx, call{
+		method: http.MethodDelete, path: messagePath, lane: laneGrant, ids: []string{grantID, messageID},
+		query: query, limit: mailboxTimeout,
 	}, nil))
 }
 

@@ -95,7 +95,20 @@ func (s *Server) serveUpdateMessage(c *call) *response {
 	return s.serveGetMessage(c)
 }
 
-// serveDeleteMessage moves a message to the trash.
+// deleteMessage takes the message that the path names out of its mailbox. It was sent all the
+// same, so it stays where tracking looks for it.
+func (s *Server) deleteMessage(c *call) *response {
+	grant, refusal := s.grantOf(c)
+	if refusal != nil {
+		return refusal
+	}
+	if !s.mailbox.unfile(grant.id, c.PathValue("id")) {
+		return notFound("message")
+	}
+	return nil
+}
+
+// serveDeleteMessage moves a message to the trash, or deletes it for good.
 //
 // https://developer.nylas.com/docs/reference/api/messages/delete-message/
 func (s *Server) serveDeleteMessage(c *call) *response {
@@ -103,10 +116,16 @@ func (s *Server) serveDeleteMessage(c *call) *response {
 	if refusal == nil {
 		refusal = checkEmulated(query)
 	}
-	if refusal == nil && query.Get("hard_delete") == "true" {
-		refusal = badRequest(`hard_delete: "Enable hard delete" is off in this emulator`)
-	}
-	if refusal == nil {
+	hard := query.Get("hard_delete")
+	switch {
+	case refusal != nil:
+	case hard != "" && hard != "true" && hard != "false":
+		refusal = badRequest("hard_delete must be true or false")
+	case hard == "true" && !s.config.hardDelete:
+		refusal = badRequest(`hard_delete: "Enable hard delete" is off`)
+	case hard == "true":
+		refusal = s.deleteMessage(c)
+	default:
 		refusal = s.changeMessage(c, (*filed).trash)
 	}
 	if refusal != nil {

@@ -107,6 +107,7 @@ type mailbox struct {
 	byToken  map[string]*sent
 	threadOf map[string]*thread // by the id of a message or reply in it
 	filed    []*filed           // what the mailboxes of the grants hold, in its order
+	lastSeq  int                // of what was filed
 }
 
 // sent is a message with its history.

@@ -19,6 +19,7 @@ func (f optionFunc) apply(c *config) error { return f(c) }
 // config is what the options make; it never changes after [Start].
 type config struct {
 	trial           bool
+	hardDelete      bool
 	strict          bool
 	readings        Readings
 	trackingDomains map[string]bool // normalised
@@ -41,6 +42,18 @@ type config struct {
 func WithTrial() Option {
 	return optionFunc(func(c *config) error {
 		c.trial = true
+		return nil
+	})
+}
+
+// WithHardDelete turns on what is called "Enable hard delete" in the Nylas Dashboard: a
+// message can be deleted for good, with hard_delete=true. Without the option that is refused,
+// with a text that Nylas does not document. What was sent is still tracked.
+//
+// https://developer.nylas.com/docs/reference/api/messages/delete-message/
+func WithHardDelete() Option {
+	return optionFunc(func(c *config) error {
+		c.hardDelete = true
 		return nil
 	})
 }

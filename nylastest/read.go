@@ -43,8 +43,18 @@ func (m *filed) hasAttachment() bool { return len(m.Attachments) > 0 }
 // file puts a message into the mailbox of its grant. A transactional one has no
 // grant, so no mailbox shows it.
 func (b *mailbox) file(m *filed) {
-	m.seq = len(b.filed) + 1
+	b.lastSeq++
+	m.seq = b.lastSeq
 	b.filed = append(b.filed, m)
+}
+
+// unfile takes a message out of the mailbox of its grant, and reports whether it was there.
+func (b *mailbox) unfile(grantID, id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := len(b.filed)
+	b.filed = slices.DeleteFunc(b.filed, func(m *filed) bool { return m.GrantID == grantID && m.ID == id })
+	return len(b.filed) < before
 }
 
 // headerIDOf returns the Message-ID header of a message in a mailbox.

@@ -120,6 +120,21 @@ func (b *mailbox) save() savedMail {
 		mail.Sent = append(mail.Sent, saved)
 	}
 	known := map[*thread]bool{}
+	saveThread := func(id string) { // that of a message
+		t := b.threadOf[id]
+		if t == nil || known[t] {
+			return
+		}
+		known[t] = true
+		thread := savedThread{ID: t.id, GrantID: t.grantID, First: t.first.ID, Replies: t.replies}
+		if t.root != nil {
+			thread.Root = t.root.ID
+		}
+		mail.Threads = append(mail.Threads, thread)
+	}
+	for _, m := range b.messages { // their mailboxes may have deleted them
+		saveThread(m.ID)
+	}
 	for _, m := range b.filed {
 		saved := savedFiled{
 			ID: m.ID, Folders: slices.Clone(m.folders), Metadata: maps.Clone(m.Metadata),
@@ -129,14 +144,7 @@ func (b *mailbox) save() savedMail {
 			saved.Message = new(saveMessage(&m.Message))
 		}
 		mail.Filed = append(mail.Filed, saved)
-		if t := b.threadOf[m.ID]; t != nil && !known[t] {
-			known[t] = true
-			thread := savedThread{ID: t.id, GrantID: t.grantID, First: t.first.ID, Replies: t.replies}
-			if t.root != nil {
-				thread.Root = t.root.ID
-			}
-			mail.Threads = append(mail.Threads, thread)
-		}
+		saveThread(m.ID)
 	}
 	return mail
 }
@@ -167,6 +175,11 @@ func (b *mailbox) restore(mail *savedMail) error {
 			return fmt.Errorf("thread %d has no message", i)
 		}
 		threads[t.id] = t
+	}
+	for i, m := range b.messages {
+		if b.threadOf[m.ID] = threads[m.ThreadID]; b.threadOf[m.ID] == nil {
+			return fmt.Errorf("message %d has no thread", i)
+		}
 	}
 	for i, saved := range mail.Filed {
 		m := &filed{

@@ -152,7 +152,7 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 		"no key":               {with(func(s object) { s["api_key"] = "" }), "there is no key, application or grant"},
 		"no grant":             {with(func(s object) { s["grants"] = nil }), "there is no key, application or grant"},
 		"no message":           {with(func(s object) { mailOf(s)["sent"] = nil }), "thread 0 has no message"},
-		"no thread":            {with(func(s object) { mailOf(s)["threads"] = nil }), "mailbox entry 0 is not complete"},
+		"no thread":            {with(func(s object) { mailOf(s)["threads"] = nil }), "message 0 has no thread"},
 		"no link":              {with(func(s object) { mailOf(s)["sent"].([]any)[0].(object)["PerLink"] = nil }), "message 0 is not complete"},
 		"no event's message":   {with(func(s object) { s["activity"] = []object{{"Kind": "opened", "MessageID": "x"}} }), "activity 0 has no message or link"},
 		"no outcome's message": {with(func(s object) { s["sends"] = []object{{"MessageID": "x"}} }), "send 0 has no message"},

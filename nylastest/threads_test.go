@@ -124,6 +124,37 @@ func TestChangesInAMailbox(t *testing.T) {
 	require.NoError(t, w.recipient(m).Open(t.Context()))
 }
 
+// TestDeletedForGood: a mailbox forgets a message, and what was sent is still tracked, also
+// after a restart.
+func TestDeletedForGood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, path := newStateWorld(t, nylastest.WithHardDelete())
+		m, other := w.send(), w.send()
+		reply, err := w.recipient(other).Reply(t.Context())
+		require.NoError(t, err)
+		message := w.messagesPath() + "/" + m.ID
+		assert.Equal(t, []string{"request_id"}, keys(w.call(http.MethodDelete, message+"?hard_delete=true", nil).object()))
+		w.call(http.MethodDelete, w.messagesPath()+"/"+reply+"?hard_delete=false", nil)
+		for _, method := range []string{http.MethodGet, http.MethodDelete} {
+			w.call(method, message+map[string]string{http.MethodDelete: "?hard_delete=true"}[method], nil).
+				refused(http.StatusNotFound, "api.not_found_error", "message not found")
+		}
+		w.call(http.MethodGet, w.grantPath("threads/"+m.ThreadID), nil).refused(http.StatusNotFound, "api.not_found_error", "thread not found")
+		last := w.send()
+		assert.Equal(t, []string{last.ID, reply, other.ID}, w.idsOf(w.messagesPath()))
+		page := w.call(http.MethodGet, w.messagesPath()+"?limit=1", nil).object()
+		assert.Equal(t, []string{reply}, w.idsOf(w.messagesPath()+"?limit=1&page_token="+page["next_cursor"].(string)))
+
+		w.restart(path, nylastest.WithHardDelete())
+		assert.Equal(t, []string{last.ID, reply, other.ID}, w.idsOf(w.messagesPath()))
+		require.NoError(t, w.recipient(m).Open(t.Context()))
+		_, err = w.recipient(m).Reply(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, nylastest.Counts{Opens: 1, Replies: 1}, w.server.Counts(m.ID))
+	})
+}
+
 func TestMailboxRefuses(t *testing.T) {
 	t.Parallel()
 	fake := &fakeT{}
@@ -141,7 +172,8 @@ func TestMailboxRefuses(t *testing.T) {
 		{http.MethodPut, message, object{"subject": "x"}, `unknown field "/subject"`},
 		{http.MethodPut, thread, object{"metadata": object{}}, `unknown field "/metadata"`},
 		{http.MethodPut, message, object{"starred": "yes"}, `error parsing request body: wrong type at "/starred"`},
-		{http.MethodDelete, message + "?hard_delete=true", nil, `hard_delete: "Enable hard delete" is off in this emulator`},
+		{http.MethodDelete, message + "?hard_delete=true", nil, `hard_delete: "Enable hard delete" is off`},
+		{http.MethodDelete, message + "?hard_delete=x", nil, "hard_delete must be true or false"},
 		{http.MethodGet, w.grantPath("threads?latest_message_after=x"), nil, "latest_message_after must be a number of seconds"},
 		{http.MethodGet, w.grantPath("threads?limit=201"), nil, "limit must be between 1 and 200"},
 		{http.MethodGet, w.grantPath("threads?search_query_native=x"), nil, "search_query_native: this emulator has no provider that could answer it"},

@@ -14,6 +14,7 @@
 //	-seed N          make ids, secrets and what behaviours do follow from N, so that a run can
 //	                 be repeated. 0 is no seed.
 //	-trial           be a trial account, which may not track
+//	-hard-delete     let messages be deleted for good, as "Enable hard delete" in the Dashboard does
 //	-strict          refuse fields and parameters that Nylas does not document
 //	-compress        compress all deliveries
 //	-retry 5s        repeat a delivery after 5 s instead of 5 and 10 minutes
@@ -85,6 +86,7 @@ type settings struct {
 	seed                          uint64
 	retry                         time.Duration
 	trial, strict, compress, json bool
+	hardDelete                    bool
 }
 
 func parse(args []string, stderr io.Writer) (s settings, err error) {
@@ -95,6 +97,7 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.Uint64Var(&s.seed, "seed", 0, "make ids and behaviours follow from a `number`; 0 is no seed")
 	flags.DurationVar(&s.retry, "retry", 0, "wait before the second and third attempt of a delivery (default 5m and 10m, as Nylas)")
 	flags.BoolVar(&s.trial, "trial", false, "be a trial account, which may not track")
+	flags.BoolVar(&s.hardDelete, "hard-delete", false, "let messages be deleted for good")
 	flags.BoolVar(&s.strict, "strict", false, "refuse fields and parameters that Nylas does not document")
 	flags.BoolVar(&s.compress, "compress", false, "compress all deliveries")
 	flags.BoolVar(&s.json, "json", false, "print the settings as one line of JSON")
@@ -116,6 +119,7 @@ func (s *settings) start(stderr io.Writer) (*nylastest.Server, error) {
 		}
 	}
 	add(s.trial, nylastest.WithTrial())
+	add(s.hardDelete, nylastest.WithHardDelete())
 	add(s.strict, nylastest.WithStrictRequests())
 	add(s.compress, nylastest.WithCompression())
 	add(s.seed != 0, nylastest.WithSeed(s.seed))

@@ -253,6 +253,14 @@ func TestFlags(t *testing.T) {
 	}
 	require.ErrorIs(t, send(newSession(t, "-trial")), nylas.ErrTrackingNotAllowed)
 
+	for _, flags := range [][]string{nil, {"-hard-delete"}} {
+		s := newSession(t, flags...)
+		message, err := s.client.Messages.Send(t.Context(), s.grantID, tracked("kim@example.org"))
+		require.NoError(t, err)
+		err = s.client.Messages.Delete(t.Context(), s.grantID, message.ID, nylas.WithHardDelete())
+		assert.Equal(t, flags == nil, err != nil, "%v: %v", flags, err)
+	}
+
 	first, second := newSession(t, "-seed", "7"), newSession(t, "-seed", "7")
 	assert.Equal(t, first.grantID, second.grantID)
 	for _, s := range []*session{first, second} {
