@@ -35,6 +35,40 @@ func TestAddress(t *testing.T) {
 		refused(http.StatusBadRequest, "70005", "unable.verify.webhook_url : the emulator delivers to loopback hosts only")
 }
 
+// documentation is where nobody is (RFC 5737), an address outside private networks.
+const documentation = "http://192.0.2.1/hooks"
+
+// A server that others reach delivers to its own machine and its own networks. It refuses a public
+// address itself: that nobody answers there would not do.
+func TestPublicAddressesAreNotReached(t *testing.T) {
+	t.Parallel()
+	for _, listen := range []string{"127.0.0.1:0", "0.0.0.0:0", ":0"} {
+		w := &world{t: t, server: nylastest.NewServer(t, nylastest.WithAddress(listen))}
+		u, err := url.Parse(w.server.URL())
+		require.NoError(t, err)
+		assert.Equal(t, "127.0.0.1", u.Hostname(), listen)
+
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, documentation, http.NoBody)
+		require.NoError(t, err)
+		response, err := w.server.HTTPClient().Do(request)
+		if err == nil {
+			require.NoError(t, response.Body.Close())
+		}
+		require.ErrorContains(t, err, "only loopback addresses are reached", listen)
+
+		if listen == "127.0.0.1:0" {
+			continue // such a webhook cannot be named: see TestAddress
+		}
+		w.call(http.MethodPost, "/v3/webhooks", object{"trigger_types": []string{"message.opened"}, "webhook_url": documentation}).
+			refused(http.StatusBadRequest, "70005", "unable.verify.webhook_url : no answer")
+		w.call(http.MethodPost, "/v3/webhooks/send-test-event", object{"trigger_type": "message.opened", "webhook_url": documentation}).
+			refused(http.StatusBadRequest, "70005", "unable.verify.webhook_url : no answer")
+		attempts := w.server.Deliveries()
+		require.Len(t, attempts, 1, listen)
+		require.ErrorContains(t, attempts[0].Err, "only loopback addresses and private networks are reached", listen)
+	}
+}
+
 // privateAddress is an address of this machine in a private network.
 func privateAddress(t *testing.T) string {
 	t.Helper()
@@ -56,6 +90,7 @@ func TestAddressThatOthersReach(t *testing.T) {
 	require.NoError(t, err)
 	receiver := &receiver{t: t}
 	hooks := httptest.NewUnstartedServer(receiver)
+	require.NoError(t, hooks.Listener.Close())
 	hooks.Listener = listener
 	hooks.Start()
 	t.Cleanup(hooks.Close)
@@ -82,9 +117,6 @@ func TestAddressThatOthersReach(t *testing.T) {
 		require.NoError(t, response.Body.Close())
 		assert.Equal(t, http.StatusOK, response.StatusCode)
 		assert.NotContains(t, string(w.one().body), "203.0.113.10")
-
-		w.call(http.MethodPost, "/v3/webhooks", object{"trigger_types": []string{"message.opened"}, "webhook_url": "http://192.0.2.1/hooks"}).
-			refused(http.StatusBadRequest, "70005", "unable.verify.webhook_url : no answer")
 	}
 }
 
@@ -97,9 +129,13 @@ func TestRecipientsReachEarlierAddresses(t *testing.T) {
 	for range 2 {
 		before := w.server.URL()
 		require.NoError(t, w.server.Close())
-		l, err := net.Listen("tcp", strings.TrimPrefix(before, "http://")) // nobody else gets it
+		l, err := net.Listen("tcp", strings.TrimPrefix(before, "http://"))
 		require.NoError(t, err)
-		t.Cleanup(func() { _ = l.Close() })
+		elsewhere := httptest.NewUnstartedServer(http.NotFoundHandler()) // whoever has the address now
+		require.NoError(t, elsewhere.Listener.Close())
+		elsewhere.Listener = l
+		elsewhere.Start()
+		t.Cleanup(elsewhere.Close)
 		w.server = nylastest.NewServer(t, w.stateFile(path))
 		require.NotEqual(t, before, w.server.URL())
 		require.NoError(t, w.recipient(message).Open(t.Context()))

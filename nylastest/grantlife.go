@@ -67,7 +67,6 @@ func (s *Server) ExpireGrant(grant string) error {
 		return fmt.Errorf("nylastest: expire grant: %w", err)
 	}
 	if !refreshed.IsZero() {
-		s.changes.happened()
 		change := s.grants.describe(g, codeGrantExpired)
 		change.GrantUpdatedAt = events.At(refreshed)
 		s.notifyGrant(events.TypeGrantExpired, &events.GrantExpired{GrantChange: change})
@@ -88,7 +87,6 @@ func (s *Server) RenewGrant(grant string) error {
 	if err != nil {
 		return fmt.Errorf("nylastest: renew grant: %w", err)
 	}
-	s.changes.happened()
 	change := s.grants.describe(g, codeGrantRenewed)
 	change.ReauthenticationFlag = new(true)
 	s.notifyGrant(events.TypeGrantUpdated, &events.GrantUpdated{GrantChange: change})
@@ -112,7 +110,6 @@ func (s *Server) DeleteGrant(grant string) error {
 	if err != nil {
 		return fmt.Errorf("nylastest: delete grant: %w", err)
 	}
-	s.changes.happened()
 	s.notifyGrant(events.TypeGrantDeleted, &events.GrantDeleted{GrantChange: s.grants.describe(g, codeGrantDeleted)})
 	return nil
 }
@@ -121,7 +118,6 @@ func (s *Server) DeleteGrant(grant string) error {
 func (s *Server) addGrant(g grant) (grantID string) {
 	g.id = s.ids.uuid("grant", g.email)
 	s.grants.add(g)
-	s.changes.happened()
 	change := s.grants.describe(g, codeGrantCreated)
 	change.Name, change.Scope = g.name, g.scope()
 	s.notifyGrant(events.TypeGrantCreated, &events.GrantCreated{GrantChange: change})

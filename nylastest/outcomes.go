@@ -61,7 +61,6 @@ func (m *Message) outcomeMessage() events.OutcomeMessage {
 // sent tells the webhooks about a message that was sent just now: that it is a
 // reply, if it is one, and what becomes of mail that Nylas itself delivers.
 func (s *Server) sent(m *Message, reply *events.Notification) {
-	defer s.changes.happened()
 	s.notify(reply)
 	if !s.covers(m) {
 		return

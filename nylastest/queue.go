@@ -169,7 +169,7 @@ func (s *Server) sendQueued(ctx context.Context, message Message, token string) 
 
 // sendFailed notifies that a message that was scheduled or queued could not be sent.
 func (s *Server) sendFailed(message *Message, failure *response, sendAt time.Time) {
-	s.changes.happened()
+	s.changes.happened() // nobody is notified if the grant was deleted
 	s.notify(newNotification(sourceSend, events.TypeMessageSendFailed, s.applicationID, message.GrantID, time.Now(),
 		&events.MessageSendFailed{Reason: "failed to send", Error: failure.sendError(), Message: message.sentMessage(sendAt)}))
 }

@@ -3,9 +3,11 @@ package nylastest_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -268,6 +270,12 @@ func TestSameSeedSameFaults(t *testing.T) {
 	assert.InDelta(t, 60, len(failed), 30)
 	assert.InDelta(t, 140, len(delivered), 40)
 	assert.Less(t, len(slices.Compact(slices.Clone(delivered))), len(delivered), "none came twice")
+	failures := map[string]int{}
+	for _, open := range failed {
+		id, _, _ := strings.Cut(open, " ")
+		failures[id]++
+	}
+	assert.Contains(t, slices.Collect(maps.Values(failures)), 1, "each request of a path has a fate of its own")
 	again, failedAgain := seededRun(t, 1)
 	assert.Equal(t, failed, failedAgain)
 	assert.Equal(t, delivered, again)

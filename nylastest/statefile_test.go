@@ -72,9 +72,13 @@ func TestStateFileKnowsEachKindOfChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, path := newStateWorld(t, nylastest.WithAgentSendLimit(1))
 		message := w.send()
+		expiring, renewed, deleted := w.server.AddGrant("A", "a@acme.dev"), w.server.AddGrant("B", "b@acme.dev"), w.server.AddGrant("C", "c@acme.dev")
 		agent := ""
 		for name, change := range map[string]func(){
 			"a grant":    func() { w.server.AddGrant("Lee", "lee@acme.dev") },
+			"an expiry":  func() { require.NoError(t, w.server.ExpireGrant(expiring)) },
+			"a renewal":  func() { require.NoError(t, w.server.RenewGrant(renewed)) },
+			"a deletion": func() { require.NoError(t, w.server.DeleteGrant(deleted)) },
 			"an account": func() { agent = w.server.AddAgentAccount("Robot", "robot@agents.test") },
 			"a webhook":  func() { w.subscribe(appURL) },
 			"an open":    func() { require.NoError(t, w.recipient(message).Open(t.Context())) },
@@ -110,6 +114,24 @@ func TestStateFileKnowsEachKindOfChange(t *testing.T) {
 		assert.NotContains(t, written(t, path), `"drafts":null`)
 		pass(time.Minute)
 		assert.Contains(t, written(t, path), `"drafts":null`)
+	})
+}
+
+// Nobody is told of a scheduled message whose grant was deleted, and yet it has ended.
+func TestStateFileKnowsThatTheScheduleOfADeletedGrantFailed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, path := newStateWorld(t)
+		lee := w.server.AddGrant("Lee", "lee@acme.dev")
+		scheduled := w.call(http.MethodPost, "/v3/grants/"+lee+"/messages/send", mail(object{"send_at": time.Now().Add(time.Hour).Unix()}))
+		require.Equal(t, http.StatusOK, scheduled.status, "%s", scheduled.body)
+		require.NoError(t, w.server.DeleteGrant(lee))
+		pass(time.Minute)
+		assert.Contains(t, written(t, path), `"pending"`)
+		pass(time.Hour)
+		assert.Contains(t, written(t, path), `"failed"`)
+		assert.NotContains(t, written(t, path), `"pending"`)
+		assert.Empty(t, w.server.Messages())
 	})
 }
 

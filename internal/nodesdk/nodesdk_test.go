@@ -189,7 +189,7 @@ func startEmulator(ctx context.Context, t *testing.T) []string {
 	require.NoError(t, err, "%s", output)
 
 	ctx, stop := context.WithCancel(ctx)
-	emulator := exec.CommandContext(ctx, path)
+	emulator := exec.CommandContext(ctx, path, "-addr", "127.0.0.1:0")
 	emulator.Cancel = func() error { return emulator.Process.Signal(os.Interrupt) }
 	emulator.WaitDelay = 10 * time.Second
 	var said bytes.Buffer
