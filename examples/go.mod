@@ -9,6 +9,8 @@ replace (
 )
 
 require (
+	github.com/aws/aws-lambda-go v1.55.1
+	github.com/go-chi/chi/v5 v5.5.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/nylastrack/nylas-go v0.0.0
 	github.com/nylastrack/nylas-go/inbox v0.0.0
