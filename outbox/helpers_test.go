@@ -21,6 +21,8 @@ type world struct {
 	path   string
 	nylas  *nylastest.Server
 	client *nylas.Client
+	// changed has room for one: the state of a mail changed.
+	changed chan struct{}
 }
 
 // inWorld runs a test in a bubble, where an hour takes no time.
@@ -56,7 +58,14 @@ func (w *world) newClient(opts ...nylas.ClientOption) *nylas.Client {
 
 func (w *world) open(opts ...outbox.Option) {
 	w.t.Helper()
-	box, err := outbox.Open(w.path, opts...)
+	w.changed = make(chan struct{}, 1)
+	changed := w.changed
+	box, err := outbox.Open(w.path, append([]outbox.Option{outbox.WithHook(func(outbox.Mail) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})}, opts...)...)
 	require.NoError(w.t, err)
 	w.Outbox = box
 }
