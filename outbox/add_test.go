@@ -94,7 +94,7 @@ func TestAddsTheRequestsOfEach(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		var contacts []nylas.Person
-		for i := range 700 { // more than a page of Mails
+		for i := range 520 { // more than a page of Mails
 			contacts = append(contacts, nylas.Person{ID: fmt.Sprint(i), Participant: nylas.Participant{Email: fmt.Sprintf("p%d@example.org", i)}})
 		}
 		people, err := (&nylas.SendMessageRequest{
