@@ -45,9 +45,9 @@
 //
 // # What becomes of errors
 //
-//   - 429, 503 and 423: nothing was sent. The grant rests for as long as Nylas asks, or for
-//     longer and longer up to 20 minutes, and then goes on. It is the same if Nylas cannot be
-//     reached.
+//   - 429, 503 and 423: nothing was sent. The grant rests for as long as Nylas asks, at most a
+//     day, or for longer and longer up to 20 minutes, and then goes on. It is the same if Nylas
+//     cannot be reached.
 //   - Sending is paused, 401, 403, 404, or tracking is not allowed: this concerns all mail of
 //     the grant. Run sends no more from it, keeps its mails, and returns a [StoppedError].
 //   - Any other refusal, such as 400: the mail is [Failed]. After 402, with which Nylas

@@ -91,10 +91,15 @@ func (c *child) run() error {
 	if err != nil {
 		return err
 	}
-	for i := range c.Mails {
-		if i >= c.Mails-mailsPerRound {
-			c.soon(adding)
-		}
+	var known []nylas.PersonalRequest
+	for i := range c.Mails - mailsPerRound {
+		known = append(known, nylas.PersonalRequest{IdempotencyKey: fmt.Sprint("mail-", i), Request: mailTo(i)})
+	}
+	if err := box.AddEach(ctx, c.Grant, known); err != nil {
+		return err
+	}
+	for i := len(known); i < c.Mails; i++ {
+		c.soon(adding)
 		if err := box.Add(ctx, fmt.Sprint("mail-", i), c.Grant, mailTo(i)); err != nil {
 			return err
 		}

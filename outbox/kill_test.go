@@ -117,7 +117,8 @@ func killOnce(t *testing.T, config childConfig, random *rand.Rand) bool {
 func finish(t *testing.T, config childConfig) string {
 	t.Helper()
 	command, lines, errors := startChild(t, config)
-	defer time.AfterFunc(roundLimit, func() { _ = command.Process.Kill() }).Stop()
+	limit := roundLimit + time.Duration(config.Mails)*50*time.Millisecond
+	defer time.AfterFunc(limit, func() { _ = command.Process.Kill() }).Stop()
 	line, err := lines.ReadString('\n')
 	require.NoError(t, err, errors.String())
 	_ = command.Process.Kill()

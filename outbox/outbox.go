@@ -109,7 +109,8 @@ func WithUnsubscribe(address func(key string) string) Option {
 }
 
 // WithStay makes [Outbox.Run] wait for further mails when nothing is left to do, for a
-// program that goes on. Without it Run returns then.
+// program that goes on. Without it Run returns then. A grant that stopped sends nothing until
+// the next Run; the log tells at once, and Run's error when it returns.
 func WithStay() Option { return func(c *config) { c.stay = true } }
 
 // Open opens the outbox in the file at path, or makes it. Its directory must exist. The error
@@ -151,8 +152,8 @@ func (o *Outbox) Close() error {
 //
 // key names the mail in your program: 1 to 256 visible ASCII characters, and no address. It
 // becomes the Idempotency-Key. If the key was added before, with the same content, Add has no
-// effect: so a program can add all its mails again at each start. With another content the
-// error is [ErrKeyUsed].
+// effect, whatever became of the mail: so a program can add all its mails again at each start.
+// With another content the error is [ErrKeyUsed].
 //
 // The request must have one recipient in To, and neither CC nor BCC. To send to many people,
 // use [nylas.SendMessageRequest.Each] and [Outbox.AddEach]. SendAt is refused, because a

@@ -29,6 +29,9 @@ const (
 	// own limits count seconds.
 	firstProviderRest = time.Minute
 	firstRest         = time.Second
+	// maxRetryAfter is as long as a daily quota of a mailbox can take to pass.
+	// https://developer.nylas.com/docs/dev-guide/platform/rate-limits/
+	maxRetryAfter = 24 * time.Hour
 	// maxLookDoublings bounds how much later each further look comes.
 	maxLookDoublings = 4
 	maxDoublings     = 11 // from a second to more than maxRest
@@ -223,7 +226,7 @@ func restAfter(e *nylas.Error, attempts int) time.Duration {
 	if e.StatusCode == http.StatusServiceUnavailable || e.StatusCode == http.StatusLocked || e.Is(nylas.ErrProviderRateLimited) {
 		first = firstProviderRest
 	}
-	return max(min(first<<min(attempts-1, maxDoublings), maxRest), e.RetryAfter)
+	return max(min(first<<min(attempts-1, maxDoublings), maxRest), min(e.RetryAfter, maxRetryAfter))
 }
 
 // lookDelay is how long after an attempt the Outbox looks, when so many are in doubt.

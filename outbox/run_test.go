@@ -2,6 +2,8 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -152,6 +154,7 @@ func TestRetriesLater(t *testing.T) {
 	}{
 		"Nylas' limit":           {nylastest.Fault{Before: nylastest.TooManyRequests(0)}, time.Second, time.Minute},
 		"Nylas asks for a time":  {nylastest.Fault{Before: nylastest.TooManyRequests(40 * time.Minute)}, 40 * time.Minute, 41 * time.Minute},
+		"Nylas asks for ages":    {nylastest.Fault{Before: nylastest.TooManyRequests(290 * 365 * 24 * time.Hour)}, 24 * time.Hour, 25 * time.Hour},
 		"the provider's quota":   {nylastest.Fault{Before: quota}, time.Minute, 2 * time.Minute},
 		"the provider is away":   {nylastest.Fault{Inside: unavailable}, time.Minute, 2 * time.Minute},
 		"it is away for a while": {nylastest.Fault{Inside: unavailable, Times: 6}, 21 * time.Minute, 2 * time.Hour},
@@ -289,4 +292,28 @@ func TestTheHookSeesEachChange(t *testing.T) {
 		require.NoError(t, w.run())
 	}, outbox.WithHook(func(m outbox.Mail) { states = append(states, m.State) }))
 	assert.Equal(t, []outbox.State{outbox.Sending, outbox.Unknown, outbox.Sent}, states)
+}
+
+// Nylas cannot be reached for a while. Nothing was sent, so nothing is in doubt.
+func TestWaitsForTheNetwork(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		transport, ok := w.nylas.HTTPClient().Transport.(*http.Transport)
+		require.True(t, ok)
+		transport = transport.Clone()
+		dial, failures := transport.DialContext, 0
+		transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if failures++; failures <= 5 {
+				return nil, errors.New("network is unreachable")
+			}
+			return dial(ctx, network, addr)
+		}
+		w.client = w.newClient(nylas.WithHTTPClient(&http.Client{Transport: transport}))
+		w.add(1)
+		start := time.Now()
+		require.NoError(t, w.run())
+		assert.Equal(t, outbox.Counts{Sent: 1}, w.counts())
+		assert.Equal(t, 31*time.Second, time.Since(start).Truncate(time.Second), "1, 2, 4, 8 and 16 s")
+		transport.CloseIdleConnections()
+	})
 }

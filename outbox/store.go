@@ -52,8 +52,9 @@ type mail struct {
 	address, request      string
 	digest                []byte
 	round, doubts         int
-	read                  State // as the file has it
-	newKey                bool  // it needs another Idempotency-Key
+	read                  State // as the file has it, with readLast
+	readLast              int64
+	newKey                bool // it needs another Idempotency-Key
 }
 
 const columns = "id, key, grant_id, address, label, digest, request, state, round, first, last, attempts, doubts, next, message_id, reason, twice"
@@ -61,7 +62,7 @@ const columns = "id, key, grant_id, address, label, digest, request, state, roun
 func (m *mail) scan(row interface{ Scan(...any) error }) error {
 	err := row.Scan(&m.id, &m.Key, &m.GrantID, &m.address, &m.Label, &m.digest, &m.request, &m.State, &m.round, &m.first, &m.last,
 		&m.Attempts, &m.doubts, &m.next, &m.MessageID, &m.Reason, &m.SecondMailPossible)
-	m.read = m.State
+	m.read, m.readLast = m.State, m.last
 	m.setNext(m.next)
 	return err
 }
@@ -243,7 +244,8 @@ func prepare(ctx context.Context, tx *sql.Tx, m *mail, now time.Time) error {
 	return err
 }
 
-// errMoot means that there is nothing to record: Drop or Resend came between, or Run ends.
+// errMoot means that there is nothing to record: Drop, Resend or another worker came between, or
+// Run ends.
 var errMoot = errors.New("outbox: nothing to record")
 
 // save writes what can change of a mail.
@@ -252,12 +254,12 @@ func save(ctx context.Context, tx *sql.Tx, m *mail) error {
 		m.request = ""
 	}
 	result, err := tx.ExecContext(ctx, `UPDATE mails SET request = ?, state = ?, first = ?, last = ?, attempts = ?, doubts = ?, next = ?,
-		message_id = ?, reason = ?, twice = ?, round = round + ? WHERE id = ? AND state = ? AND round = ?`, m.request, m.State, m.first, m.last,
-		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.newKey, m.id, m.read, m.round)
+		message_id = ?, reason = ?, twice = ?, round = round + ? WHERE id = ? AND state = ? AND round = ? AND last = ?`, m.request, m.State, m.first, m.last,
+		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.newKey, m.id, m.read, m.round, m.readLast)
 	if err != nil {
 		return err
 	}
-	if m.read = m.State; m.newKey {
+	if m.read, m.readLast = m.State, m.last; m.newKey {
 		m.round, m.newKey = m.round+1, false
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {

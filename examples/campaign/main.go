@@ -204,7 +204,7 @@ func (s *settings) summarize(ctx context.Context, box *outbox.Outbox) error {
 	}
 	table := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	states := []outbox.State{outbox.Sent, outbox.Waiting, outbox.Unknown, outbox.Failed, outbox.Suppressed}
-	fmt.Fprint(table, "plan\t")
+	fmt.Fprintf(table, "plan\t")
 	for _, state := range states {
 		fmt.Fprintf(table, "%s\t", state)
 	}
