@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"nylastest":         {"events", "receive", "internal/"},              // not the client: it must not agree with its mistakes
 	"nylastest/mailbox": {"nylastest", "events", "preflight", "internal/"},
 	"inbox":             {"events", "receive", "internal/"},
+	"outbox":            {".", "events", "internal/"},
 	"sinks/riversink":   {"events", "receive", "internal/"},
 	"sinks/pubsubsink":  {"events", "receive", "internal/"},
 

@@ -1,0 +1,332 @@
+package outbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/nylastrack/nylas-go/internal/links"
+)
+
+// The marks of a file of this package: https://www.sqlite.org/pragma.html#pragma_application_id.
+const (
+	applicationID = 0x4e794f75 // "NyOu"
+	schemaVersion = 1
+)
+
+// Times are nanoseconds since 1970. round counts the Idempotency-Keys of a mail, and doubts the
+// attempts of the round whose outcome is unknown. first is when the first of these was, last
+// when the last attempt was, next when there is something to do. The suppression list is a
+// table of its own because it outlives the mails and has addresses that no mail has.
+const schema = `CREATE TABLE mails (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, grant_id TEXT NOT NULL, address TEXT NOT NULL,
+	label TEXT NOT NULL, digest BLOB NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, round INTEGER NOT NULL, first INTEGER NOT NULL,
+	last INTEGER NOT NULL, attempts INTEGER NOT NULL, doubts INTEGER NOT NULL, next INTEGER NOT NULL, message_id TEXT NOT NULL,
+	reason TEXT NOT NULL, twice INTEGER NOT NULL);
+CREATE INDEX mails_next ON mails (next);
+CREATE INDEX mails_state ON mails (state, twice);
+CREATE TABLE suppressed (address TEXT PRIMARY KEY, reason TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;`
+
+// never is the next of a mail with which there is nothing to do.
+const never = math.MaxInt64
+
+// mail is a row.
+type mail struct {
+	Mail
+	id, first, last, next int64
+	address, request      string
+	digest                []byte
+	round, doubts         int
+	read                  State // as the file has it, with readLast
+	readLast              int64
+	newKey                bool // it needs another Idempotency-Key
+}
+
+const columns = "id, key, grant_id, address, label, digest, request, state, round, first, last, attempts, doubts, next, message_id, reason, twice"
+
+func (m *mail) scan(row interface{ Scan(...any) error }) error {
+	err := row.Scan(&m.id, &m.Key, &m.GrantID, &m.address, &m.Label, &m.digest, &m.request, &m.State, &m.round, &m.first, &m.last,
+		&m.Attempts, &m.doubts, &m.next, &m.MessageID, &m.Reason, &m.SecondMailPossible)
+	m.read, m.readLast = m.State, m.last
+	m.setNext(m.next)
+	return err
+}
+
+func (m *mail) setNext(next int64) {
+	m.next, m.NextAt = next, time.Time{}
+	if next != 0 && next != never {
+		m.NextAt = time.Unix(0, next)
+	}
+}
+
+// idempotencyKey is the mail's own key, until a new one is needed.
+func (m *mail) idempotencyKey() string {
+	if m.round == 0 {
+		return m.Key
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "nylas-go outbox %d %s", m.round, m.Key))
+	return "nylas-go-" + hex.EncodeToString(sum[:16])
+}
+
+// openFile takes the lock of the file and then opens it. The file of the lock stays: removing
+// it would let two processes lock two files of one name.
+func openFile(path string) (_ *sql.DB, _ *flock.Flock, err error) {
+	file, err := links.Follow(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("its directory does not exist, make it first: %w", err)
+	} else if err != nil {
+		return nil, nil, err
+	}
+	lock := flock.New(file+".lock", flock.SetPermissions(0o600))
+	if locked, err := lock.TryLock(); err != nil {
+		return nil, nil, fmt.Errorf("lock: %w", err)
+	} else if !locked {
+		return nil, nil, ErrInUse
+	}
+	defer func() {
+		if err != nil {
+			_ = lock.Unlock()
+		}
+	}()
+	// SQLite would make it readable for others, and gives what it makes beside it this mode.
+	empty, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := empty.Close(); err != nil {
+		return nil, nil, err
+	}
+	slashed := filepath.ToSlash(file)
+	if !strings.HasPrefix(slashed, "/") {
+		slashed = "/" + slashed // C:/...
+	}
+	// FULL is the promise: a commit waits for the disk. fullfsync makes macOS do that.
+	dsn := url.URL{Scheme: "file", Path: slashed, RawQuery: "_txlock=immediate&_pragma=synchronous(FULL)&_pragma=fullfsync(1)"}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(1) // SQLite has one writer at a time
+	if err := setUp(db); err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return db, lock, nil
+}
+
+func setUp(db *sql.DB) error {
+	ctx := context.Background()
+	var tables, id, version int64
+	if err := db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM sqlite_schema), application_id, user_version FROM pragma_application_id, pragma_user_version").
+		Scan(&tables, &id, &version); err != nil {
+		return err
+	}
+	if id != applicationID && tables+id+version > 0 {
+		return errors.New("the file is a database of something else: give the outbox a file of its own")
+	}
+	if version > schemaVersion {
+		return fmt.Errorf("a later version of this package wrote the file (format %d, this one knows %d): use that version", version, schemaVersion)
+	}
+	if _, err := db.ExecContext(ctx, "PRAGMA journal_mode=WAL"); err != nil || version == schemaVersion {
+		return err
+	}
+	_, err := db.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT", schema, applicationID, schemaVersion))
+	return err
+}
+
+// transaction does work, or leaves nothing of it.
+func (o *Outbox) transaction(ctx context.Context, work func(tx *sql.Tx) error) error {
+	tx, err := o.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := work(tx); err != nil {
+		_ = tx.Rollback() // it fails if SQLite or the end of ctx did that
+		return err
+	}
+	return tx.Commit()
+}
+
+func (o *Outbox) insert(ctx context.Context, mails []*mail) error {
+	return o.transaction(ctx, func(tx *sql.Tx) error {
+		for _, m := range mails {
+			var known []byte
+			err := tx.QueryRowContext(ctx, "SELECT digest FROM mails WHERE key = ?", m.Key).Scan(&known)
+			switch {
+			case err == nil && bytes.Equal(known, m.digest):
+				continue
+			case err == nil:
+				return ErrKeyUsed
+			case !errors.Is(err, sql.ErrNoRows):
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO mails ("+columns+") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, '', '', 0)",
+				m.Key, m.GrantID, m.address, m.Label, m.digest, m.request, Waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// recover makes what was under way when the process ended unknown, and what was given up or
+// stopped due.
+func (o *Outbox) recover(ctx context.Context) error {
+	_, err := o.db.ExecContext(ctx, `UPDATE mails SET doubts = doubts + (state = 'sending'), reason = iif(state = 'sending', ?, reason),
+		next = iif(state = 'sending', last + ?, 0), state = iif(state = 'sending', 'unknown', state)
+		WHERE state = 'sending' OR next = ? AND state IN ('unknown', 'waiting')`, reasonKilled, int64(o.lookAfter), int64(never))
+	return err
+}
+
+// claim returns a mail that is due, or nil. One that waited is marked as being sent, because
+// its request may go out, or as suppressed. One that is unknown is to be looked for, and is due
+// again later. Without a mail, wake is when the next one is due, and idle reports that none
+// ever is unless something is added.
+func (o *Outbox) claim(ctx context.Context) (m *mail, wake int64, idle bool, err error) {
+	err = o.transaction(ctx, func(tx *sql.Tx) error {
+		next, now := new(mail), time.Now()
+		err := next.scan(tx.QueryRowContext(ctx, "SELECT "+columns+" FROM mails WHERE next < ? ORDER BY next, id LIMIT 1", int64(never)))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			wake = never
+			return tx.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM mails WHERE state = 'sending')").Scan(&idle)
+		case err != nil:
+			return err
+		case next.next > now.UnixNano():
+			wake = next.next
+			return nil
+		case next.State == Unknown:
+			next.setNext(now.Add(o.lookDelay(next.doubts)).UnixNano())
+		default:
+			err = prepare(ctx, tx, next, now)
+		}
+		if err == nil {
+			err = save(ctx, tx, next)
+		}
+		m = next
+		return err
+	})
+	return m, wake, idle, err
+}
+
+// prepare marks a mail as being sent, or not to be sent to a suppressed address.
+func prepare(ctx context.Context, tx *sql.Tx, m *mail, now time.Time) error {
+	m.setNext(never)
+	var reason string
+	err := tx.QueryRowContext(ctx, "SELECT reason FROM suppressed WHERE address = ?", m.address).Scan(&reason)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		m.State, m.Reason, m.last = Sending, "", now.UnixNano()
+		m.Attempts++
+		if m.doubts == 0 {
+			m.first = m.last
+		}
+		return nil
+	case m.doubts == 0:
+		m.State, m.Reason = Suppressed, reason
+	default: // nobody can take back what may have been sent
+		m.Reason = "it may have been sent, and is not sent again: its address is suppressed, " + reason
+	}
+	return err
+}
+
+// errMoot means that there is nothing to record: Drop, Resend or another worker came between, or
+// Run ends.
+var errMoot = errors.New("outbox: nothing to record")
+
+// save writes what can change of a mail.
+func save(ctx context.Context, tx *sql.Tx, m *mail) error {
+	if m.State == Sent {
+		m.request = ""
+	}
+	result, err := tx.ExecContext(ctx, `UPDATE mails SET request = ?, state = ?, first = ?, last = ?, attempts = ?, doubts = ?, next = ?,
+		message_id = ?, reason = ?, twice = ?, round = round + ? WHERE id = ? AND state = ? AND round = ? AND last = ?`, m.request, m.State, m.first, m.last,
+		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.newKey, m.id, m.read, m.round, m.readLast)
+	if err != nil {
+		return err
+	}
+	if m.read, m.readLast = m.State, m.last; m.newKey {
+		m.round, m.newKey = m.round+1, false
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, errMoot)
+	}
+	return nil
+}
+
+// Progress counts the mails by their state.
+func (o *Outbox) Progress(ctx context.Context) (c Counts, err error) {
+	err = o.rows(ctx, func(rows *sql.Rows) error {
+		var state State
+		var n, twice int
+		err := rows.Scan(&state, &n, &twice)
+		if field := c.of(state); field != nil {
+			*field = n
+		}
+		c.SecondMailPossible += twice
+		return err
+	}, "SELECT state, count(*), sum(twice) FROM mails GROUP BY state")
+	return c, wrap("count", err)
+}
+
+// Mails lists the mails in the order of their addition: those in one of the states, or all if
+// none is given. The Outbox may be used inside the loop. An error ends the list.
+func (o *Outbox) Mails(ctx context.Context, states ...State) iter.Seq2[Mail, error] {
+	return func(yield func(Mail, error) bool) {
+		for last, found := int64(0), true; found; {
+			var page []Mail
+			err := o.rows(ctx, func(rows *sql.Rows) error {
+				var m mail
+				err := m.scan(rows)
+				last, page = m.id, append(page, m.Mail)
+				return err
+			}, "SELECT "+columns+" FROM mails WHERE id > ? ORDER BY id LIMIT ?", last, pageRows)
+			if err != nil {
+				yield(Mail{}, wrap("list", err))
+				return
+			}
+			for _, m := range page {
+				if (len(states) == 0 || slices.Contains(states, m.State)) && !yield(m, nil) {
+					return
+				}
+			}
+			found = len(page) > 0
+		}
+	}
+}
+
+// pageRows is how many mails Mails reads at a time.
+const pageRows = 500
+
+func (o *Outbox) rows(ctx context.Context, each func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := o.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	for rows.Next() && err == nil {
+		err = each(rows)
+	}
+	return errors.Join(err, rows.Err(), rows.Close())
+}
+
+// wrap says what failed.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("outbox: %s: %w", what, err)
+}
