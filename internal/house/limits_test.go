@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write docs/limits.md anew")
 
 var (
 	limitName = regexp.MustCompile(`(?i)^(max|min|default)|(Limit|Timeout|Window|Delay|Interval|Within|After|Every|Percent|Grace)$`)
+	noLimit   = regexp.MustCompile(`(ID|Version)$`) // marks of formats
 	address   = regexp.MustCompile(`https?://\S+[^\s.,;:)]`)
 	paragraph = regexp.MustCompile(`\s*\n\s*`)
 )
@@ -123,7 +124,7 @@ func limitsIn(t *testing.T, path string) (limits []limit) {
 				meaning = sentence(group.Doc.Text())
 			}
 			for i, name := range constant.Names {
-				if i >= len(constant.Values) || !isNumber(constant.Values[i]) || source == "" && !limitName.MatchString(name.Name) {
+				if i >= len(constant.Values) || !isNumber(constant.Values[i]) || noLimit.MatchString(name.Name) || source == "" && !limitName.MatchString(name.Name) {
 					continue
 				}
 				var value bytes.Buffer
