@@ -57,7 +57,7 @@ func (s *bodyScan) openAnchor() {
 	}
 	a.link.Line, a.link.Column = s.place(s.scan.Start())
 	if a.hasHref {
-		a.placeholder = markup.HasPlaceholder(a.link.Target)
+		a.placeholder = markup.HasPlaceholder(a.link.Target) && !holdsTags(a.link.Target)
 	}
 	if !a.checked {
 		return

@@ -31,7 +31,9 @@ type bodyScan struct {
 	first     map[Code]int        // where the findings are that are made once for a mail
 	raw       bool                // a text is what an element such as style holds
 	rawStart  int                 // where that element begins
-	unclosed  bool                // the scan is in an element that is never closed
+	unclosed  bool                // the scan is in an element or a tag that is never closed
+	// unfinished is set once a tag was seen that is never closed.
+	unfinished bool
 
 	hosts      [2]string // that were compared last
 	areRelated bool
@@ -52,7 +54,7 @@ func (c *check) scanBody(text string) bool {
 	}
 	s.scan.ReadNoscript()
 	tags := false
-	for s.scan.Next() {
+	for s.scan.Next() || s.enterUnfinished() && s.scan.Next() {
 		switch s.scan.Token() {
 		case html.StartTagToken, html.SelfClosingTagToken:
 			tags = true
@@ -114,6 +116,32 @@ func (s *bodyScan) enterUnclosed(start, offset int) {
 			s.body[at] = ' '
 		}
 	}
+	s.enter(offset)
+}
+
+// enterUnfinished goes on behind the first ">" of a start tag that is not finished, because a
+// quote in it is never closed, and reports whether there is one. It does so once for a body:
+// such tags can stand in each other, and each is looked for up to the end.
+func (s *bodyScan) enterUnfinished() bool {
+	start := s.scan.End()
+	if s.unfinished || !markup.StartsTag(s.body[start:]) {
+		return false
+	}
+	s.unfinished = true
+	if s.mail.Links {
+		s.here(start, CodeUnclosedElement, LevelWarning,
+			"a tag is never closed, so that programs leave the rest of the body out: look for a quote that is missing in it")
+	}
+	end := bytes.IndexByte(s.body[start:], '>')
+	if end < 0 {
+		return false
+	}
+	s.enter(start + end + 1)
+	return true
+}
+
+// enter reads what stands behind an offset as if nothing unclosed were before it.
+func (s *bodyScan) enter(offset int) {
 	s.scan = markup.NewInside(s.body, offset)
 	s.around, s.raw, s.unclosed = 0, false, true
 }

@@ -53,7 +53,8 @@ const (
 	// to be filled before the mail is sent (warning).
 	CodeUnfilledPlaceholder Code = "unfilled-placeholder"
 	// CodeBadURI: the target has control characters, white space or one of "<>\^`{|} in
-	// it, or nothing behind its scheme, so it is not a valid URI (warning). Or it has
+	// it, or nothing behind its scheme, so it is not a valid URI (warning). It holds tags if
+	// the quote behind it is missing. Or it has
 	// brackets, letters that are not ASCII, or a % that escapes nothing: no URI either,
 	// but browsers take it, and Nylas says nothing about it (info). Path, query and
 	// fragment follow the same rule.
@@ -99,7 +100,7 @@ const (
 	// overlaps another element, as in <a><b></a></b>. Programs repair that in different
 	// ways (warning).
 	CodeNestedOrUnclosedAnchor Code = "nested-or-unclosed-anchor"
-	// CodeUnclosedElement: an element such as textarea or style, or a comment, is never
+	// CodeUnclosedElement: an element such as textarea or style, a comment or a tag is never
 	// closed, so that browsers take the rest of the body for text or leave it out
 	// (warning). The links in it are listed as [StatusUnknown].
 	CodeUnclosedElement Code = "unclosed-element"

@@ -72,13 +72,19 @@ func TestCheckOfUnsubscribeWords(t *testing.T) {
 		"Darse de baja", "Desuscribirme", "Desuscribirse", "Cancelar suscripción", "Dejar de recibir correos",
 		"descadastre-se", "Descadastrar", "Cancele sua inscrição", "Cancelar inscrição", "Disiscriviti", "Annulla l'iscrizione", "Uitschrijven", "Afmelden",
 		"Avregistrera dig", "Wypisz się", "Leiratkozás", "Отписаться", "退订", "取消订阅", "配信停止", "수신거부", "구독 취소",
+		"Stop these emails", "Leave this list", "Remove me", "Keine E-Mails mehr", "No deseo recibir más correos", "Donar-me de baixa", "Sair da lista",
+		"Meld deg av", "Avslutt abonnement", "Lopeta tilaus", "Rezygnacja z subskrypcji", "Odjavi se", "Отказаться от рассылки", "Відписатися", "Отпиши се",
+		"للإلغاء: إلغاء الاشتراك", "להסרה לחצו כאן", "登録解除", "メールの配信を停止する", "구독취소", "Hủy đăng ký", "Berhenti berlangganan", "ยกเลิกการรับข่าวสาร", "सदस्यता समाप्त करें",
+		// As they are typed.
+		"I don’t want to receive these", "Annulla l’iscrizione", "ABONELİKTEN ÇIK", "Un&shy;subscribe", "uit&#173;schrijven", "De&#769;sabonner",
+		"DESABONNER", "Cancelar inscricao", "cancelar suscripcion", "Ｕｎｓｕｂｓｃｒｉｂｅ",
 	} {
 		assert.Contains(t, codes(`<a href="https://acme.dev/x">`+text+`</a>`), preflight.CodeUnsubscribeTracked, text)
 	}
-	for _, target := range []string{"unsub_center", "unsub", "unsub?u=1", "?unsub=1", "unsub.aspx", "unsubscribe.php", "optout", "opt-out", "opt_out", "abmeldung", "desabonnement"} {
+	for _, target := range []string{"unsub_center", "unsub", "unsub?u=1", "?unsub=1", "unsub.aspx", "unsubscribe.php", "optout", "opt-out", "opt_out", "abmeldung", "desabonnement", "d%C3%A9sabonnement", "?a=%D0%BE%D1%82%D0%BF%D0%B8%D1%81%D0%B0%D1%82%D1%8C%D1%81%D1%8F", "un%73ubscribe", "désinscription"} {
 		assert.Contains(t, codes(`<a href="https://acme.dev/`+target+`">x</a>`), preflight.CodeUnsubscribeTracked, target)
 	}
-	for _, text := range []string{"Subscribe", "an unsubstantiated claim", "unsubtle", "Abmessungen", "Manage preferences", "Abonnement", "inscription", "suscribirme"} {
+	for _, text := range []string{"Subscribe", "an unsubstantiated claim", "unsubtle", "Abmessungen", "Manage preferences", "Abonnement", "inscription", "suscribirme", "Remove meat", "100% off"} {
 		assert.NotContains(t, codes(`<a href="https://acme.dev/x">`+text+`</a>`), preflight.CodeUnsubscribeTracked, text)
 	}
 }

@@ -147,6 +147,8 @@ func (s *bodyScan) checkStatus(a *openAnchor) {
 		case a.placeholder:
 		case a.url != nil: // the characters are good
 			s.about(a, CodeBadURI, LevelWarning, "complete the target: it names no host, address or number, so the link leads nowhere")
+		case holdsTags(a.link.Target):
+			s.about(a, CodeBadURI, LevelWarning, "close the quote of the target: it goes on to the next quote, with tags and texts in it")
 		case isTelWithSpaces(a.link.Target):
 			s.about(a, CodeBadURI, LevelWarning, "leave the spaces out of the number: with them it is not a valid URI, so clicks on it are not seen")
 		default:
@@ -177,6 +179,12 @@ func (s *bodyScan) checkStatus(a *openAnchor) {
 
 // isJump reports whether a target is a place in the same mail.
 func isJump(target string) bool { return len(target) > 1 && target[0] == '#' }
+
+// holdsTags reports whether a target goes on behind its own tag, up to the quote of another.
+func holdsTags(target string) bool {
+	end := strings.IndexAny(target, "<>")
+	return end >= 0 && target[end] == '>' && strings.IndexByte(target[end:], '<') >= 0
+}
 
 // isTelWithSpaces reports whether a target is a telephone number in groups.
 func isTelWithSpaces(target string) bool {

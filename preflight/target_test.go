@@ -181,3 +181,19 @@ func codesOf(report *preflight.Report) []preflight.Code {
 	}
 	return all
 }
+
+// A missing quote makes the next tags a part of the target.
+func TestCheckOfTargetsThatHoldTags(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]string{
+		"https://acme.dev/>Click</a><p>more <a href=": "close the quote",
+		"https://acme.dev/{{id}}>Click</a><p>":        "close the quote",
+		"/demo>Click</a> <img src=":                   "close the quote",
+		"https://acme.dev/?a=<ID>&b=<NAME>":           "placeholder",
+		"https://acme.dev/?a>b":                       "escape",
+	} {
+		report := preflight.Check(tracked(`<a href="` + target + `">x</a>`))
+		require.Len(t, report.Findings, 1, target)
+		assert.Contains(t, report.Findings[0].Message, want, target)
+	}
+}

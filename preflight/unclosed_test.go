@@ -59,6 +59,30 @@ func TestCheckOfUnclosedElements(t *testing.T) {
 		assert.Empty(t, report.Links, body)
 		assert.NotContains(t, codesOf(report), preflight.CodeUnclosedElement, body)
 	}
+	// A quote is missing, and the tag has no end.
+	for _, tag := range []string{`<a href="https://acme.dev/2>`, `<img alt="x>`, `<p class='x`, `<p
+ id="a`, `<style title="x>`} {
+		body := "<p>" + anchor + "</p>\n" + tag + ` y</a><br><a href=https://acme.dev/3>3</a><a href=/4>4</a>`
+		report := preflight.Check(tracked(body))
+		require.Len(t, report.Links, 3, tag)
+		assert.Equal(t, preflight.StatusEligible, report.Links[0].Status, tag)
+		assert.Equal(t, "https://acme.dev/3", report.Links[1].Target, tag)
+		assert.Equal(t, preflight.StatusUnknown, report.Links[1].Status, tag)
+		assert.Equal(t, preflight.CodeUnclosedElement, report.Links[1].Reason, tag)
+		assert.Equal(t, preflight.StatusSkipped, report.Links[2].Status, tag)
+		require.NotEmpty(t, report.Findings, tag)
+		assert.Equal(t, "warning unclosed-element 2:1", found(report.Findings)[0], tag)
+		assert.Contains(t, report.Findings[0].Message, "quote", tag)
+	}
+	for body, want := range map[string][]string{
+		"<p>x</p><a ":                    {"warning unclosed-element 1:9"},
+		"<p>x</p><p title='>":            {"warning unclosed-element 1:9"},
+		`<p>x</p><p title="><p title='>`: {"warning unclosed-element 1:9"},
+		"<p>1 < 2 <3</p><":               {},
+	} {
+		assert.Equal(t, want, found(preflight.Check(tracked(body)).Findings), body)
+	}
+	assert.Empty(t, preflight.Check(preflight.Mail{Body: "<p>x</p><a "}).Findings, "nothing is tracked")
 	// What is in it is read as if it were not there.
 	for body, want := range map[string]string{
 		"<style><style><!-- <textarea>www.acme.dev " + anchor + "</textarea></title>": "warning unclosed-element 1:1",

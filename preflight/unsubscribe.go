@@ -1,23 +1,38 @@
 package preflight
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
-// unsubscribeWords are in the texts and targets of links to unsubscribe, in small
-// letters. One that ends with $ is a word of its own there.
+// unsubscribeWords are in the texts and targets of links to unsubscribe. One that ends with $
+// is a word of its own there. Both are compared as fold has them.
 var unsubscribeWords = []string{
 	"unsubscribe", "un-subscribe", "unsubscription", "unsub$", "unsub_", "opt-out", "optout", "opt out", "opt_out",
-	"stop receiving", "stop getting these", "no longer wish to receive", "do not want to receive", "don't want to receive", "remove me",
-	"abmelden", "abmeldung", "abbestellen", "abbestellung", "austragen",
-	"désabonne", "desabonne", "désinscri", "desinscri", "ne plus recevoir", "se-desabonner",
+	"stop receiving", "stop getting these", "stop these emails", "no longer wish to receive", "do not want to receive", "don't want to receive",
+	"remove me$", "leave this list",
+	"abmelden", "abmeldung", "abbestellen", "abbestellung", "austragen", "nicht mehr erhalten", "keine e-mails mehr",
+	"désabonne", "désinscri", "ne plus recevoir", "se-desabonner",
 	"darse de baja", "darme de baja", "dar de baja", "date de baja", "desuscri", "desubscri", "cancelar suscripción", "cancelar la suscripción",
-	"cancelar tu suscripción", "cancelar su suscripción", "anular suscripción", "anular la suscripción", "dejar de recibir",
+	"cancelar tu suscripción", "cancelar su suscripción", "cancelar mi suscripción", "cancela tu suscripción", "anular suscripción",
+	"anular la suscripción", "anular mi suscripción", "dejar de recibir", "no deseo recibir", "no quiero recibir", "no quieres recibir",
+	"donar-se de baixa", "donar-me de baixa",
 	"descadastr", "cancelar inscrição", "cancelar a inscrição", "cancelar sua inscrição", "cancele sua inscrição", "cancele a inscrição",
-	"cancelar subscrição", "cancelar a subscrição", "anular subscrição", "deixar de receber",
-	"disiscri", "annulla iscrizione", "annulla l'iscrizione", "cancella iscrizione", "cancellami",
-	"afmelden", "afmelding", "uitschrijven", "avregistrera", "avprenumerera", "avsluta prenumeration", "avmeld", "afmeld", "peruuta tilaus",
-	"wypisz", "wypisać", "anuluj subskrypcję", "odhlásit", "odhlásiť", "leiratkoz", "dezabon",
-	"отписаться", "отписка", "відписатися", "abonelikten çık", "aboneliği iptal", "κατάργηση εγγραφής", "הסר מרשימת", "إلغاء الاشتراك",
-	"退订", "取消订阅", "取消訂閱", "配信停止", "購読解除", "수신거부", "수신 거부", "구독 취소",
+	"cancelar subscrição", "cancelar a subscrição", "anular subscrição", "deixar de receber", "não quero receber", "sair da lista", "sair desta lista",
+	"disiscri", "annulla iscrizione", "annulla l'iscrizione", "cancella iscrizione", "cancella l'iscrizione", "cancellami", "non ricevere più",
+	"afmelden", "afmelding", "uitschrijven", "avregistrera", "avprenumerera", "avsluta prenumeration",
+	"avmeld", "afmeld", "frameld", "meld deg av", "avslutt abonnement", "peruuta tilaus", "lopeta tilaus", "peru tilaus",
+	"wypisz", "wypisać", "anuluj subskrypcję", "zrezygnuj z subskrypcji", "rezygnacja z subskrypcji", "rezygnuj z newslettera",
+	"odhlásit", "odhlásiť", "zrušit odběr", "leiratkoz", "dezabon", "odjavi se", "odjavite se", "odjava s newslettera",
+	"atsisakyti prenumeratos", "atrakstīties", "tühista tellimus", "loobu uudiskirjast",
+	"отписат", "отписка", "отказаться от рассылки", "відписатися", "відмовитися від розсилки", "отпиши се",
+	"abonelikten çık", "aboneliği iptal", "aboneliği sonlandır", "listeden çık", "κατάργηση εγγραφής", "διαγραφή από",
+	"הסר מרשימת", "הסרה מרשימת", "להסרה", "إلغاء الاشتراك", "إلغاء الإشتراك", "الغاء الاشتراك", "لغو اشتراک",
+	"退订", "取消订阅", "取消訂閱", "配信停止", "配信を停止", "配信解除", "登録解除", "購読解除", "購読を解除",
+	"수신거부", "수신 거부", "구독 취소", "구독취소", "구독 해지", "구독해지",
+	"hủy đăng ký", "huỷ đăng ký", "berhenti berlangganan", "berhenti melanggan", "ยกเลิกการสมัคร", "ยกเลิกการรับ", "सदस्यता समाप्त", "सदस्यता रद्द",
 }
 
 // unsubscribeStarts are the unsubscribeWords by their first two bytes, so that a text is
@@ -25,6 +40,7 @@ var unsubscribeWords = []string{
 var unsubscribeStarts = func() map[[2]byte][]string {
 	starts := make(map[[2]byte][]string)
 	for _, word := range unsubscribeWords {
+		word = fold(word)
 		start := [2]byte{word[0], word[1]}
 		starts[start] = append(starts[start], word)
 	}
@@ -42,8 +58,54 @@ var startsUnsubscribe = func() [256][256 / 64]uint64 {
 }()
 
 func isUnsubscribe(link Link) bool {
-	return saysUnsubscribe(strings.ToLower(link.Text)) || saysUnsubscribe(strings.ToLower(link.Target))
+	if saysUnsubscribe(fold(link.Text)) || saysUnsubscribe(fold(link.Target)) {
+		return true
+	}
+	if strings.IndexByte(link.Target, '%') < 0 {
+		return false
+	}
+	decoded, err := url.PathUnescape(link.Target)
+	return err == nil && saysUnsubscribe(fold(decoded))
 }
+
+// fold returns a text in small letters, without accents and what nobody sees, so that
+// texts are equal however they were typed: Désabonner, DÉSABONNER and desabonner.
+func fold(text string) string {
+	text = strings.ToLower(text)
+	if strings.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < utf8.RuneSelf:
+			return r
+		case r == '’' || r == 'ʼ':
+			return '\''
+		case unicode.In(r, unicode.Mn, unicode.Cf):
+			return -1
+		case '！' <= r && r <= '～': // ASCII in the width of Chinese letters
+			return unicode.ToLower(r - '！' + '!')
+		}
+		if plain, ok := withoutAccent[r]; ok {
+			return plain
+		}
+		return r
+	}, text)
+}
+
+// withoutAccent has the letters of unsubscribeWords that are one character with their accent.
+var withoutAccent = func() map[rune]rune {
+	letters := make(map[rune]rune)
+	for _, pair := range []string{
+		"aáàâãäåăā", "cçćč", "dđď", "eéèêëěęēẹẻ", "gğ", "iíìîïıī", "lł", "nñńň", "oóòôõöőơ", "rř", "sśšş", "tťţ", "uúùûüůűủưū", "yýỷ", "zžźż",
+	} {
+		plain, size := utf8.DecodeRuneInString(pair)
+		for _, accented := range pair[size:] {
+			letters[accented] = plain
+		}
+	}
+	return letters
+}()
 
 func saysUnsubscribe(said string) bool {
 	for i := 0; i+1 < len(said); i++ {

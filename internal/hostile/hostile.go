@@ -44,6 +44,7 @@ func bodies(times int) map[string]string {
 		"text in one anchor":       "<a href=https://acme.dev>" + fill("x "),
 		"tags that never end":      fillMore("<a "),
 		"a quote that never ends":  fill(`<a href="`),
+		"quotes in quotes":         fill(`<a x=">" `) + "y='",
 		"a long name":              "<" + fillMore("a") + ">",
 		"a long target":            `<a href="https://acme.dev/` + fillMore("x") + `">x</a>`,
 		"a long query":             `<a href="https://acme.dev/?` + fill("a=b&") + `">x</a>`,

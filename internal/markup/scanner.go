@@ -71,7 +71,7 @@ func (s *Scanner) ReadNoscript() { s.noscript = true }
 func (s *Scanner) Next() bool {
 	s.tag, s.name, s.more, s.attrs = 0, nil, false, s.attrs[:0]
 	reduced := 0
-	if !s.raw && startsTag(s.body[s.end:]) {
+	if !s.raw && StartsTag(s.body[s.end:]) {
 		tag, ok := readTag(s.body[s.end:])
 		if !ok {
 			return false // a tag that is not finished
@@ -258,8 +258,8 @@ func ReadTag(source []byte, attribute string) (end int, value Span, has bool) {
 	return end, value, has && end >= 0
 }
 
-// startsTag reports whether a start tag comes next.
-func startsTag(source []byte) bool {
+// StartsTag reports whether a start tag comes next.
+func StartsTag(source []byte) bool {
 	return len(source) > 1 && source[0] == '<' && 'a' <= source[1]|0x20 && source[1]|0x20 <= 'z'
 }
 
