@@ -33,7 +33,7 @@ const (
 // It does not keep what waits: notifications for their next attempt, and sends in the queue of
 // [WithAgentSendLimit]. Nor does it keep what [Server.Notices], [Server.Deliveries],
 // [Server.History] and [Server.WebhookMails] return, faults, and rate limits. So the page of package
-// mailbox shows earlier messages with their opens, clicks and replies, but no earlier notifications.
+// mailbox shows the messages from before a restart, but none of their earlier notifications.
 // The options are those of each start.
 // Tracking URLs have the host of the server that sent them, so the next one must listen on the same
 // address: see [WithAddress].

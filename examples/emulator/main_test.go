@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -175,7 +176,7 @@ func TestStateSurvivesARestart(t *testing.T) {
 	assert.Equal(t, []string{before.APIURL, before.APIKey, before.GrantID}, []string{after.APIURL, after.APIKey, after.GrantID})
 	status, _ := get(t, pixel)
 	assert.Equal(t, http.StatusOK, status)
-	delivery := <-deliveries
+	delivery := await(t, deliveries, "a delivery")
 	body, err := io.ReadAll(delivery.Body)
 	require.NoError(t, err)
 	require.NoError(t, receive.VerifySignature(hook.WebhookSecret, body, delivery.Header.Get("X-Nylas-Signature")))
@@ -236,8 +237,8 @@ func TestRefuses(t *testing.T) {
 	assert.Equal(t, notes, string(content))
 	assert.Contains(t, refused(t, "-addr", "here"), "is not a host and a port, such as 127.0.0.1:6952")
 	assert.Contains(t, refused(t, "-addr", anyPort, "now"), `unexpected argument "now"`)
-	assert.Contains(t, refused(t, "-seed", "x"), "invalid value")
-	assert.Contains(t, refused(t, "-retry", "-1s"), "negative")
+	assert.Contains(t, refused(t, "-addr", anyPort, "-seed", "x"), "invalid value")
+	assert.Contains(t, refused(t, "-addr", anyPort, "-retry", "-1s"), "negative")
 	require.NoError(t, run(t.Context(), []string{"-help"}, strings.NewReader(""), io.Discard, io.Discard))
 
 	s, err := parse(nil, io.Discard)
@@ -297,14 +298,14 @@ func TestFlags(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, send(s))
 	s.command("open", "open done")
-	assert.Equal(t, "gzip", <-encodings)
+	assert.Equal(t, "gzip", await(t, encodings, "a delivery"))
 }
 
 // session is the program in this process, with its prompt.
 type session struct {
 	t       *testing.T
 	stdin   io.Writer
-	lines   *bufio.Scanner
+	lines   <-chan string
 	client  *nylas.Client
 	apiURL  string
 	apiKey  string
@@ -317,7 +318,7 @@ func newSession(t *testing.T, args ...string) *session {
 	ctx, interrupt := context.WithCancel(t.Context())
 	stdin, commands := io.Pipe()
 	output, stdout := io.Pipe()
-	s := &session{t: t, stdin: commands, lines: bufio.NewScanner(output), done: make(chan error, 1)}
+	s := &session{t: t, stdin: commands, lines: lines(context.Background(), output), done: make(chan error, 1)}
 	go func() {
 		s.done <- run(ctx, append([]string{"-addr", anyPort}, args...), stdin, stdout, io.Discard)
 		stdout.Close()
@@ -325,7 +326,7 @@ func newSession(t *testing.T, args ...string) *session {
 	t.Cleanup(func() {
 		_ = commands.Close() // without a terminal it goes on
 		interrupt()
-		for s.lines.Scan() {
+		for range s.lines {
 		}
 		assert.NoError(t, <-s.done)
 	})
@@ -342,21 +343,33 @@ func newSession(t *testing.T, args ...string) *session {
 	return s
 }
 
+// await returns the next value, and fails the test if none comes.
+func await[T any](t *testing.T, values <-chan T, what string) T {
+	t.Helper()
+	select {
+	case value, more := <-values:
+		require.True(t, more, what)
+		return value
+	case <-time.After(patience):
+		require.FailNow(t, "nothing came", what)
+		panic("unreachable")
+	}
+}
+
 func (s *session) next() string {
 	s.t.Helper()
-	require.True(s.t, s.lines.Scan())
-	return s.lines.Text()
+	return await(s.t, s.lines, "a line")
 }
 
 // command types a line, and returns what comes, up to a line with the text last.
-func (s *session) command(line, last string) (lines []string) {
+func (s *session) command(line, last string) (got []string) {
 	s.t.Helper()
 	_, err := io.WriteString(s.stdin, line+"\n")
 	require.NoError(s.t, err)
 	for {
-		lines = append(lines, s.next())
-		if strings.Contains(lines[len(lines)-1], last) {
-			return lines
+		got = append(got, await(s.t, s.lines, fmt.Sprintf("%s: want a line with %q after %q", line, last, got)))
+		if strings.Contains(got[len(got)-1], last) {
+			return got
 		}
 	}
 }

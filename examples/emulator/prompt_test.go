@@ -2,8 +2,10 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,19 +51,26 @@ func TestCommands(t *testing.T) {
 		notified <- n
 	}))
 	t.Cleanup(hooks.Close)
-	hook, err := s.client.Webhooks.Create(t.Context(), &nylas.CreateWebhookRequest{
-		TriggerTypes: append(events.TrackingTypes(), events.TypeMessageBounceDetected), WebhookURL: hooks.URL,
-	})
+	wanted := append(events.TrackingTypes(), events.TypeMessageBounceDetected)
+	hook, err := s.client.Webhooks.Create(t.Context(), &nylas.CreateWebhookRequest{TriggerTypes: wanted, WebhookURL: hooks.URL})
 	require.NoError(t, err)
+	var triggers []string
+	for _, trigger := range wanted {
+		triggers = append(triggers, string(trigger))
+	}
 	var ids []string
 	for _, to := range []string{"kim@example.org", "lee@example.org", "kim@example.org"} {
 		sent, err := s.client.Messages.Send(t.Context(), s.grantID, tracked(to))
 		require.NoError(t, err)
 		ids = append(ids, sent.ID)
 	}
+	next := func() events.Data {
+		t.Helper()
+		return await(t, notified, "a notification").Data
+	}
 	about := func(want int) events.Data {
 		t.Helper()
-		n := <-notified
+		n := await(t, notified, "a notification")
 		require.Len(t, n.Tracked(), 1)
 		assert.Equal(t, ids[want-1], n.Tracked()[0].MessageID)
 		return n.Data
@@ -103,19 +112,18 @@ func TestCommands(t *testing.T) {
 	assert.Equal(t, []string{"LINK  TARGET", "1     https://acme.dev/demo", "2     https://acme.dev/docs"}, s.command("links 2", "2     https://acme.dev/docs"))
 
 	s.says("reply 2", "reply done")
-	reply := <-notified
-	assert.Equal(t, ids[1], reply.Data.(*events.ThreadReplied).RootMessageID)
+	assert.Equal(t, ids[1], next().(*events.ThreadReplied).RootMessageID)
 	s.says("reply 2 out-of-office", "reply done")
-	automatic := (<-notified).Data.(*events.ThreadReplied)
+	automatic := next().(*events.ThreadReplied)
 	message, err := s.client.Messages.Get(t.Context(), s.grantID, automatic.MessageID, nylas.WithFields(nylas.FieldsIncludeHeaders))
 	require.NoError(t, err)
 	assert.Equal(t, nylas.AutoSubmitted("auto-replied"), message.AutoSubmitted())
 	s.says("reply as sender", "reply done")
-	assert.True(t, *(<-notified).Data.(*events.ThreadReplied).FromSelf)
+	assert.True(t, *next().(*events.ThreadReplied).FromSelf)
 	s.says("reply later", "reply cannot be made later: want out-of-office, as sender, or nothing")
 
 	s.says("bounce lee@example.org MailboxFull", "bounce done")
-	bounce := (<-notified).Data.(*events.MessageBounceDetected)
+	bounce := next().(*events.MessageBounceDetected)
 	assert.Equal(t, "MailboxFull", bounce.Type)
 	assert.Equal(t, "lee@example.org", bounce.BouncedAddresses)
 	s.says("bounce 2 MailboxFull now", "now is one word too many: type help")
@@ -128,8 +136,17 @@ func TestCommands(t *testing.T) {
 	assert.Equal(t, []string{"3", "kim@example.org", "Demo", "q2", "2", "1", "1"}, row(table[3]))
 	s.says("messages now", "now is one word too many: type help")
 	table = s.command("webhooks", hook.ID)
-	assert.Equal(t, [][]string{{"ID", "STATUS", "URL", "TRIGGERS"}}, [][]string{row(table[0])})
+	assert.Equal(t, []string{"ID", "STATUS", "URL", "TRIGGERS"}, row(table[0]))
+	assert.Equal(t, append([]string{hook.ID, "active", hooks.URL}, triggers...), row(table[1]))
 	s.says("webhooks now", "now is one word too many: type help")
+
+	// The recipient who is named is the one who acts.
+	both := tracked("kim@example.org")
+	both.CC = []nylas.Participant{{Email: "max@example.org"}}
+	_, err = s.client.Messages.Send(t.Context(), s.grantID, both)
+	require.NoError(t, err)
+	s.says("bounce max@example.org", "bounce done")
+	assert.Equal(t, "max@example.org", next().(*events.MessageBounceDetected).BouncedAddresses)
 }
 
 func TestReceive(t *testing.T) {
@@ -141,6 +158,10 @@ func TestReceive(t *testing.T) {
 	require.Len(t, happened, 5)
 	for i, want := range []string{"click 1  by machine  security-scanner", "click 2  by machine  security-scanner", "open     by person   gmail-proxy", "click 1  by person   browser"} {
 		assert.Contains(t, happened[i], want)
+		cells := row(happened[i])
+		_, err := time.Parse("Jan 2 15:04:05", strings.Join(cells[:3], " "))
+		require.NoError(t, err)
+		assert.NotNil(t, net.ParseIP(cells[len(cells)-1]), happened[i])
 	}
 	s.says("receive", ": want as and a behaviour, such as gmail: type help")
 }
@@ -167,6 +188,12 @@ func TestFaults(t *testing.T) {
 	for _, kind := range []string{"lose", "reorder", "wrong-signature 3"} {
 		s.says("fault delivery "+kind, "fault done")
 	}
+	waiting = s.command("fault list", "wrong signature")
+	require.Len(t, waiting, 3)
+	assert.Equal(t, []string{"delivery", "lost", "1"}, row(waiting[0]))
+	assert.Equal(t, []string{"delivery", "reordered", "1"}, row(waiting[1]))
+	assert.Equal(t, []string{"delivery", "wrong", "signature", "3"}, row(waiting[2]))
+	s.says("fault clear", "fault clear done")
 	for line, want := range map[string]string{
 		"fault sent 503":            "there is no endpoint sent",
 		"fault POST /v3/sends 503":  `no endpoint "POST /v3/sends"`,
@@ -180,6 +207,31 @@ func TestFaults(t *testing.T) {
 		"fault delivery lose never": "never is neither a number of times, from 1, nor always",
 	} {
 		s.command(line, want)
+	}
+	s.says("fault clear", "fault clear done")
+	for status, typ := range map[string]string{"502": "", "503": "", "504": "", "500": "internal_error"} { // a gateway sends no JSON
+		s.says("fault list-webhooks "+status, "fault done")
+		var failure *nylas.Error
+		for _, err := range s.client.Webhooks.List(t.Context(), nylas.WithoutRetry()) {
+			require.ErrorAs(t, err, &failure)
+		}
+		require.NotNil(t, failure)
+		assert.Equal(t, typ, failure.Type, status)
+	}
+	for name, endpoint := range map[string]string{
+		"send":               "POST /v3/grants/{grant}/messages/send",
+		"send-draft":         "POST /v3/grants/{grant}/drafts/{id}",
+		"send-transactional": "POST /v3/domains/{domain}/messages/send",
+		"create-webhook":     "POST /v3/webhooks",
+		"list-webhooks":      "GET /v3/webhooks",
+		"list-messages":      "GET /v3/grants/{grant}/messages",
+		"get-message":        "GET /v3/grants/{grant}/messages/{id}",
+		"pixel":              "GET /nylastest/pixel/{name}",
+		"link":               "GET /nylastest/link/{token}/{index}",
+	} {
+		s.says("fault "+name+" 503", "fault done")
+		assert.Equal(t, append(strings.Fields(endpoint), "503", "1"), row(s.command("fault list", "503")[0]))
+		s.says("fault clear", "fault clear done")
 	}
 	assert.NotEmpty(t, s.command("fault help", "ENDPOINT is any, send, "))
 	assert.NotEmpty(t, s.command("fault", "ENDPOINT is any, send, "))
@@ -203,14 +255,24 @@ func TestDeliveries(t *testing.T) {
 	_, err = s.client.Messages.Send(t.Context(), s.grantID, tracked("kim@example.org"))
 	require.NoError(t, err)
 	s.says("open", "open done")
+	rows := func() []string {
+		all := s.command("deliveries\nforward", "there is no command forward")
+		return all[1 : len(all)-1]
+	}
 	require.Eventually(t, func() bool {
-		_, err := io.WriteString(s.stdin, "deliveries\n")
-		require.NoError(t, err)
-		if strings.HasPrefix(s.next(), "nothing was delivered yet") {
-			return false
-		}
-		line := s.next()
-		return strings.Contains(line, "message.opened  1        503 Service Unavailable  "+hook.ID)
+		got := rows()
+		return len(got) == 1 && strings.Contains(got[0], "message.opened  1        503 Service Unavailable  "+hook.ID+"  -")
+	}, patience, time.Millisecond)
+
+	// The latest that make a screen are shown, the first is not.
+	s.says("fault delivery lose always", "fault done")
+	for range maxDeliveries {
+		s.says("open", "open done")
+	}
+	require.Eventually(t, func() bool {
+		return len(rows()) == maxDeliveries && !slices.ContainsFunc(rows(), func(line string) bool {
+			return !strings.Contains(line, "message.opened  1        lost by a DeliveryFault  "+hook.ID+"  lost")
+		})
 	}, patience, time.Millisecond)
 }
 
@@ -225,7 +287,12 @@ func TestHelpAndQuit(t *testing.T) {
 	}
 	_, err := io.WriteString(s.stdin, "quit\n")
 	require.NoError(t, err)
-	assert.False(t, s.lines.Scan())
+	select {
+	case line, more := <-s.lines:
+		assert.False(t, more, line)
+	case <-time.After(patience):
+		assert.Fail(t, "it goes on")
+	}
 }
 
 // TestControlCharacters: a mail cannot write over the terminal.
