@@ -116,7 +116,7 @@ func TestAddsTheRequestsOfEach(t *testing.T) {
 		}
 		assert.Equal(t, len(contacts), next)
 		for m, err := range w.Mails(t.Context(), outbox.Waiting) {
-			assert.Fail(t, "none waits", m, err)
+			assert.Fail(t, "none waits", "%+v %v", m, err)
 		}
 		for _, err := range w.Mails(t.Context()) {
 			require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/nylastest"
 	"github.com/nylastrack/nylas-go/outbox"
 )
 
@@ -81,3 +82,25 @@ func TestAfterACrashInTheMiddleOfASend(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A look takes longer than the wait for the next one. What it did not find says nothing about an
+// attempt that was made meanwhile.
+func TestASlowLookDoesNotDecide(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.inject(nylastest.Fault{Before: nylastest.GatewayAnswer(http.StatusBadGateway), Times: 2},
+			nylastest.Fault{Endpoint: nylastest.EndpointListMessages, Hold: func(context.Context) { <-time.After(time.Minute) }})
+		w.add(1)
+		start := time.Now()
+		require.NoError(t, w.run())
+		var sends []time.Duration
+		for _, r := range w.nylas.History().Requests {
+			if r.Method == http.MethodPost {
+				sends = append(sends, r.At.Sub(start).Truncate(time.Second))
+			}
+		}
+		// The look at 30 s ends at 90 s. That at 60 s sends again, and its own look is 60 s later.
+		assert.Equal(t, []time.Duration{0, 60 * time.Second, 120 * time.Second}, sends)
+		assert.Len(t, w.nylas.Messages(), 1)
+	}, outbox.WithWorkers(2), outbox.WithLookAfter(30*time.Second))
+}

@@ -120,9 +120,9 @@ func finish(t *testing.T, config childConfig) string {
 	limit := roundLimit + time.Duration(config.Mails)*50*time.Millisecond
 	defer time.AfterFunc(limit, func() { _ = command.Process.Kill() }).Stop()
 	line, err := lines.ReadString('\n')
-	require.NoError(t, err, errors.String())
 	_ = command.Process.Kill()
 	_ = command.Wait() // it was killed
+	require.NoError(t, err, errors.String())
 	return strings.TrimSpace(line)
 }
 

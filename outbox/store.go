@@ -80,8 +80,11 @@ func (m *mail) idempotencyKey() string {
 		return m.Key
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "nylas-go outbox %d %s", m.round, m.Key))
-	return "nylas-go-" + hex.EncodeToString(sum[:16])
+	return "nylas-go-" + hex.EncodeToString(sum[:keyBytes])
 }
+
+// keyBytes is how much of a SHA-256 is in a further key: enough that no two mails get one.
+const keyBytes = 16
 
 // openFile takes the lock of the file and then opens it. The file of the lock stays: removing
 // it would let two processes lock two files of one name.
