@@ -51,6 +51,7 @@ func TestConsentAndRefusal(t *testing.T) {
 		return run(ctx, func(name string) string { return env[name] }, stdout)
 	})
 	p.Await("tracked=true")
+	require.Len(t, server.Messages(), 2)
 	lee, kim := server.Messages()[0], server.Messages()[1]
 	assert.Equal(t, nylastest.Tracking{}, lee.Tracking)
 	assert.Empty(t, lee.PixelURL)
