@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -16,23 +15,29 @@ import (
 
 var (
 	block  = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	link   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	region = regexp.MustCompile(`(?ms)^(\t*)// readme:begin (\S+)\n(.*?\n)\n*^\t*// readme:end$`)
 )
 
-// Each block of Go in README.md is a copy of code in this folder, and each piece of
-// code that is marked for README.md is there.
-func TestReadmeShowsTheCodeThatRuns(t *testing.T) {
+// Each block of Go in README.md and in a page of docs is a copy of code in this folder, and
+// each piece of code that is marked here is in one of them.
+func TestPagesShowTheCodeThatRuns(t *testing.T) {
 	t.Parallel()
-	content, err := os.ReadFile("../../README.md")
+	pages, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
-	readme := string(content)
-	var shown []string
-	for _, found := range block.FindAllStringSubmatch(readme, -1) {
-		shown = append(shown, found[1])
+	require.NotEmpty(t, pages)
+	shown := map[string][]string{} // by block, the pages that show it
+	for _, page := range append(pages, "../../README.md") {
+		content, err := os.ReadFile(page)
+		require.NoError(t, err)
+		found := block.FindAllStringSubmatch(string(content), -1)
+		assert.Len(t, found, strings.Count(string(content), "```go"), "%s: a block of Go that does not begin and end at the margin", page)
+		for _, one := range found {
+			shown[one[1]] = append(shown[one[1]], page)
+		}
 	}
-	assert.Len(t, shown, strings.Count(readme, "```go"), "a block of Go that does not begin and end at the margin")
 
-	var code, marked []string
+	marked := map[string]string{} // by code, where it stands
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".go" {
 			return err
@@ -44,24 +49,44 @@ func TestReadmeShowsTheCodeThatRuns(t *testing.T) {
 		file := string(content)
 		if entry.Name() == "main.go" {
 			assert.FileExists(t, filepath.Join(filepath.Dir(path), "main_test.go"), "nothing runs %s", path)
-			code, marked = append(code, file), append(marked, path)
+			marked[file] = path
 		}
 		for _, found := range region.FindAllStringSubmatch(file, -1) {
 			margin, name, lines := found[1], found[2], found[3]
-			code, marked = append(code, regexp.MustCompile("(?m)^"+margin).ReplaceAllString(lines, "")), append(marked, path+", "+name)
+			marked[regexp.MustCompile("(?m)^"+margin).ReplaceAllString(lines, "")] = path + ", " + name
 		}
 		return nil
 	}))
-	for _, piece := range shown {
-		if !slices.Contains(code, piece) {
-			t.Errorf("README.md shows what is not in examples/readme:\n%s", piece)
+	for piece, pages := range shown {
+		if marked[piece] == "" {
+			t.Errorf("%v shows what is not in examples/readme:\n%s", pages, piece)
 		}
 	}
-	for i, name := range marked {
-		if !slices.Contains(shown, code[i]) {
-			t.Errorf("README.md does not show %s as it is:\n%s", name, code[i])
+	for code, place := range marked {
+		if shown[code] == nil {
+			t.Errorf("neither README.md nor a page of docs shows %s as it is:\n%s", place, code)
 		}
 	}
+}
+
+// A link from README.md or from a page of docs to a file or folder of the project leads to one.
+func TestPagesLinkToFilesThatExist(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	links := 0
+	for _, page := range append(pages, "../../README.md", "../../SECURITY.md") {
+		content, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, found := range link.FindAllStringSubmatch(string(content), -1) {
+			if target, _, _ := strings.Cut(found[1], "#"); target != "" && !strings.Contains(target, ":") {
+				links++
+				_, err := os.Stat(filepath.Join(filepath.Dir(page), filepath.FromSlash(target)))
+				assert.NoError(t, err, page)
+			}
+		}
+	}
+	assert.NotZero(t, links)
 }
 
 // The programs of README.md are short, and stay so.
