@@ -95,17 +95,18 @@ func TestLogOfRequestsIsLimited(t *testing.T) {
 	assert.True(t, strings.HasPrefix(requests[126].Path, "/139/"), "the latest are kept")
 }
 
-// Each open repeats those before it, so that the 16th notification has 16 MiB and all have 136 MiB.
-// A delivery that is lost has the notification too.
+// A click repeats all links of its message, here 1 MiB of them. A delivery that is lost has the
+// notification too.
 func TestLogsOfNotificationsAndDeliveriesAreLimited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.subscribe(appURL)
 	require.NoError(t, w.server.InjectDelivery(nylastest.DeliveryFault{Lose: true, Times: nylastest.Forever}))
-	pixel := strings.TrimPrefix(w.send().PixelURL, w.server.URL())
-	request := w.request(http.MethodGet, pixel, "", "User-Agent", strings.Repeat("x", 1<<20))
+	link := `<a href="https://acme.dev/` + strings.Repeat("x", 1<<20/64) + `">x</a>`
+	tracked := w.send(object{"body": strings.Repeat(link, 64)}).Links[0].TrackedURL
+	request := w.request(http.MethodGet, strings.TrimPrefix(tracked, w.server.URL()), "")
 	latest := ""
-	for range 16 {
+	for range 140 {
 		w.server.ServeHTTP(&recorder{header: make(http.Header)}, request.Clone(t.Context()))
 		w.wait()
 		notices := w.server.Notices()
@@ -113,14 +114,13 @@ func TestLogsOfNotificationsAndDeliveriesAreLimited(t *testing.T) {
 	}
 	notices, attempts := w.server.Notices(), w.server.Deliveries()
 	kept := []int{len(notices), len(attempts)} // not require.Len, which prints all of them
-	require.Equal(t, []int{12, 12}, kept, "from the fifth on they have 126 MiB")
+	require.Equal(t, []int{127, 127}, kept, "each has 1 MiB and its recents")
 	for i, notice := range notices {
-		assert.Greater(t, len(notice.Body), (5+i)<<20)
 		assert.Equal(t, []string{notice.ID}, idsOf(notice.Attempts))
 		assert.Equal(t, notice.ID, attempts[i].NotificationID)
 		assert.True(t, notice.Settled)
 	}
-	assert.Equal(t, latest, notices[11].ID)
+	assert.Equal(t, latest, notices[126].ID)
 }
 
 func idsOf(attempts []nylastest.DeliveryAttempt) (ids []string) {
