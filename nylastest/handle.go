@@ -17,10 +17,16 @@ import (
 // "/mailbox/" changes nothing about the API. Handle panics if the pattern is malformed or
 // is one of the API's.
 //
-// The handler needs no API key, and no fault of [Server.Inject] touches it. The context of
+// The handler needs no API key, and no fault of [Server.Inject] touches it. Its requests that are
+// not GET, HEAD or DELETE are refused with 507 once the server holds too much. The context of
 // its requests ends with [Server.Close], which waits until the handler has returned.
 func (s *Server) Handle(pattern string, handler http.Handler) {
 	s.mux.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refusal := s.stored.full(r); refusal != nil {
+			refusal.writeTo(w)
+			return
+		}
+		s.stored.add(r, nil, &response{status: http.StatusOK}) // a reply by a button stays, too
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
 		defer context.AfterFunc(s.tasks.ctx, func() { cancel(ErrClosed) })()

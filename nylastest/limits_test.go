@@ -72,12 +72,18 @@ func TestStoredRequestsAreLimited(t *testing.T) {
 	w := newWorld(t)
 	path := "/v3/grants/" + w.server.GrantID() + "/messages/" + w.send().ID
 	padded := `{"starred":true` + strings.Repeat(" ", 1<<20-20) + "}" // nothing of it has to be kept
+	w.server.Handle("/acts/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	for range 10 << 10 { // 10 MiB: what a page is told stays, too
+		require.Equal(t, http.StatusOK, w.serve(http.MethodPost, "/acts/", ""))
+	}
 	taken := 0
 	for w.serve(http.MethodPut, path, padded) == http.StatusOK {
 		taken++
 		require.Less(t, taken, 2000)
 	}
-	assert.InDelta(t, 1023, taken, 3)
+	assert.InDelta(t, 1013, taken, 3)
+	assert.Equal(t, http.StatusInsufficientStorage, w.serve(http.MethodPost, "/acts/", ""))
+	assert.Equal(t, http.StatusOK, w.serve(http.MethodGet, "/acts/", ""))
 	a := w.call(http.MethodPost, w.sendPath(), mail())
 	a.refused(http.StatusInsufficientStorage, "api.internal_error", "the emulator keeps at most 1024 MiB of requests: start a new one")
 	assert.Equal(t, http.StatusOK, w.serve(http.MethodGet, path, ""), "what is there can be read")

@@ -84,8 +84,8 @@ func (p *prompt) as(r *nylastest.Recipient, words []string) (*nylastest.Recipien
 	return r.As(list[0]), nil
 }
 
-func (p *prompt) click(ctx context.Context, words []string) error {
-	r, words, err := p.recipient(words)
+func (p *prompt) click(ctx context.Context, all []string) error {
+	r, words, err := p.recipient(all)
 	if err != nil {
 		return err
 	}
@@ -101,6 +101,9 @@ func (p *prompt) click(ctx context.Context, words []string) error {
 	}
 	location, err := r.Click(ctx, link-1)
 	if err != nil {
+		if chosen, _, bad := p.choose(all); bad == nil && link > len(chosen.message.Links) {
+			return fmt.Errorf("there is no link %d, the message has %d: see links", link, len(chosen.message.Links))
+		}
 		return err
 	}
 	_, err = fmt.Fprintln(p.out, "click done:", plain(location))

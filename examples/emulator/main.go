@@ -55,6 +55,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -104,6 +105,14 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name == "state" && s.state == "" { // of a variable that is not set: nothing would be kept
+			err = errors.New("-state has no name: name a file, or leave the flag out")
+		}
+	})
+	if err != nil {
+		return s, err
+	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("unexpected argument %q: see -help", flags.Arg(0))
 	}
@@ -139,8 +148,26 @@ func (s *settings) start(stderr io.Writer) (*nylastest.Server, error) {
 	if n, host := elsewhere(server); n > 0 {
 		fmt.Fprintf(stderr, "The pixels and links of %d earlier messages point to %s, where this emulator does not listen: use -addr %s.\n", n, host, host)
 	}
+	if s.state != "" && gone(server) {
+		fmt.Fprintf(stderr, "The grant %s was deleted, so nothing can be sent on it: name another file with -state to begin anew.\n", server.GrantID())
+	}
 	server.Handle(mailbox.Path, mailbox.New(server))
 	return server, nil
+}
+
+// gone reports whether the grant of the settings was deleted, which nothing undoes.
+func gone(server *nylastest.Server) bool {
+	request, err := http.NewRequest(http.MethodGet, server.URL()+"/v3/grants/"+server.GrantID(), http.NoBody)
+	if err != nil {
+		return false
+	}
+	request.Header.Set("Authorization", "Bearer "+server.APIKey())
+	response, err := server.HTTPClient().Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusNotFound
 }
 
 // elsewhere returns how many messages have a pixel or links at another host, and the latest

@@ -214,6 +214,24 @@ func TestStateSurvivesAKill(t *testing.T) {
 	require.NoError(t, again.end(syscall.SIGTERM))
 }
 
+func TestSaysThatItsGrantWasDeleted(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "emulator.json")
+	before := launch(t, "-addr", anyPort, "-state", file)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, before.APIURL+"/v3/grants/"+before.GrantID, http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+before.APIKey)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.NoError(t, before.end(syscall.SIGTERM))
+
+	after := launch(t, "-addr", anyPort, "-state", file)
+	require.NoError(t, after.end(syscall.SIGTERM))
+	assert.Equal(t, "The grant "+before.GrantID+" was deleted, so nothing can be sent on it: name another file with -state to begin anew.\n", after.stderr.String())
+}
+
 // refused runs the program with flags that it must refuse, and returns what it says.
 func refused(t *testing.T, args ...string) string {
 	t.Helper()
@@ -239,6 +257,7 @@ func TestRefuses(t *testing.T) {
 	assert.Contains(t, refused(t, "-addr", anyPort, "now"), `unexpected argument "now"`)
 	assert.Contains(t, refused(t, "-addr", anyPort, "-seed", "x"), "invalid value")
 	assert.Contains(t, refused(t, "-addr", anyPort, "-retry", "-1s"), "negative")
+	assert.Contains(t, refused(t, "-addr", anyPort, "-state", ""), "-state has no name: name a file")
 	require.NoError(t, run(t.Context(), []string{"-help"}, strings.NewReader(""), io.Discard, io.Discard))
 
 	s, err := parse(nil, io.Discard)

@@ -108,7 +108,7 @@ func TestCommands(t *testing.T) {
 	about(1)
 	s.says("click 2 0", "0 is not the number of a link, from 1: see links")
 	s.says("click 2 here", "here is not the number of a link, from 1: see links")
-	s.command("click 2 3", "the body has 2 tracked links")
+	s.says("click 2 3", "there is no link 3, the message has 2: see links")
 	assert.Equal(t, []string{"LINK  TARGET", "1     https://acme.dev/demo", "2     https://acme.dev/docs"}, s.command("links 2", "2     https://acme.dev/docs"))
 
 	s.says("reply 2", "reply done")

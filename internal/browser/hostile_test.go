@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -34,6 +35,20 @@ func TestHostileMail(t *testing.T) {
 		assert.NotEqual(t, "broken", evaluate[string](b, "document.title"))
 	}
 	assert.Equal(t, 1, w.notified(events.TypeMessageOpened), "the other view loads no pixel")
+}
+
+// A subject that does not end leaves the list a list, and the names of the fields stay whole.
+func TestLongMail(t *testing.T) {
+	w, b := newWorld(t), newTab(t)
+	long := strings.Repeat("long", 750)
+	m := w.send(object{"to": []object{{"name": long, "email": "kim@acme.dev"}}, "subject": long, "body": "<p>Hello</p>"})
+	for _, look := range looks {
+		b.look(look)
+		b.open(w.server.URL() + mailbox.Path)
+		assert.Less(t, evaluate[float64](b, `document.querySelector("#sent li").getBoundingClientRect().height`), 250.0, look.name)
+		b.open(w.page(m))
+		assert.Less(t, evaluate[float64](b, `document.querySelector(".field").getBoundingClientRect().height`), 30.0, look.name)
+	}
 }
 
 // Without scripts everything works by loading the page again, and no button opens the mail
