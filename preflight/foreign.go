@@ -52,6 +52,9 @@ var foreignHosts = []foreignHost{
 	{domain: "url.avanan.click", source: "https://www.avanan.com/product-updates/click-time-url-format-change"},
 	{domain: "protect.checkpoint.com", path: "/v2/", source: "https://blog.checkpoint.com/product-updates/click-time-protection-replaced-url-domain-change"},
 	{domain: "url-protection.com", path: "/v1/", source: publicLinks},
+	// Trustwave, Blended Threat Module, and LinkScan
+	{domain: "scanmail.trustwave.com", source: "https://community.sophos.com/sophos-email/f/recommended-reads/133194/sophos-email-sophos-time-of-click-microsoft-safelinks-and-similar-url-re-writing-technologies-can-cause-error"},
+	{domain: "linkscan.io", path: "/scan/", source: "https://help.clouduss.com/ems-knowledge-base/link-scan-on-demand-url-protection"},
 	// FireEye, now Trellix
 	{domain: "protect2.fireeye.com", source: publicLinks},
 

@@ -22,6 +22,7 @@ func TestCheckOfForeignHosts(t *testing.T) {
 		"https://u123.ct.sendgrid.net/ls/click?upn=x", "https://abc.r.us-east-1.awstrack.me/L0/x", "https://acme.us1.list-manage.com/track/click?u=x",
 		"https://mandrillapp.com/track/click/1/x", "https://d1.na1.hubspotlinks.com/Ctc/x", "https://click.pstmrk.it/3s/x", "https://trk.klclick.com/ls/x",
 		"https://r20.rs6.net/tn.jsp?x", "https://protect.checkpoint.com/v2/___https://acme.dev/___.x", "https://avanan.url-protection.com/v1/url?o=x",
+		"https://scanmail.trustwave.com/?c=1&amp;d=x&amp;u=https%3a%2f%2facme.dev", "https://linkscan.io/scan/ux/aHR0",
 	} {
 		codes := codes(`<a href="` + target + `">x</a>`)
 		assert.Contains(t, codes, preflight.CodeForeignTrackingPresent, target)
@@ -30,7 +31,7 @@ func TestCheckOfForeignHosts(t *testing.T) {
 	for _, target := range []string{
 		"https://outlook.com/", "https://protection.outlook.com/", "https://www.mimecast.com/", "https://community.mimecast.com/s/article", "https://protect.acme.dev/s/x",
 		"https://notclicktime.symantec.com/", "https://symantec.com/", "https://www.cisco.com/", "https://sendgrid.net/", "https://acme.us1.list-manage.com/subscribe?u=x",
-		"https://mandrillapp.com/docs", "https://url-protection.com/", "https://protect.checkpoint.com/docs", "https://www.checkpoint.com/", "https://acme.dev/?u=https://urldefense.com/v3/x", "https://com/", "https://a.b.c.d.e.f.g/",
+		"https://mandrillapp.com/docs", "https://url-protection.com/", "https://protect.checkpoint.com/docs", "https://www.checkpoint.com/", "https://acme.dev/?u=https://urldefense.com/v3/x", "https://linkscan.io/pricing", "https://www.trustwave.com/", "https://com/", "https://a.b.c.d.e.f.g/",
 	} {
 		assert.NotContains(t, codes(`<a href="`+target+`">x</a>`), preflight.CodeForeignTrackingPresent, target)
 	}
