@@ -162,12 +162,14 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
+	if s.state != nil {
+		s.stored.bytes = s.state.size
+		s.state.save, s.changes.file = s.save, s.state // before a plan that is due changes something
+	}
 	if state != nil {
 		s.restorePlans(state.Schedules)
 	}
 	if s.state != nil {
-		s.stored.bytes = s.state.size
-		s.state.save, s.changes.file = s.save, s.state
 		s.changes.happened() // the host may be another one
 		s.tasks.run(s.state.run)
 	}
