@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	case errors.Is(err, nylas.ErrNotFound):
 		return fmt.Errorf("the webhook was deleted at Nylas, so start the service again, which makes a new one: %w", err)
 	case errors.Is(err, nylas.ErrOutcomeUnknown):
-		return fmt.Errorf("Nylas may sign with a new secret already, so run this again soon: %w", err)
+		return fmt.Errorf("a new secret may be in use at Nylas already, so run this again soon: %w", err)
 	case err != nil:
 		return err
 	}

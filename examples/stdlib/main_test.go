@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,14 +31,16 @@ func start(t *testing.T, secret string) *program.Program {
 func TestWebhookOfTheDashboard(t *testing.T) {
 	t.Parallel()
 	server := nylastest.NewServer(t, nylastest.WithRetryDelays(time.Second, time.Minute))
-	var local atomic.Pointer[url.URL] // where the program listens, another port after each start
+	leads := make(chan *url.URL, 1) // where the program listens; requests wait while it is empty
 	lead := func(p *program.Program) {
 		target, err := url.Parse(p.URL())
 		require.NoError(t, err)
-		local.Store(target)
+		leads <- target
 	}
 	public := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.Out.URL = local.Load().ResolveReference(&url.URL{RawQuery: r.In.URL.RawQuery})
+		target := <-leads
+		leads <- target
+		r.Out.URL = target.ResolveReference(&url.URL{RawQuery: r.In.URL.RawQuery})
 	}})
 	t.Cleanup(public.Close)
 
@@ -64,9 +65,10 @@ func TestWebhookOfTheDashboard(t *testing.T) {
 	require.Eventually(t, func() bool { return len(server.Deliveries()) > 0 }, 10*time.Second, time.Millisecond)
 	assert.Equal(t, 503, server.Deliveries()[0].Status)
 
+	<-leads
+	first.End()
 	second := start(t, webhook.WebhookSecret)
 	lead(second)
-	first.End()
 	second.Await("msg=opened message=" + message.ID + " label=l-1 ip=198.51.100.7")
 	_, err = kim.Click(t.Context(), 0)
 	require.NoError(t, err)
