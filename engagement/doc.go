@@ -47,7 +47,8 @@
 //
 // What nobody can say, and this package does not: who of several recipients it was, that a
 // message was not read, how long somebody read, or that a single click was certainly a
-// person's.
+// person's. In the repository, docs/tracking.md explains why, also to people who do not
+// program.
 //
 // https://developer.nylas.com/docs/v3/email/message-tracking/
 package engagement

@@ -54,4 +54,7 @@
 // times, -journal are part of the inbox: never remove or copy one without the
 // others, and copy only while no process has it open. The file with the ending .lock
 // keeps a second process out: never remove it while a process runs.
+//
+// In the repository, docs/outages.md says what to do after an outage, and docs/scaling.md when
+// one process is not enough.
 package inbox

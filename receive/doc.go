@@ -28,5 +28,8 @@
 // The package knows nothing of the client. Deliveries that do not come over HTTP are made
 // with [NewDelivery] and [NewSNSDelivery].
 //
+// In the repository, docs/promises.md says what is promised of a delivery, docs/security.md
+// what is verified, and docs/migration.md how to replace a handler of your own.
+//
 // https://developer.nylas.com/docs/v3/notifications/
 package receive
