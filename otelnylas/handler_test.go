@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
@@ -53,7 +54,7 @@ func TestHandlerMeasuresEachDelivery(t *testing.T) {
 				assert.Equal(t, span.SpanContext(), inside)
 				// The metric needs no type of operation: its name says it.
 				point, ok := s.histogram("messaging.process.duration")["1: "+tc.failure+"messaging.operation.name=process messaging.system=nylas"+tc.after]
-				assert.True(t, ok, "%v", s.counts("messaging.process.duration"))
+				require.True(t, ok, "%v", s.counts("messaging.process.duration"))
 				assert.InDelta(t, 3, point.Sum, 0)
 				assert.InDelta(t, 60, point.Bounds[len(point.Bounds)-1], 0)
 			})
