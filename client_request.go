@@ -27,6 +27,7 @@ import (
 
 	"github.com/nylastrack/nylas-go/internal/anon"
 	"github.com/nylastrack/nylas-go/internal/payload"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // The limits of what is sent and read.
@@ -333,7 +334,8 @@ func (x *roundTrips) attemptIn(ctx context.Context) *answer {
 
 func (x *roundTrips) roundTrip(ctx context.Context, captured *capture) *answer {
 	var trace connTrace
-	req, err := http.NewRequestWithContext(trace.watch(ctx), x.call.method, x.url, http.NoBody)
+	told := telemetry.WithAttempt(trace.watch(ctx), telemetry.Attempt{Path: x.call.path, Number: x.attempts})
+	req, err := http.NewRequestWithContext(told, x.call.method, x.url, http.NoBody)
 	if err != nil {
 		return &answer{err: errors.New("the request cannot be built")}
 	}

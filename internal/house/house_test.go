@@ -33,6 +33,9 @@ var mayImport = map[string][]string{
 
 	"engagement/sqlstore": {"engagement"},
 
+	"otelnylas":           {"events", "receive", "internal/"},
+	"otelnylas/otelinbox": {"events", "receive", "inbox", "internal/"},
+
 	"internal/adapters":    {},
 	"internal/anon":        {},
 	"internal/browser":     {},
@@ -50,6 +53,7 @@ var mayImport = map[string][]string{
 	"internal/page":        {},
 	"internal/replace":     {},
 	"internal/rules":       {},
+	"internal/telemetry":   {},
 	"internal/payload":     {"internal/"},
 	"internal/undecodable": {"receive"},
 }
@@ -120,4 +124,18 @@ func TestTheRootRequiresNoNestedModule(t *testing.T) {
 	content, err := os.ReadFile("../../go.mod")
 	require.NoError(t, err)
 	assert.NotContains(t, string(content), module+"/")
+}
+
+// Whoever wants traces of the client does not load SQLite, and the client no OpenTelemetry.
+func TestTracesBringNoDatabase(t *testing.T) {
+	t.Parallel()
+	for file, unwanted := range map[string]string{
+		"../../otelnylas/go.mod": "sqlite",
+		"../../go.mod":           "go.opentelemetry.io",
+		"../../inbox/go.mod":     "go.opentelemetry.io",
+	} {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.NotContains(t, string(content), unwanted, file)
+	}
 }
