@@ -221,7 +221,7 @@ func TestSaysThatItsGrantWasDeleted(t *testing.T) {
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, before.APIURL+"/v3/grants/"+before.GrantID, http.NoBody)
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+before.APIKey)
-	response, err := http.DefaultClient.Do(request)
+	response, err := new(http.Client).Do(request)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
