@@ -10,9 +10,9 @@ import (
 )
 
 // Rotate replaces the secret of the webhook in a store. Receivers that read the store
-// accept the new secret at once and the old ones for 30 minutes; see [WithOverlap].
-// Until the new secret is saved, and for 30 minutes after that, they answer 503 to an
-// unknown signature, so that no notification is lost.
+// accept the new secret within 5 seconds, and the old ones for 30 minutes; see
+// [WithOverlap]. Until the new secret is saved, and for 30 minutes after that, they answer
+// 503 to an unknown signature, so that no notification is lost: Nylas delivers it again.
 //
 // Rotate writes a lease into the store as [Client.Subscribe] does, and waits for that
 // of another call. If it fails or the process stops in between, call it again: it

@@ -41,6 +41,9 @@ const (
 // received, and the answer is [MachineUnknown]. For grants of EWS and IMAP, for example, Nylas
 // returns only headers of its own; fields=raw_mime returns those of the message.
 //
+// An absence notice and the report of a bounce are both [MachineYes]. message.bounce_detected
+// tells of bounces.
+//
 // https://developer.nylas.com/docs/changelogs/2026-05-20-message-headers/,
 // https://datatracker.ietf.org/doc/html/rfc3834#section-5
 func MachineReply(header map[string][]string) (machine Machine, reason string) {

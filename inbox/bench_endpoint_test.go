@@ -62,7 +62,7 @@ func serveInbox(dir string) (http.Handler, func() error, error) {
 	return receiver, box.Close, err
 }
 
-// serveWorked is that with a handler that works it off, and writes down which ids
+// serveWorked is that with a handler that handles it, and writes down which ids
 // it had.
 func serveWorked(dir string) (http.Handler, func() error, error) {
 	handled := make(map[string]int)

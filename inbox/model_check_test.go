@@ -201,7 +201,7 @@ func (w *world) end() error {
 		return os.RemoveAll(w.dir)
 	}
 	err := errors.Join(w.stop(w.now), w.now.box.Close())
-	<-time.After(lateTime) // for handlers that take no notice; time ends with this function
+	<-time.After(lateTime) // for handlers that ignore their context; time ends with this function
 	synctest.Wait()
 	path := w.now.path
 	w.now = nil

@@ -37,7 +37,7 @@ type outcome string
 const (
 	succeeds outcome = "succeeds"
 	slow     outcome = "slow" // and succeeds
-	late     outcome = "late" // takes no notice of its context, and succeeds
+	late     outcome = "late" // ignores its context, and succeeds
 	hangs    outcome = "hangs until its context ends"
 	fails    outcome = "fails"
 	gives    outcome = "gives up" // a permanent error

@@ -112,7 +112,8 @@ func WithSendingDomains(domains ...string) Option {
 // WithRetryDelays sets how long the second attempt to deliver a notification
 // waits after the first one failed, and the third after the second. The default
 // is 5 and 10 minutes, because Nylas' last attempt comes 10 to 20 minutes after
-// the first. The Retry-After of a 429 takes the place of either.
+// the first. The Retry-After of a 429 takes the place of either. Do not make them shorter
+// than 5 seconds in a test that rotates a secret: a Receiver looks for a new one that seldom.
 //
 // https://developer.nylas.com/docs/v3/notifications/
 func WithRetryDelays(second, third time.Duration) Option {

@@ -128,7 +128,7 @@ func TestHandlerIsLate(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]func(released chan struct{}) receive.HandlerFunc{
 		"ends with its context": func(chan struct{}) receive.HandlerFunc { return untilEnd },
-		"takes no notice": func(released chan struct{}) receive.HandlerFunc {
+		"ignores it": func(released chan struct{}) receive.HandlerFunc {
 			return func(context.Context, *receive.Delivery) error {
 				<-released
 				return nil

@@ -66,7 +66,7 @@ type Receiver struct {
 	warnUnlimited sync.Once
 }
 
-// A Option sets up a [Receiver].
+// An Option sets up a [Receiver].
 type Option interface {
 	apply(*config) error
 }

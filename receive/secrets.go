@@ -22,7 +22,9 @@ type SecretSource interface {
 // Secret returns a source of secrets that never change: the webhook_secret values that
 // Nylas showed when the webhook was created or its secret rotated, the newest first. If one
 // of them is blank, has white space or quotes around it, or an invisible character in it,
-// [New] returns an error.
+// or if there is none, [New] returns an error. Before the webhook exists, use
+// new(MemorySecrets) or another store: the Receiver then answers the challenge, and 503 to
+// notifications until the store has a secret.
 //
 // A Receiver with fixed secrets answers 401 to every other signature, and Nylas does not
 // deliver those notifications again. So it loses what comes between a rotation at Nylas and

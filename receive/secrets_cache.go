@@ -23,8 +23,8 @@ const (
 	secretPause = 5 * time.Second
 	// sourceLimit is what a call may take. It is part of the time in which Nylas waits.
 	sourceLimit = 2 * time.Second
-	// maxSourceCalls bounds the calls that run at a time, because a source that takes
-	// no notice of its context keeps its goroutine.
+	// maxSourceCalls bounds the calls that run at a time, because a source that ignores
+	// its context keeps its goroutine.
 	maxSourceCalls = 4
 )
 

@@ -324,7 +324,7 @@ func TestStoredSecretEnds(t *testing.T) {
 	})
 }
 
-// A source that takes no notice of its context cannot keep an answer, nor a
+// A source that ignores its context cannot keep an answer, nor a
 // number of goroutines that grows; and what it says in the end does not count.
 func TestSecretSourceThatNeverReturns(t *testing.T) {
 	t.Parallel()

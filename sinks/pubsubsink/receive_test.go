@@ -167,7 +167,7 @@ func TestReceiveBringsAgain(t *testing.T) {
 	}
 }
 
-// A handler that takes no notice of the end of its context cannot keep its
+// A handler that ignores the end of its context cannot keep its
 // message from others, and its place is not given away.
 func TestReceiveLateHandlerKeepsItsPlace(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,6 @@
 // Package riversink keeps Nylas' notifications in PostgreSQL until they are
 // handled, with the job queue River, https://riverqueue.com. Any number of
-// processes may receive into one database, and any number work it off.
+// processes may receive into one database, and any number can handle what they received.
 //
 //	pool, err := pgxpool.New(ctx, databaseURL)
 //	sink, err := riversink.Open(pool)
