@@ -263,8 +263,8 @@ func TestMissedRepliesRefuses(t *testing.T) {
 	assert.Empty(t, w.requests())
 
 	w = newWire(t, mailboxOf(noElements)...) // the first second of 1970 has none before it
-	for range w.client(t).MissedReplies(t.Context(), testGrant, time.Unix(0, 1)) {
-		t.Error("the mailbox is empty")
+	for n, err := range w.client(t).MissedReplies(t.Context(), testGrant, time.Unix(0, 1)) {
+		t.Errorf("the mailbox is empty, and there is %v with the error %v", n, err)
 	}
 	assert.Contains(t, w.requests()[2].target, "latest_message_after=0&")
 }

@@ -131,7 +131,7 @@ func TestMigration(t *testing.T) {
 				for range c.times {
 					request, err := nylastest.NewWebhookRequest(t.Context(), server.URL, secret, c.body)
 					require.NoError(t, err)
-					response, err := http.DefaultClient.Do(request)
+					response, err := server.Client().Do(request)
 					require.NoError(t, err)
 					require.NoError(t, response.Body.Close())
 					status = response.StatusCode

@@ -72,7 +72,7 @@ func TestRotation(t *testing.T) {
 			for secret, want := range answers {
 				request, err := nylastest.NewWebhookRequest(ctx, public.URL, secret, body)
 				require.NoError(t, err)
-				response, err := http.DefaultClient.Do(request)
+				response, err := public.Client().Do(request)
 				require.NoError(t, err)
 				require.NoError(t, response.Body.Close())
 				assert.Equal(t, want, response.StatusCode)
