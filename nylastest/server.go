@@ -214,7 +214,7 @@ func (s *Server) listen() ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// transports decides what the recipients reach beside the server itself, and what deliveries reach.
+// transports decides what the recipients reach in addition to the server, and what deliveries reach.
 func (s *Server) transports(beside, deliveries dialFunc) {
 	var own []string
 	for _, host := range s.hosts() {

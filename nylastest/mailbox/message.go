@@ -104,7 +104,7 @@ func viewer(m *nylastest.Message, email string) string {
 	return all[max(i, 0)].Email // a message has at least one
 }
 
-// recipientsOf lists the recipients; Path holds the address for now.
+// recipientsOf lists the recipients. The Path of each is its address still; the caller makes a path of it.
 func recipientsOf(m *nylastest.Message, as string) []recipient {
 	var all []recipient
 	for _, field := range []struct {

@@ -126,7 +126,7 @@ func lastOfEach(attempts []nylastest.DeliveryAttempt) map[string]*nylastest.Deli
 	return last
 }
 
-// describe says what a notification tells that was made at a time.
+// describe says in words what a notification is about. made is when it was made.
 func describe(body []byte, made time.Time) (kind string, what []string) {
 	n, err := events.Parse(body)
 	if err != nil {
