@@ -33,14 +33,18 @@ type publisher struct {
 
 // publish publishes a notification to the active channels of its trigger.
 func (p *publisher) publish(n *events.Notification) {
+	pubsub, sns := p.pubsub.active(n.Type), p.sns.active(n.Type)
+	if len(pubsub)+len(sns) == 0 {
+		return
+	}
 	body, err := n.MarshalJSON()
 	if err != nil {
 		return // nothing here makes such a notification
 	}
-	for _, c := range p.pubsub.active(n.Type) {
+	for _, c := range pubsub {
 		p.toPubSub(&c, n.Type, body)
 	}
-	for _, c := range p.sns.active(n.Type) {
+	for _, c := range sns {
 		p.toSNS(&c, n.Type, body)
 	}
 }
