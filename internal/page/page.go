@@ -26,8 +26,17 @@ type Page struct {
 	Assets string // the path under which Assets are served, with a slash at its end
 	Home   string // where the name of the page leads to
 	Stream string // the path of a [Stream] that tells when to look again, or empty
+	Nav    []Link // what stands at the top of each page
+	// Styles and Scripts are more files under Assets.
+	Styles, Scripts []string
 	// Content is handed to the template "main".
 	Content any
+}
+
+// Link is an entry of [Page.Nav].
+type Link struct {
+	Text, Path string
+	Current    bool
 }
 
 // MustParse returns the layout with the templates of some files, one of which defines
@@ -51,15 +60,25 @@ func Write(w http.ResponseWriter, r *http.Request, t *template.Template, status 
 }
 
 // Assets serves the style, the script and the icon of the layout, under page.css, page.js
-// and icon.svg.
-func Assets() http.Handler {
-	files, err := fs.Sub(assetFiles, "assets")
-	if err != nil {
-		panic(err) // the name is valid
+// and icon.svg, and the files of the folder assets of more.
+func Assets(more ...fs.FS) http.Handler {
+	servers := make(map[string]http.Handler) // by the name of a file
+	for _, source := range append([]fs.FS{assetFiles}, more...) {
+		files, err := fs.Sub(source, "assets")
+		if err != nil {
+			panic(err) // the name is valid
+		}
+		entries, err := fs.ReadDir(files, ".")
+		if err != nil {
+			panic(err) // a program that embeds no folder of that name
+		}
+		for _, entry := range entries {
+			servers[entry.Name()] = http.FileServerFS(files)
+		}
 	}
-	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "" { // a list of the files is of no use
+		server, ok := servers[r.URL.Path]
+		if !ok {
 			http.NotFound(w, r)
 			return
 		}
