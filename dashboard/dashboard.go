@@ -23,6 +23,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/engagement/sqlstore"
@@ -42,6 +43,8 @@ type Dashboard struct {
 	classifier *engagement.Classifier
 	options
 	handler http.Handler
+	ended   chan struct{} // closed when Run has ended
+	end     func()
 }
 
 // New returns the pages of a store. It starts nothing: call [Dashboard.Run] too.
@@ -49,7 +52,8 @@ func New(store *sqlstore.Store, opts ...Option) (*Dashboard, error) {
 	if store == nil {
 		return nil, errors.New("dashboard: the store is nil: give New what sqlstore.New returns")
 	}
-	d := &Dashboard{store: store, ledger: engagement.NewLedger(store), options: defaults()}
+	ended := make(chan struct{})
+	d := &Dashboard{ended: ended, end: sync.OnceFunc(func() { close(ended) }), store: store, ledger: engagement.NewLedger(store), options: defaults()}
 	for _, o := range opts {
 		if o == nil {
 			continue
