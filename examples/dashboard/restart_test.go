@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"net/url"
@@ -202,11 +203,11 @@ func databaseFor(t *testing.T) string {
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(t.Context()))
 	t.Cleanup(func() {
-		conn, err := pgx.Connect(t.Context(), os.Getenv("NYLAS_TEST_POSTGRES"))
+		conn, err := pgx.Connect(context.Background(), os.Getenv("NYLAS_TEST_POSTGRES"))
 		require.NoError(t, err)
-		_, err = conn.Exec(t.Context(), "DROP DATABASE "+name+" WITH (FORCE)")
+		_, err = conn.Exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)")
 		require.NoError(t, err)
-		require.NoError(t, conn.Close(t.Context()))
+		require.NoError(t, conn.Close(context.Background()))
 	})
 	database, err := url.Parse(os.Getenv("NYLAS_TEST_POSTGRES"))
 	require.NoError(t, err)
