@@ -17,7 +17,6 @@
 package dashboard
 
 import (
-	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -39,6 +38,7 @@ var assetFiles embed.FS
 // Dashboard is an [http.Handler] that serves the pages. Make one with [New].
 type Dashboard struct {
 	store      *sqlstore.Store
+	ledger     *engagement.Ledger
 	classifier *engagement.Classifier
 	options
 	handler http.Handler
@@ -49,7 +49,7 @@ func New(store *sqlstore.Store, opts ...Option) (*Dashboard, error) {
 	if store == nil {
 		return nil, errors.New("dashboard: the store is nil: give New what sqlstore.New returns")
 	}
-	d := &Dashboard{store: store, options: defaults()}
+	d := &Dashboard{store: store, ledger: engagement.NewLedger(store), options: defaults()}
 	for _, o := range opts {
 		if o == nil {
 			continue
@@ -77,14 +77,22 @@ func (d *Dashboard) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+d.at("assets/"), http.StripPrefix(d.at("assets/"), page.Assets(assetFiles)))
 	mux.HandleFunc("GET "+d.at("{$}"), d.home)
+	mux.HandleFunc("GET "+d.at("changes"), d.changes)
+	mux.HandleFunc("GET "+d.at("messages/{grant}/{message}"), d.message)
+	mux.HandleFunc("GET "+d.at("threads/{grant}/{thread}"), d.message)
+	mux.HandleFunc("GET "+d.at("campaigns"), d.campaigns)
+	mux.HandleFunc("GET "+d.at("campaign"), d.campaign)
+	mux.HandleFunc("GET "+d.at("messages.csv"), d.messagesCSV)
+	mux.HandleFunc("GET "+d.at("events.csv"), d.eventsCSV)
+	mux.HandleFunc("GET "+d.at(), d.missing)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
 // at returns the path of a page.
 func (d *Dashboard) at(below ...string) string { return d.path + strings.Join(below, "/") }
 
-// write answers with a page.
-func (d *Dashboard) write(w http.ResponseWriter, r *http.Request, t *template.Template, status int, title string, content any) {
+// frame is what surrounds each page.
+func (d *Dashboard) frame(r *http.Request, title string, content any) page.Page {
 	nav := []page.Link{{Text: "Messages", Path: d.at()}, {Text: "Campaigns", Path: d.at("campaigns")}}
 	if len(d.senders) > 0 {
 		nav = append(nav, page.Link{Text: "New message", Path: d.at("compose")})
@@ -92,16 +100,13 @@ func (d *Dashboard) write(w http.ResponseWriter, r *http.Request, t *template.Te
 	for i := range nav {
 		nav[i].Current = nav[i].Path == r.URL.Path
 	}
-	page.Write(w, r, t, status, page.Page{
-		Title: title, Assets: d.at("assets/"), Home: d.at(), Stream: d.at("changes"), Nav: nav,
+	return page.Page{
+		Title: title, Brand: "Mail", Assets: d.at("assets/"), Home: d.at(), Stream: d.at("changes"), Nav: nav,
 		Styles: []string{"dashboard.css"}, Content: content,
-	})
+	}
 }
 
-// Run keeps what the lists and the campaigns say up to date until ctx is done, and returns
-// nil then. Any number of processes may run it for one store. Without it, new messages and
-// events are shown without a verdict.
-func (d *Dashboard) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+// write answers with a page.
+func (d *Dashboard) write(w http.ResponseWriter, r *http.Request, t *template.Template, status int, title string, content any) {
+	page.Write(w, r, t, status, d.frame(r, title, content))
 }

@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"internal/guard":       {},
 	"internal/hostile":     {},
 	"internal/house":       {},
+	"internal/label":       {"internal/rules"},
 	"internal/lanes":       {},
 	"internal/links":       {},
 	"internal/load":        {},

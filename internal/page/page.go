@@ -11,7 +11,7 @@ import (
 	"net/http"
 )
 
-//go:embed layout.html
+//go:embed layout.html notice.html
 var layoutFiles embed.FS
 
 //go:embed assets
@@ -20,11 +20,15 @@ var assetFiles embed.FS
 // layout is the frame of every page. Parse errors are found by any test.
 var layout = template.Must(template.New("layout").ParseFS(layoutFiles, "layout.html"))
 
+// noticeTemplate shows a Notice.
+var noticeTemplate = MustParse(layoutFiles, "notice.html")
+
 // Page is what the layout shows.
 type Page struct {
 	Title  string
+	Brand  string // the name that stands at the top of each page
 	Assets string // the path under which Assets are served, with a slash at its end
-	Home   string // where the name of the page leads to
+	Home   string // where Brand leads to
 	Stream string // the path of a [Stream] that tells when to look again, or empty
 	Nav    []Link // what stands at the top of each page
 	// Styles and Scripts are more files under Assets.
@@ -57,6 +61,18 @@ func Write(w http.ResponseWriter, r *http.Request, t *template.Template, status 
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(out.Bytes()) // who asked may be gone
 	}
+}
+
+// Notice is all that a page says that has nothing else to show.
+type Notice struct {
+	Title, Text string
+	Link, Path  string // where to go instead
+}
+
+// WriteNotice answers with a page that says one thing. It is not kept up to date.
+func WriteNotice(w http.ResponseWriter, r *http.Request, status int, page Page, notice Notice) {
+	page.Title, page.Stream, page.Content = notice.Title, "", notice
+	Write(w, r, noticeTemplate, status, page)
 }
 
 // Assets serves the style, the script and the icon of the layout, under page.css, page.js
