@@ -70,6 +70,7 @@ func (d *Dashboard) writeForm(w http.ResponseWriter, r *http.Request, status int
 	view.Senders, view.Sandbox = d.senders, page.Sandbox
 	view.Send, view.CheckPath, view.Preview = d.at("compose"), d.at("compose/check"), d.at("compose/preview")
 	frame := d.frame(r, "New message", view)
+	frame.Stream = "" // nothing in it changes
 	frame.Styles, frame.Scripts = append(frame.Styles, "compose.css"), []string{"compose.js"}
 	page.Write(w, r, composeTemplate, status, frame)
 }

@@ -42,9 +42,10 @@ func (d *Dashboard) send(w http.ResponseWriter, r *http.Request) {
 	// request of the first one, and Nylas forgets the key of a request that ends: it would
 	// send again for the second.
 	ctx := context.WithoutCancel(r.Context())
-	message, err := d.client.Messages.Send(ctx, f.Sender, req, nylas.WithIdempotencyKey(f.Key), nylas.WithMark(markKey))
+	var response nylas.Response
+	message, err := d.client.Messages.Send(ctx, f.Sender, req, nylas.WithIdempotencyKey(f.Key), nylas.WithMark(markKey), nylas.WithResponse(&response))
 	if err == nil {
-		d.sent(ctx, w, r, &f, []*nylas.Message{message})
+		d.sent(ctx, w, r, &f, []*nylas.Message{message}, response.SecondMailPossible)
 		return
 	}
 	d.logger.WarnContext(ctx, "dashboard: a message was not sent, or it is unknown whether", slog.Any("error", err))
@@ -57,8 +58,12 @@ func (d *Dashboard) send(w http.ResponseWriter, r *http.Request) {
 		if failed != nil && failed.NeedsNewKey {
 			f.Key = rand.Text()
 		}
+		status := http.StatusBadGateway
+		if errors.Is(err, nylas.ErrInvalidRequest) {
+			status = http.StatusUnprocessableEntity
+		}
 		wrong.Form = "Not sent. " + errorText(err)
-		d.writeForm(w, r, http.StatusBadGateway, composeView{draft: f, Problems: wrong, Check: newChecked(f.Body, report)})
+		d.writeForm(w, r, status, composeView{draft: f, Problems: wrong, Check: newChecked(f.Body, report)})
 	}
 }
 
@@ -80,12 +85,12 @@ func (d *Dashboard) find(w http.ResponseWriter, r *http.Request) {
 	case len(found) == 0:
 		d.writeOutcome(w, r, &f, outcome{Status: http.StatusOK, Looked: "Not found at " + time.Now().In(d.location).Format("15:04:05") + "."})
 	default:
-		d.sent(r.Context(), w, r, &f, found)
+		d.sent(context.WithoutCancel(r.Context()), w, r, &f, found, false)
 	}
 }
 
 // sent stores what was sent and shows it.
-func (d *Dashboard) sent(ctx context.Context, w http.ResponseWriter, r *http.Request, f *draft, messages []*nylas.Message) {
+func (d *Dashboard) sent(ctx context.Context, w http.ResponseWriter, r *http.Request, f *draft, messages []*nylas.Message, perhapsTwice bool) {
 	req, _ := d.request(f)
 	var problem error
 	var paths []string
@@ -106,8 +111,8 @@ func (d *Dashboard) sent(ctx context.Context, w http.ResponseWriter, r *http.Req
 	case problem != nil:
 		d.logger.ErrorContext(ctx, "dashboard: a message was sent, and not stored", slog.Any("error", problem))
 		d.writeOutcome(w, r, f, outcome{Status: http.StatusInternalServerError, Sent: paths, NotStored: true})
-	case len(paths) > 1:
-		d.writeOutcome(w, r, f, outcome{Status: http.StatusOK, Sent: paths})
+	case perhapsTwice || len(paths) > 1:
+		d.writeOutcome(w, r, f, outcome{Status: http.StatusOK, Sent: paths, PerhapsTwice: perhapsTwice})
 	default:
 		http.Redirect(w, r, paths[0], http.StatusSeeOther)
 	}
@@ -137,6 +142,8 @@ type outcome struct {
 	Looked    string   // what a search came to
 	Sent      []string // the paths of the messages that were sent
 	NotStored bool
+	// PerhapsTwice is set if an earlier attempt got no answer.
+	PerhapsTwice bool
 }
 
 // outcomeView is a page about a message that was sent or may have been.

@@ -28,6 +28,7 @@ const (
 	noteNoLinks   = "Nylas returned this mail without tracked links, so the clicks are not shown at their links."
 	noteOtherSum  = "The tracked links of this mail are not the ones that were stored when it was sent, so the clicks are not shown at their links."
 	noteTooFew    = "Nylas told of clicks on more links than this mail has, so the clicks are not shown at their links."
+	noteNoPlace   = "Of some clicks it is not known on which link they were. They are not shown at a link."
 	noteTargets   = "Where some links lead is not known, so they cannot be followed here."
 )
 
@@ -49,6 +50,8 @@ func showMail(body string, summary *engagement.Summary) (shown string, notes []s
 	rows, problem := linkRows(len(m.links), summary)
 	if problem != "" {
 		notes = append(notes, problem)
+	} else if slices.ContainsFunc(summary.Links, func(l engagement.LinkCount) bool { return l.Index < 0 }) {
+		notes = append(notes, noteNoPlace)
 	}
 	shown, unknown := m.edit(rows)
 	if unknown {

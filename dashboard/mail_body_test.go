@@ -60,6 +60,7 @@ func TestShownMail(t *testing.T) {
 	const tooFew = "Nylas told of clicks on more links than this mail has, so the clicks are not shown at their links."
 	const noLinks = "Nylas returned this mail without tracked links, so the clicks are not shown at their links."
 	const unknown = "Where some links lead is not known, so they cannot be followed here."
+	const noPlace = "Of some clicks it is not known on which link they were. They are not shown at a link."
 	const images = "Images that the mail only refers to are not loaded."
 	const textOnly = "The layout of this mail could hide a tracked link or a pixel, so only its text is shown."
 	two := []string{"https://acme.dev/a", "https://acme.dev/b?x=1&y=2"}
@@ -110,7 +111,7 @@ func TestShownMail(t *testing.T) {
 				{Index: 1, URL: "https://acme.dev/b", Inferred: true, Clicks: engagement.Counts{Machine: 1}},
 				{Index: -1, URL: "https://acme.dev/c", Clicks: engagement.Counts{Machine: 7}},
 			}},
-			`<a href="https://acme.dev/a">a</a>•<a>b</a>•`, []string{"1 by people", "1 by machines"}, []string{counted, unknown},
+			`<a href="https://acme.dev/a">a</a>•<a>b</a>•`, []string{"1 by people", "1 by machines"}, []string{counted, noPlace, unknown},
 		},
 		"targets that nobody may follow": {
 			`<a href="` + tracked0 + `">a</a><a href="` + tracked1 + `">b</a>`, summaryOf([]string{"javascript:alert(1)", tracked0}),
