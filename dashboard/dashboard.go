@@ -83,12 +83,21 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET "+d.at("{$}"), d.home)
 	mux.HandleFunc("GET "+d.at("changes"), d.changes)
 	mux.HandleFunc("GET "+d.at("messages/{grant}/{message}"), d.message)
+	mux.HandleFunc("GET "+d.at("messages/{grant}/{message}/body"), d.mailBody)
 	mux.HandleFunc("GET "+d.at("threads/{grant}/{thread}"), d.message)
 	mux.HandleFunc("GET "+d.at("campaigns"), d.campaigns)
 	mux.HandleFunc("GET "+d.at("campaign"), d.campaign)
 	mux.HandleFunc("GET "+d.at("messages.csv"), d.messagesCSV)
 	mux.HandleFunc("GET "+d.at("events.csv"), d.eventsCSV)
 	mux.HandleFunc("GET "+d.at(), d.missing)
+	if len(d.senders) > 0 {
+		mux.HandleFunc("GET "+d.at("compose"), d.compose)
+		mux.HandleFunc("POST "+d.at("compose"), d.send)
+		mux.HandleFunc("POST "+d.at("compose/check"), d.check)
+		mux.HandleFunc("POST "+d.at("compose/preview"), d.preview)
+		mux.HandleFunc("POST "+d.at("compose/find"), d.find)
+		mux.Handle("GET "+d.at("compose/"), http.RedirectHandler(d.at("compose"), http.StatusSeeOther))
+	}
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
