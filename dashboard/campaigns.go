@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	campaignsTemplate = page.MustParse(templateFiles, "templates/shared.html", "templates/bars.html", "templates/campaigns.html")
-	campaignTemplate  = page.MustParse(templateFiles, "templates/shared.html", "templates/bars.html", "templates/list.html", "templates/campaign.html")
+	campaignsTemplate = page.MustParse(templateFiles, "templates/shared.html", "templates/campaigns.html")
+	campaignTemplate  = page.MustParse(templateFiles, "templates/shared.html", "templates/list.html", "templates/campaign.html")
 )
 
 // nameParam names the campaign of a page. It may be empty: of messages without a label.

@@ -79,7 +79,7 @@ func (f filter) with(path string) string {
 
 // query asks the store for a page.
 func (f filter) query(limit int) sqlstore.MessageQuery {
-	q := sqlstore.MessageQuery{GrantID: f.Grant, Campaign: f.Campaign, After: f.After, Limit: limit}
+	q := sqlstore.MessageQuery{GrantID: f.Grant, Campaign: f.Campaign, Search: f.Search, After: f.After, Limit: limit}
 	if f.State != "" {
 		q.State = new(engagement.State)
 		_ = q.State.UnmarshalText([]byte(f.State)) // filterOf has tried
