@@ -42,12 +42,12 @@ func (d *Dashboard) readMail(r *http.Request) (shown string, notes []string) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxBodyWait)
 	defer cancel()
-	h, err := d.read(ctx, at, maxJudged)
+	h, found, err := d.read(ctx, at, maxJudged)
 	switch {
 	case err != nil:
 		d.logger.ErrorContext(ctx, "dashboard: the events of a message cannot be read", slog.Any("error", err))
 		return "", []string{noBodyStore}
-	case !h.known && !h.withdrawn && len(h.events) == 0:
+	case !found:
 		return "", []string{noBodyUnknown}
 	}
 	message, err := d.client.Messages.Get(ctx, at.grant, at.message)
@@ -62,6 +62,6 @@ func (d *Dashboard) readMail(r *http.Request) (shown string, notes []string) {
 	case message.Body == "":
 		return "", []string{noBodyEmpty}
 	}
-	summary := d.classifier.Message(h.sent, h.events)
+	summary := d.classifier.Message(h.Sent, h.events)
 	return showMail(message.Body, &summary)
 }
