@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	campaignsTemplate = page.MustParse(templateFiles, "templates/shared.html", "templates/bars.html", "templates/campaigns.html")
-	campaignTemplate  = page.MustParse(templateFiles, "templates/shared.html", "templates/bars.html", "templates/list.html", "templates/campaign.html")
+	campaignsTemplate = page.MustParse(templateFiles, "templates/shared.html", "templates/campaigns.html")
+	campaignTemplate  = page.MustParse(templateFiles, "templates/shared.html", "templates/list.html", "templates/campaign.html")
 )
 
 // nameParam names the campaign of a page. It may be empty: of messages without a label.
@@ -67,7 +67,12 @@ type tab struct {
 
 // campaigns lists the campaigns.
 func (d *Dashboard) campaigns(w http.ResponseWriter, r *http.Request) {
-	after := r.URL.Query().Get(afterParam)
+	f, ok := filterOf(r)
+	if !ok {
+		d.refuse(w, r, badFilter)
+		return
+	}
+	after := f.After
 	found, err := d.store.Campaigns(r.Context(), sqlstore.CampaignQuery{After: after, Limit: listCampaigns})
 	if err != nil {
 		d.failed(w, r, "read the campaigns", err)
@@ -119,7 +124,7 @@ func (d *Dashboard) campaign(w http.ResponseWriter, r *http.Request) {
 	f, ok := filterOf(r)
 	query := r.URL.Query()
 	f.Campaign = query.Get(nameParam)
-	if !ok || !isText(f.Campaign) {
+	if !ok || !isText(f.Campaign) || len(f.Campaign) > maxFilter {
 		d.refuse(w, r, badFilter)
 		return
 	}

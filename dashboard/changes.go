@@ -18,12 +18,20 @@ const pollEvery = time.Second
 // any process has stored.
 func (d *Dashboard) changes(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := context.WithCancel(r.Context())
+	defer stop()
 	watch := &watch{changed: make(chan struct{})}
 	var polling sync.WaitGroup
+	polling.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-d.ended:
+			stop()
+		}
+	})
 	if r.Method != http.MethodHead {
 		polling.Go(func() { d.poll(ctx, watch) })
 	}
-	page.Stream(w, r, watch.next)
+	page.Stream(w, r.WithContext(ctx), watch.next)
 	stop()
 	polling.Wait()
 }
@@ -32,7 +40,7 @@ func (d *Dashboard) changes(w http.ResponseWriter, r *http.Request) {
 func (d *Dashboard) poll(ctx context.Context, w *watch) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
-	known, err := d.version(ctx)
+	known, err := d.store.Version(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -40,8 +48,8 @@ func (d *Dashboard) poll(ctx context.Context, w *watch) {
 		case <-ticker.C:
 		}
 		failedBefore := err != nil
-		var version int64
-		version, err = d.version(ctx)
+		var version string
+		version, err = d.store.Version(ctx)
 		switch {
 		case err != nil && !failedBefore && ctx.Err() == nil: // once, not each second
 			d.logger.LogAttrs(ctx, slog.LevelWarn, "dashboard: an open page cannot ask for changes", slog.Any("error", err))

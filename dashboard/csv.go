@@ -52,15 +52,23 @@ type export struct {
 // file that ends too early must not look whole.
 func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string, write func(context.Context, *export) error) {
 	f, ok := filterOf(r)
-	if !ok {
+	query := r.URL.Query()
+	one := place{f.Grant, query.Get(messageParam), query.Get(threadParam)}
+	if !ok || !isID(one.grant) || !isID(one.message) || !isID(one.thread) || one.message != "" && one.thread != "" {
 		d.refuse(w, r, badFilter)
 		return
 	}
+	f.After = "" // all pages
 	e := &export{d: d, filter: f}
-	query := r.URL.Query()
-	if one := (place{f.Grant, query.Get(messageParam), query.Get(threadParam)}); one.message != "" || one.thread != "" {
-		m := sqlstore.Message{Sent: engagement.Sent{GrantID: one.grant, MessageID: one.message}, ThreadID: one.thread}
-		e.page.Messages = []sqlstore.Message{m}
+	if one.message != "" || one.thread != "" {
+		h, found, err := d.read(r.Context(), one, 1)
+		if err != nil {
+			d.failed(w, r, "read the message of a download", err)
+			return
+		}
+		if found {
+			e.page.Messages = []sqlstore.Message{h.Message}
+		}
 	} else if e.page, e.err = d.store.Messages(r.Context(), f.query(sqlstore.MaxPage)); e.err != nil {
 		d.failed(w, r, "read the messages of a download", e.err)
 		return
@@ -90,7 +98,7 @@ func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string
 func (e *export) each(ctx context.Context, yield func(engagement.Summary, []engagement.Event) bool) {
 	for {
 		for i := range e.page.Messages {
-			h, err := e.d.read(ctx, placeOf(&e.page.Messages[i]), 0)
+			h, err := e.d.history(ctx, &e.page.Messages[i], 0)
 			if err != nil {
 				e.err = err
 				return

@@ -23,6 +23,7 @@ import (
 	"github.com/nylastrack/nylas-go/dashboard"
 	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/engagement/sqlstore"
+	"github.com/nylastrack/nylas-go/events"
 )
 
 // User agents and addresses whose verdicts are known.
@@ -184,3 +185,26 @@ func (s *site) judge() {
 func queryEscape(text string) string { return url.QueryEscape(text) }
 
 var links = regexp.MustCompile(`(href|src|action|data-stream)="([^"]*)"`)
+
+// subjects are those of the messages in a list, without what sent puts before the id.
+func subjects(page string) []string {
+	var all []string
+	for _, found := range regexp.MustCompile(`<strong><bdi>(?:Subject of )?([^<]*)</bdi></strong>`).FindAllStringSubmatch(page, -1) {
+		all = append(all, html.UnescapeString(found[1]))
+	}
+	return all
+}
+
+// notified applies a notification of opens with these ids, each ten minutes after the one before.
+func (s *site) notified(message string, ids ...int) {
+	s.t.Helper()
+	var recents []string
+	for _, id := range ids {
+		recents = append(recents, fmt.Sprintf(`{"opened_id":%d,"timestamp":%d,"ip":"66.249.84.1","user_agent":%q}`, id, noon.Unix()+int64(id+1)*600, gmailAgent))
+	}
+	n, err := events.Parse(fmt.Appendf(nil, `{"specversion":"1.0","type":"message.opened","source":"/com/nylas/tracking","id":"n-%s-%d","time":%d,
+		"data":{"grant_id":"g-1","object":{"message_id":%q,"recents":[%s]}}}`, message, ids[0], noon.Unix(), message, strings.Join(recents, ",")))
+	require.NoError(s.t, err)
+	_, err = engagement.NewLedger(s.store).Apply(s.t.Context(), n)
+	require.NoError(s.t, err)
+}

@@ -8,13 +8,9 @@ import (
 	"github.com/nylastrack/nylas-go/internal/page"
 )
 
-const (
-	// homeEvents is how many events the live list shows. It is our choice: some screens.
-	homeEvents = 30
-	// listMessages is how many messages a page of a list has. It is our choice: each
-	// change shows them all again.
-	listMessages = 50
-)
+// listMessages is how many messages a page of a list has. It is our choice: each change shows
+// them all again.
+const listMessages = 50
 
 var homeTemplate = page.MustParse(templateFiles, "templates/shared.html", "templates/list.html", "templates/home.html")
 
@@ -46,12 +42,6 @@ type choice struct {
 	Selected    bool
 }
 
-// feedLine is an event in the live list.
-type feedLine struct {
-	line
-	Path, Subject string
-}
-
 // home shows the newest events and the messages.
 func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) {
 	f, ok := filterOf(r)
@@ -64,7 +54,12 @@ func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) {
 		d.failed(w, r, "read the messages", err)
 		return
 	}
-	view := homeView{list: d.list(func(f filter) string { return f.with(d.at()) }, f, &messages)}
+	feed, err := d.feed(r.Context(), f, messages.Messages)
+	if err != nil {
+		d.failed(w, r, "read the newest events", err)
+		return
+	}
+	view := homeView{Feed: feed, list: d.list(func(f filter) string { return f.with(d.at()) }, f, &messages)}
 	d.write(w, r, homeTemplate, http.StatusOK, "Messages", view)
 }
 

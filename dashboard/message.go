@@ -1,43 +1,23 @@
 package dashboard
 
 import (
-	"context"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/nylastrack/nylas-go/engagement"
-	"github.com/nylastrack/nylas-go/engagement/sqlstore"
 	"github.com/nylastrack/nylas-go/internal/page"
 )
 
-const (
-	// maxJudged is how many events of one message a page judges, the newest ones. It is
-	// our choice: they take a fifth of a second and some megabytes.
-	maxJudged = 10_000
-	// maxLines is how many events a page shows. It is our choice: more are not read, and
-	// each change shows them all again.
-	maxLines = 200
-)
+// maxLines is how many events a page shows. It is our choice: more are not read, and each
+// change shows them all again.
+const maxLines = 200
 
 // beforeParam of the page of a message is the number of the event before which its
 // timeline begins. Events are counted from the oldest, so that new ones move nothing.
 const beforeParam = "before"
 
 var messageTemplate = page.MustParse(templateFiles, "templates/shared.html", "templates/message.html")
-
-// history is what the store has of a message.
-type history struct {
-	place
-	sent      engagement.Sent
-	known     bool // SetSent stored it
-	withdrawn bool
-	events    []engagement.Event // in the order of their time
-	capped    bool               // there are older events too
-	gaps      []engagement.Gap
-	countable bool // gaps are all that is missing; else nobody knows what is
-}
 
 // messageView is the page of a message.
 type messageView struct {
@@ -96,12 +76,12 @@ func (d *Dashboard) message(w http.ResponseWriter, r *http.Request) {
 		d.missing(w, r)
 		return
 	}
-	h, err := d.read(r.Context(), p, maxJudged)
+	h, found, err := d.read(r.Context(), p, maxJudged)
 	if err != nil {
 		d.failed(w, r, "read a message", err)
 		return
 	}
-	if !h.known && !h.withdrawn && len(h.events) == 0 {
+	if !found {
 		d.missing(w, r)
 		return
 	}
@@ -114,64 +94,18 @@ func (d *Dashboard) message(w http.ResponseWriter, r *http.Request) {
 	d.write(w, r, messageTemplate, http.StatusOK, view.Subject, view)
 }
 
-// read reads a message with its newest events: most of them or a page more, or all if most is 0.
-func (d *Dashboard) read(ctx context.Context, p place, most int) (h *history, err error) {
-	h = &history{place: p, sent: engagement.Sent{GrantID: p.grant, MessageID: p.message}}
-	if p.message != "" {
-		sent, known, err := d.store.Sent(ctx, p.grant, p.message)
-		if err != nil {
-			return nil, err
-		}
-		if known {
-			h.sent, h.known = sent, true
-		}
-	}
-	record, err := d.store.Load(ctx, engagement.Key{GrantID: p.grant, MessageID: p.message, ThreadID: p.thread, Kind: engagement.Reply})
-	if err != nil {
-		return nil, err
-	}
-	h.withdrawn = record.Withdrawn
-	if p.message != "" {
-		if h.gaps, h.countable, err = d.ledger.Missing(ctx, p.grant, p.message); err != nil {
-			return nil, err
-		}
-	}
-	query := sqlstore.EventQuery{GrantID: p.grant, MessageID: p.message, ThreadID: p.thread, Limit: sqlstore.MaxPage}
-	for {
-		events, err := d.store.EventPage(ctx, query)
-		if err != nil {
-			return nil, err
-		}
-		h.events = append(h.events, events.Events...)
-		query.After = events.Next
-		if query.After == "" || most > 0 && len(h.events) >= most {
-			break
-		}
-	}
-	h.capped = query.After != ""
-	slices.Reverse(h.events)
-	return h, nil
-}
-
-// judge says what a message came to.
-func (d *Dashboard) judge(h *history) engagement.Summary {
-	s := d.classifier.Message(h.sent, h.events)
-	if h.countable {
-		s = s.WithMissing(h.gaps)
-	}
-	return s
-}
-
 func (d *Dashboard) messageView(h *history, s *engagement.Summary, before int) messageView {
 	now := time.Now()
+	all := notes(h, s, now)
+	h.restore(s)
 	view := messageView{
-		Home: d.at(), Subject: subjectOf(&h.sent, h.thread), Thread: h.thread != "", Facts: d.facts(h, s),
-		State: stateChip(s.State), Notes: notes(h, s, now),
+		Home: d.at(), Subject: subjectOf(&h.Sent, h.thread), Thread: h.thread != "", Facts: d.facts(h, s),
+		State: stateChip(s.State), Notes: all,
 		Counts:  []countRow{{"Opens", s.Opens}, {"Clicks", s.Clicks}, {"Replies", s.Replies}},
 		Sandbox: page.Sandbox, Download: d.at("events.csv") + "?" + exportOf(h.place).Encode(),
 	}
-	if clip(h.sent.Subject, maxText) != h.sent.Subject {
-		view.Whole = h.sent.Subject
+	if clip(h.Subject, maxText) != h.Subject {
+		view.Whole = h.Subject
 	}
 	if s.State >= engagement.LikelyOpened {
 		view.Confidence = s.Confidence.String()
@@ -197,7 +131,7 @@ func (d *Dashboard) messageView(h *history, s *engagement.Summary, before int) m
 	}
 	from := max(0, before-maxLines)
 	for i := before - 1; i >= from; i-- {
-		view.Lines = append(view.Lines, d.line(&h.sent, &h.events[i], s.Verdicts[i], now))
+		view.Lines = append(view.Lines, d.line(&h.Sent, &h.events[i], s.Verdicts[i], now))
 	}
 	if from > 0 || before < len(h.events) {
 		view.Range = "Events " + strconv.Itoa(from+1) + " to " + strconv.Itoa(before) + " of " + strconv.Itoa(len(h.events)) + ", counted from the oldest."
@@ -217,24 +151,30 @@ func (d *Dashboard) messageView(h *history, s *engagement.Summary, before int) m
 // facts are what is known of a message beside its events.
 func (d *Dashboard) facts(h *history, s *engagement.Summary) []fact {
 	var all []fact
-	if !h.sent.At.IsZero() {
-		all = append(all, fact{Name: "Sent", At: d.long(h.sent.At)})
+	if !h.At.IsZero() {
+		all = append(all, fact{Name: "Sent", At: d.long(h.At)})
+	}
+	switch h.Delivery {
+	case engagement.Delivered:
+		all = append(all, fact{Name: "Delivery", Value: "arrived"})
+	case engagement.Bounced:
+		all = append(all, fact{Name: "Delivery", Value: "bounced"})
 	}
 	switch s.Attribution {
 	case engagement.SoleRecipient:
 		all = append(all, fact{Name: "Recipients", Value: "1. The events are theirs, or those of somebody they forwarded it to."})
 	case engagement.OneOfSeveral:
-		all = append(all, fact{Name: "Recipients", Value: strconv.Itoa(h.sent.Recipients) + ". Each event is of one of them, and nobody can tell of which."})
+		all = append(all, fact{Name: "Recipients", Value: strconv.Itoa(h.Recipients) + ". Each event is of one of them, and nobody can tell of which."})
 	case engagement.AttributionUnknown:
 		if h.thread == "" {
 			all = append(all, fact{Name: "Recipients", Value: "unknown, so nobody can tell whose the events are"})
 		}
 	}
-	if label := h.label(); label != "" {
-		campaign := engagement.CampaignOf(label)
+	if h.Label != "" {
+		campaign := h.Campaign()
 		all = append(all, fact{Name: "Campaign", Value: clip(campaign, maxText), Path: d.campaignPath(campaign)})
-		if label != campaign {
-			all = append(all, fact{Name: "Label", Value: clip(label, maxText)})
+		if h.Label != campaign {
+			all = append(all, fact{Name: "Label", Value: clip(h.Label, maxText)})
 		}
 	}
 	if h.grant != "" {
@@ -263,14 +203,6 @@ func complete(s *engagement.Summary) string {
 	return "unknown, because the notifications do not number the events"
 }
 
-// label is that of the message, or of its events if nobody stored the message.
-func (h *history) label() string {
-	if h.sent.Label != "" || len(h.events) == 0 {
-		return h.sent.Label
-	}
-	return h.events[len(h.events)-1].Label
-}
-
 // mailbox names a grant: as a sender of WithClient, or by its id.
 func (d *Dashboard) mailbox(grant string) string {
 	for _, s := range d.senders {
@@ -284,12 +216,12 @@ func (d *Dashboard) mailbox(grant string) string {
 // notes are what one should know before one believes the numbers.
 func notes(h *history, s *engagement.Summary, now time.Time) []note {
 	var all []note
-	if h.withdrawn {
+	if h.Withdrawn {
 		all = append(all, note{"The recipient withdrew their consent: later events are dropped.", "no"})
 	}
 	if h.thread != "" {
 		all = append(all, note{"The notifications of these replies named the thread, and not the message that was tracked.", ""})
-	} else if !h.known {
+	} else if !h.Known {
 		all = append(all, note{"The program did not store this message when it sent it. Its subject, its links, the time since the send and the number of recipients are unknown.", ""})
 	}
 	if s.Missing > 0 {
@@ -300,6 +232,9 @@ func notes(h *history, s *engagement.Summary, now time.Time) []note {
 			text += "The next notification of the message may bring what is missing."
 		}
 		all = append(all, note{text, "wait"})
+	}
+	if h.deleted(s) {
+		all = append(all, note{"Old events of the message were deleted. The numbers and the state have them; the timeline does not.", ""})
 	}
 	if h.capped {
 		all = append(all, note{"The message has more events. The newest " + strconv.Itoa(len(h.events)) + " were judged and counted here.", "wait"})
@@ -320,7 +255,7 @@ func (d *Dashboard) first(h *history, kind engagement.Kind, name string, m *enga
 	switch {
 	case m.Time.IsZero():
 		f.Note = "at a time that Nylas did not give"
-	case h.sent.At.IsZero():
+	case h.At.IsZero():
 		f.Note = "the time of the send is unknown"
 	default:
 		f.After = since(m.After)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/engagement/sqlstore"
-	"github.com/nylastrack/nylas-go/events"
 )
 
 // noon is some time that is over.
@@ -67,28 +66,15 @@ func TestMessagePage(t *testing.T) {
 func TestMessageWithGaps(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	ledger := engagement.NewLedger(s.store)
-	apply := func(message string, ids ...int) {
-		t.Helper()
-		var recents []string
-		for _, id := range ids {
-			recents = append(recents, fmt.Sprintf(`{"opened_id":%d,"timestamp":%d,"ip":"66.249.84.1","user_agent":%q}`, id, noon.Unix()+int64(id)*600, gmailAgent))
-		}
-		n, err := events.Parse(fmt.Appendf(nil, `{"specversion":"1.0","type":"message.opened","source":"/com/nylas/tracking","id":"n-%s-%d","time":%d,
-			"data":{"grant_id":"g-1","object":{"message_id":%q,"recents":[%s]}}}`, message, ids[0], noon.Unix(), message, strings.Join(recents, ",")))
-		require.NoError(t, err)
-		_, err = ledger.Apply(t.Context(), n)
-		require.NoError(t, err)
-	}
-	apply("m-gaps", 0)
-	apply("m-gaps", 4, 5)
+	s.notified("m-gaps", 0)
+	s.notified("m-gaps", 4, 5)
 	page := text(s.get("/messages/g-1/m-gaps"))
 	assert.Contains(t, page, "Lower bounds: 3 events are missing. The next notification of the message may bring what is missing.")
 	assert.Contains(t, page, "Complete no, 3 events are missing")
 	assert.Contains(t, page, "The program did not store this message when it sent it.")
 	assert.Contains(t, page, "the time of the send is unknown")
 	assert.Contains(t, page, "(no subject)")
-	apply("m-whole", 0)
+	s.notified("m-whole", 0)
 	page = text(s.get("/messages/g-1/m-whole"))
 	assert.Contains(t, page, "Complete yes, no event is known to be missing")
 	assert.NotContains(t, page, "Lower bounds")
@@ -211,4 +197,21 @@ func TestIDsOfAnyCharacters(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+}
+
+// What deleted events came to stays true.
+func TestDeletedEvents(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.sent("m-1", noon, nil)
+	s.happened(event("m-1", engagement.Open, noon.Add(time.Hour), gmailAgent), click("m-1", 0, noon.Add(2*time.Hour), chromeAgent))
+	s.judge()
+	_, err := s.store.DeleteEvents(t.Context(), noon.Add(90*time.Minute))
+	require.NoError(t, err)
+	page := s.get("/messages/g-1/m-1")
+	assert.Contains(t, text(page), "Old events of the message were deleted.")
+	assert.Contains(t, text(page), "First likely open 1 hour after the send")
+	assert.Equal(t, "Opens 1 0 0 0 Clicks 1 0 0 0 Replies 0 0 0 0", text(part(t, page, "counts", "</tbody>")))
+	assert.Equal(t, 1, strings.Count(part(t, page, "lines", "</ol>"), "<li "))
+	assert.Contains(t, text(s.get("/")), "clicked people: 1 open, 1 click")
 }

@@ -29,12 +29,15 @@ func (d *Dashboard) page(p place) string {
 func asked(r *http.Request) (place, bool) {
 	p := place{unsegment(r.PathValue("grant")), unsegment(r.PathValue("message")), unsegment(r.PathValue("thread"))}
 	for _, id := range []string{p.grant, p.message, p.thread} {
-		if len(id) > maxID || !isText(id) {
+		if !isID(id) {
 			return place{}, false
 		}
 	}
 	return p, p.message != "" || p.thread != ""
 }
+
+// isID reports whether a text can be an id, or empty.
+func isID(text string) bool { return len(text) <= maxID && isText(text) }
 
 // segment makes any id a segment of a path. Browsers and servers drop empty segments and
 // those of dots, so these get a mark in front.

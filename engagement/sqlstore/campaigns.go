@@ -126,11 +126,22 @@ func (all changes) add(c *counted, n int, activeAt int64) {
 	}
 }
 
-// write adds the changes to nylas_campaigns, and deletes a campaign that has no message
-// any more.
-func (all changes) write(ctx context.Context, s *Store, conn *sql.Conn) error {
-	if len(all) == 0 {
+// forget takes away what a row of nylas_messages has as its outcome. A thread is no message.
+func (all changes) forget(outcome, messageID string) error {
+	if messageID == "" {
 		return nil
+	}
+	before, err := decodeOutcome(outcome)
+	all.add(before, -1, 0)
+	return err
+}
+
+// write adds the changes to nylas_campaigns, and deletes a campaign that has no message
+// any more. It makes a new [Store.Version].
+func (all changes) write(ctx context.Context, s *Store, conn *sql.Conn) error {
+	if _, err := s.execIn(ctx, conn, `INSERT INTO nylas_judgements (id, number) VALUES (1, 1)
+		ON CONFLICT (id) DO UPDATE SET number = nylas_judgements.number + 1`); err != nil || len(all) == 0 {
+		return err
 	}
 	columns := [][2]string{{"hash", "bigint"}, {"name", "text"}, {"active_at", "bigint"}}
 	set := "active_at = CASE WHEN excluded.active_at > nylas_campaigns.active_at THEN excluded.active_at ELSE nylas_campaigns.active_at END"

@@ -57,15 +57,6 @@ func (e Engine) numbered(statement string) string {
 	}
 }
 
-// nextVersion is the SQL of a number that no message has had as its version: in SQLite,
-// which has one writer at a time, the next one, and in PostgreSQL the time.
-func (e Engine) nextVersion() string {
-	if e == SQLite {
-		return "(SELECT coalesce(max(version), 0) + 1 FROM nylas_messages)"
-	}
-	return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
-}
-
 // table reads a list of JSON objects, which is the parameter of the statement, as rows of
 // what it calls j. Each column has a name and a type. value is the SQL of one of its values.
 func (e Engine) table(columns [][2]string) (source string, value func(name string) string) {

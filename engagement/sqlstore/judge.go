@@ -106,6 +106,8 @@ type dueRow struct {
 	events []engagement.Event
 	seq    int64 // of the last event
 	err    error // of an event that cannot be read
+
+	before, after *counted
 }
 
 func (s *Store) due(ctx context.Context, where, order string, limit int, args []any) (due []*dueRow, err error) {
@@ -144,20 +146,19 @@ func (s *Store) judge(ctx context.Context, c *engagement.Classifier, due []*dueR
 	}
 	now := time.Now()
 	byID := make(map[int64]*dueRow, len(due))
-	outcomes := make(map[int64]*counted, len(due))
 	var list []judgedRow
 	for _, r := range due {
-		o, next, err := r.judge(ctx, c, now)
+		next, err := r.judge(ctx, c, now)
 		if err != nil {
 			*bad = append(*bad, fmt.Errorf("row %d of nylas_messages: %w", r.id, err))
 			continue
 		}
-		text, err := encodeOutcome(*o)
+		text, err := encodeOutcome(r.after)
 		if err != nil {
 			return 0, err
 		}
-		byID[r.id], outcomes[r.id] = r, o
-		list = append(list, judgedRow{ID: r.id, Was: r.version, JudgeAt: next, State: int64(o.State), Rules: o.Rules, Outcome: text, Seq: r.seq})
+		byID[r.id] = r
+		list = append(list, judgedRow{ID: r.id, Was: r.version, JudgeAt: next, State: int64(r.after.State), Rules: r.after.Rules, Outcome: text, Seq: r.seq})
 	}
 	encoded, err := json.Marshal(list)
 	if err != nil || len(list) == 0 {
@@ -165,26 +166,21 @@ func (s *Store) judge(ctx context.Context, c *engagement.Classifier, due []*dueR
 	}
 	source, value := s.engine.table(judgedColumns)
 	update := "UPDATE nylas_messages SET judge_at = " + value("judge_at") + ", state = " + value("state") + ", rules = " + value("rules") +
-		", outcome = " + value("outcome") + ", judged_seq = " + value("judged_seq") + ", version = " + s.engine.nextVersion() +
-		" FROM " + source + " WHERE nylas_messages.id = " + value("id") + " AND nylas_messages.version = " + value("was") + " RETURNING nylas_messages.id"
+		", outcome = " + value("outcome") + ", judged_seq = " + value("judged_seq") + ", version = version + 1 FROM " + source + " WHERE nylas_messages.id = " + value("id") + " AND nylas_messages.version = " + value("was") + " RETURNING nylas_messages.id"
 	err = s.repeat(ctx, func(conn *sql.Conn) error {
 		ids, err := s.idsIn(ctx, conn, update, string(encoded))
 		if err != nil {
 			return err
 		}
-		stored = len(ids)
+		if stored = len(ids); stored == 0 {
+			return nil
+		}
 		campaigns := changes{}
 		for _, id := range ids {
-			r := byID[id]
-			if r.sent.MessageID == "" { // a thread is no message
-				continue
+			if r := byID[id]; r.sent.MessageID != "" { // a thread is no message
+				campaigns.add(r.before, -1, 0)
+				campaigns.add(r.after, 1, r.activeAt)
 			}
-			before, err := decodeOutcome(r.outcome)
-			if err != nil {
-				return err
-			}
-			campaigns.add(before, -1, 0)
-			campaigns.add(outcomes[id], 1, r.activeAt)
 		}
 		return campaigns.write(ctx, s, conn)
 	})
@@ -222,21 +218,24 @@ func (s *Store) eventsOf(ctx context.Context, due []*dueRow) error {
 	}, selectEvents+" WHERE e.message IN "+in+" AND e.seq > m.base_seq", string(list))
 }
 
-// judge returns what a message came to, and when it is due again.
-func (r *dueRow) judge(ctx context.Context, c *engagement.Classifier, now time.Time) (*counted, int64, error) {
+// judge sets what a message came to, and returns when it is due again.
+func (r *dueRow) judge(ctx context.Context, c *engagement.Classifier, now time.Time) (next int64, err error) {
 	if err := errors.Join(r.err, json.Unmarshal([]byte(r.links), &r.sent.Links)); err != nil {
-		return nil, 0, err
+		return 0, err
+	}
+	if r.before, err = decodeOutcome(r.outcome); err != nil {
+		return 0, err
 	}
 	base, err := decodeOutcome(r.base)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	summary := c.Message(r.sent, r.events)
 	summary.Delivery = engagement.Delivery(r.delivery)
 	if r.sent.MessageID != "" {
 		gaps, known, err := engagement.NewLedger((*knownRow)(r)).Missing(ctx, r.sent.GrantID, r.sent.MessageID)
 		if err != nil {
-			return nil, 0, err
+			return 0, err
 		}
 		if known {
 			summary = summary.WithMissing(gaps)
@@ -246,13 +245,13 @@ func (r *dueRow) judge(ctx context.Context, c *engagement.Classifier, now time.T
 	if base != nil {
 		o = o.with(base.Outcome)
 	}
-	next := int64(0)
 	if !o.Settled(now) {
 		next = o.SettledAt.UnixMicro()
 	} else if o.Missing > o.Lost {
 		next = now.Add(engagement.DefaultHorizon).UnixMicro()
 	}
-	return &counted{Outcome: o, Campaign: engagement.CampaignOf(r.sent.Label)}, next, nil
+	r.after = &counted{Outcome: o, Campaign: engagement.CampaignOf(r.sent.Label)}
+	return next, nil
 }
 
 // knownRow answers a Ledger with what a row says of the events that are known.

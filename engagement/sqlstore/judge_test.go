@@ -13,8 +13,8 @@ import (
 
 // Agents and addresses as the classifier knows them.
 const (
-	chrome   = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-	scanner  = "curl/8.11.0"
+	chrome  = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+	scanner = "curl/8.11.0"
 )
 
 // judge judges all that is due.

@@ -99,7 +99,7 @@ type counted struct {
 	Campaign string `json:"campaign"`
 }
 
-func encodeOutcome(c counted) (string, error) {
+func encodeOutcome(c *counted) (string, error) {
 	encoded, err := json.Marshal(c)
 	return string(encoded), err
 }

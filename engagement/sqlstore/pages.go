@@ -19,6 +19,9 @@ const (
 	DefaultPage = 50
 	// MaxPage is the limit of a page. It is our choice: what a page of a dashboard shows.
 	MaxPage = 1000
+	// MaxLooked is how many rows a search looks at in one call. It is our choice: it takes
+	// less than 50 ms.
+	MaxLooked = 2000
 )
 
 // MessageQuery asks for a page of messages. Its zero value asks for the first page of all.
@@ -29,8 +32,15 @@ type MessageQuery struct {
 	Campaign string
 	// State leaves those that came to this when [Store.Judge] judged them, unless nil.
 	State *engagement.State
-	After string // the Next of the page before; empty for the first page
-	Limit int    // how many, at most [MaxPage]; 0 means [DefaultPage]
+	// Search leaves those whose subject, label or campaign contains this text, unless empty.
+	// Upper and lower case are the same for ASCII letters; for others only as far as
+	// PostgreSQL's collation knows them. The id of a message finds that message alone.
+	//
+	// A call looks at the newest [MaxLooked] messages of the others: a page with Next may
+	// have fewer messages than Limit, or none.
+	Search string
+	After  string // the Next of the page before; empty for the first page
+	Limit  int    // how many, at most [MaxPage]; 0 means [DefaultPage]
 }
 
 // Message is a message in a page: one that was sent, or has events, or both.
@@ -64,12 +74,26 @@ type MessagePage struct {
 // page. Apart from that, no message is missed and none comes twice, whatever is added
 // between two pages.
 func (s *Store) Messages(ctx context.Context, q MessageQuery) (MessagePage, error) {
-	where, args := s.filter(q)
 	var page MessagePage
 	limit, after, err := pageOf(q.After, q.Limit, 'm')
 	if err != nil {
 		return page, failed(ctx, "messages", err)
 	}
+	if q.Search != "" {
+		page, err = s.search(ctx, q, after, limit)
+	} else {
+		top := " LIMIT " + strconv.Itoa(limit+1)
+		list, args := s.list(q, firstPosition, after, top)
+		page, err = s.messages(ctx, "id IN (SELECT id FROM ("+list+") AS newest"+newestFirst+top+")", limit, args)
+	}
+	if err != nil {
+		return MessagePage{}, failed(ctx, "messages", err)
+	}
+	return page, nil
+}
+
+// messages returns a page of the messages for which a condition holds.
+func (s *Store) messages(ctx context.Context, where string, limit int, args []any) (page MessagePage, err error) {
 	var last position
 	err = s.query(ctx, func() { page = MessagePage{} }, func(rows *sql.Rows) error {
 		if len(page.Messages) == limit { // one more than asked for shows that there is a next page
@@ -79,41 +103,8 @@ func (s *Store) Messages(ctx context.Context, q MessageQuery) (MessagePage, erro
 		message, at, err := scanMessage(rows)
 		page.Messages, last = append(page.Messages, message), at
 		return err
-	}, "SELECT "+messageColumns+" FROM nylas_messages WHERE "+where+" AND (active_at, id) < (?, ?)"+
-		" ORDER BY active_at DESC, id DESC LIMIT "+strconv.Itoa(limit+1), append(args, after.at, after.id)...)
-	if err != nil {
-		return MessagePage{}, failed(ctx, "messages", err)
-	}
-	return page, nil
-}
-
-// filter returns the condition of the messages of a query. The narrowest of the indexes is
-// to find them in their order: the others are kept from it by a + before their columns.
-func (s *Store) filter(q MessageQuery) (where string, args []any) {
-	where, plus := "active_at > 0", ""
-	// Of a label or a campaign the hash is compared only: PostgreSQL would take the text
-	// for independent of it, and sort the few rows that it expects.
-	if q.Label != "" {
-		where += " AND label_hash = ?"
-		args, plus = append(args, hashOf(clean(q.Label))), "+"
-	}
-	if q.Campaign != "" {
-		where += " AND " + plus + "campaign_hash = ?"
-		args = append(args, hashOf(clean(q.Campaign)))
-	}
-	if q.State != nil {
-		where += " AND " + plus + "state = ?"
-		args = append(args, int64(*q.State))
-	}
-	if q.GrantID != "" {
-		if len(args) > 0 && s.engine == SQLite { // PostgreSQL has no + for texts, and knows how many rows there are
-			where += " AND +grant_id = ?"
-		} else {
-			where += " AND grant_id = ?"
-		}
-		args = append(args, clean(q.GrantID))
-	}
-	return where, args
+	}, "SELECT "+messageColumns+" FROM nylas_messages WHERE "+where+newestFirst+" LIMIT "+strconv.Itoa(limit+1), args...)
+	return page, err
 }
 
 // message returns a message, or one that is not Known if there is none.

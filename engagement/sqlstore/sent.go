@@ -38,8 +38,8 @@ func (s *Store) SetSent(ctx context.Context, sent engagement.Sent) error {
 	label := clean(sent.Label)
 	campaign := engagement.CampaignOf(label)
 	return failed(ctx, "set sent", s.exec(ctx, `INSERT INTO nylas_messages
-		(grant_id, message_id, thread_id, sent, label, label_hash, campaign, campaign_hash, subject, sent_at, recipients, links, active_at, changed_at, judge_at, version)
-		VALUES (?, ?, ?, TRUE, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, `+s.engine.nextVersion()+`)
+		(grant_id, message_id, thread_id, sent, label, label_hash, campaign, campaign_hash, subject, sent_at, recipients, links, active_at, changed_at, judge_at)
+		VALUES (?, ?, ?, TRUE, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET sent = TRUE,
 		label = CASE WHEN excluded.label = '' THEN nylas_messages.label ELSE excluded.label END,
 		label_hash = CASE WHEN excluded.label = '' THEN nylas_messages.label_hash ELSE excluded.label_hash END,
@@ -47,7 +47,7 @@ func (s *Store) SetSent(ctx context.Context, sent engagement.Sent) error {
 		campaign_hash = CASE WHEN excluded.label = '' THEN nylas_messages.campaign_hash ELSE excluded.campaign_hash END,
 		subject = excluded.subject, sent_at = excluded.sent_at, recipients = excluded.recipients, links = excluded.links,
 		active_at = CASE WHEN nylas_messages.last_event = 0 THEN excluded.active_at ELSE nylas_messages.active_at END,
-		changed_at = excluded.changed_at, judge_at = excluded.judge_at, version = excluded.version`,
+		changed_at = excluded.changed_at, judge_at = excluded.judge_at, version = nylas_messages.version + 1`,
 		at.grant, at.message, at.thread, label, hashOf(label), campaign, hashOf(campaign), clean(sent.Subject), sentAt, sent.Recipients,
 		string(links), activeAt, now, now))
 }
@@ -65,9 +65,9 @@ func (s *Store) SetDelivery(ctx context.Context, grantID, messageID string, deli
 	}
 	now := time.Now().UnixMicro()
 	return failed(ctx, "set delivery", s.exec(ctx, `INSERT INTO nylas_messages
-		(grant_id, message_id, thread_id, delivery, changed_at, judge_at, version) VALUES (?, ?, ?, ?, ?, 0, `+s.engine.nextVersion()+`)
+		(grant_id, message_id, thread_id, delivery, changed_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET delivery = excluded.delivery, changed_at = excluded.changed_at,
-		judge_at = CASE WHEN nylas_messages.active_at > 0 THEN excluded.changed_at ELSE 0 END, version = excluded.version`,
+		judge_at = CASE WHEN nylas_messages.active_at > 0 THEN excluded.changed_at ELSE 0 END, version = nylas_messages.version + 1`,
 		at.grant, at.message, at.thread, string(delivery), now))
 }
 

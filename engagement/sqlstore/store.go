@@ -175,7 +175,7 @@ func (s *Store) save(ctx context.Context, conn *sql.Conn, column string, row loc
 		judgeAt = 0
 	}
 	update := "UPDATE nylas_messages SET " + column + ` = ?, label = ?, label_hash = ?, campaign = ?, campaign_hash = ?,
-		last_event = ?, active_at = ?, changed_at = ?, judge_at = ?, version = ` + s.engine.nextVersion() + " WHERE id = ?"
+		last_event = ?, active_at = ?, changed_at = ?, judge_at = ?, version = version + 1 WHERE id = ?`
 	args := []any{addition.State, row.label, hashOf(row.label), campaign, hashOf(campaign), row.lastEvent, row.activeAt, now, judgeAt, row.id}
 	if len(addition.Events) > 0 {
 		rows, err := s.encodeEvents(addition.Events, now)

@@ -133,8 +133,10 @@ func TestQueriesAreServedByIndexes(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, d database) {
 		s, db, w := watch(t, d)
-		fill(t, db, d.engine, 100, 6000, 10)
-		key := engagement.Key{GrantID: "g-77", MessageID: "m-77", Kind: engagement.Click}
+		fill(t, db, d.engine, 10, 10_000, 2)
+		run(t, db, "INSERT INTO nylas_campaigns SELECT id, 'c-' || id, active_at, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM nylas_messages")
+		run(t, db, "ANALYZE")
+		key := engagement.Key{GrantID: "g-7", MessageID: "m-77", Kind: engagement.Click}
 		queries := map[string]func() error{
 			"nylas_messages_key":    func() error { _, err := s.Load(t.Context(), key); return err },
 			"nylas_messages_active": func() error { _, err := s.Messages(t.Context(), sqlstore.MessageQuery{}); return err },
@@ -142,7 +144,7 @@ func TestQueriesAreServedByIndexes(t *testing.T) {
 				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{GrantID: "g-2"})
 				return err
 			},
-			"nylas_messages_label": func() error {
+			"nylas_messages_campaign of a label": func() error {
 				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Label: "l-2"})
 				return err
 			},
@@ -150,24 +152,24 @@ func TestQueriesAreServedByIndexes(t *testing.T) {
 				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Campaign: "l-2"})
 				return err
 			},
-			"nylas_messages_campaign_state": func() error {
+			"nylas_messages_campaign with a state": func() error {
 				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Campaign: "l-2", State: new(engagement.Clicked)})
 				return err
 			},
-			"nylas_messages_state": func() error {
+			"nylas_messages_active with a state": func() error {
 				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{State: new(engagement.Replied)})
 				return err
 			},
-			"nylas_messages_label of a campaign": func() error {
+			"nylas_messages_campaign of all": func() error {
 				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Label: "l-2", Campaign: "l-2", State: new(engagement.Replied), GrantID: "g-2"})
 				return err
 			},
 			"nylas_campaigns_active": func() error { _, err := s.Campaigns(t.Context(), sqlstore.CampaignQuery{}); return err },
 			"nylas_events_message": func() error {
-				_, err := s.EventPage(t.Context(), sqlstore.EventQuery{GrantID: "g-77", MessageID: "m-77"})
+				_, err := s.EventPage(t.Context(), sqlstore.EventQuery{GrantID: "g-7", MessageID: "m-77"})
 				return err
 			},
-			"nylas_events_message of all": func() error { _, err := s.Events(t.Context(), "g-77", "m-77"); return err },
+			"nylas_events_message of all": func() error { _, err := s.Events(t.Context(), "g-7", "m-77"); return err },
 		}
 		for name, query := range queries {
 			w.take()
@@ -177,11 +179,13 @@ func TestQueriesAreServedByIndexes(t *testing.T) {
 			plan := explain(t, db, d.engine, statements[0])
 			index, _, _ := strings.Cut(name, " ")
 			assert.Contains(t, plan, index, name)
-			assert.NotContains(t, plan, "TEMP B-TREE", "%s: SQLite sorts", name)
-			assert.NotRegexp(t, `SCAN (nylas|e|m)\b[^\n]*$|Seq Scan`, strings.ReplaceAll(plan, "SCAN nylas_messages USING INDEX nylas_messages_active", ""), "%s: all rows are read", name)
-			if index != "nylas_events_message" { // a message has few events: to sort them costs nothing
-				assert.NotContains(t, plan, "Sort", "%s: PostgreSQL sorts", name)
+			assert.NotRegexp(t, `SCAN (nylas|e|m)\b[^\n]*$|Seq Scan`, strings.ReplaceAll(plan, "SCAN nylas_campaigns USING INDEX", ""), "%s: all rows are read", name)
+			if index == "nylas_events_message" && d.engine == sqlstore.PostgreSQL { // a message has few events: to sort them costs nothing
+				continue
 			}
+			// What is sorted is the seven parts put together, and the rows of the page.
+			sorts := strings.Count(plan, "TEMP B-TREE") + strings.Count(plan, "Sort Key")
+			assert.LessOrEqual(t, sorts, map[bool]int{true: 2}[strings.HasPrefix(index, "nylas_messages")], "%s: it sorts\n%s", name, plan)
 		}
 	})
 }
