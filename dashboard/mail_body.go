@@ -83,6 +83,9 @@ type mailLink struct {
 	behind     int // where it ends
 }
 
+// looks are the attributes that a link keeps when its target is taken away.
+var looks = []string{"id", "name", "class", "style", "title", "dir", "lang"}
+
 // scanMail reads a body like a mail client that runs no scripts.
 func scanMail(body string) sentBody {
 	m := sentBody{body: body}
@@ -119,7 +122,7 @@ func scanMail(body string) sentBody {
 				m.hosts = append(m.hosts, host)
 			}
 			m.links = append(m.links, mailLink{
-				tag: markup.Span{Start: scan.Start(), End: scan.End()}, href: span, attributes: slices.Clone(scan.Attrs()),
+				tag: markup.Span{Start: scan.Start(), End: scan.End()}, href: span, attributes: scan.Attrs(looks...),
 			})
 			open = true
 		default:
@@ -203,15 +206,12 @@ func canFollow(target string) bool {
 	return class != markup.BadURI && class != markup.UnsupportedScheme && !isTracked(target)
 }
 
-// withoutTarget returns the start tag of an anchor without its target, and without a second
-// one that would count then.
+// withoutTarget returns the start tag of an anchor that leads nowhere.
 func withoutTarget(attributes []markup.Attribute) string {
 	var tag strings.Builder
 	tag.WriteString("<a")
 	for _, a := range attributes {
-		if a.Name != "href" && a.Name != "ping" {
-			tag.WriteString(" " + a.Name + `="` + html.EscapeString(a.Value) + `"`)
-		}
+		tag.WriteString(" " + a.Name + `="` + html.EscapeString(a.Value) + `"`)
 	}
 	tag.WriteString(">")
 	return tag.String()
