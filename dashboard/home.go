@@ -83,6 +83,7 @@ func (d *Dashboard) list(link func(filter) string, f filter, found *sqlstore.Mes
 	}
 	now := time.Now()
 	waiting := 0
+	l.Rows = make([]row, 0, len(found.Messages))
 	for i := range found.Messages {
 		m := &found.Messages[i]
 		l.Rows = append(l.Rows, d.row(m, now))
