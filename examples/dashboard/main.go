@@ -39,7 +39,8 @@
 // A default that is taken becomes a free port, except with -data: the links of earlier mail
 // lead to the old one.
 //
-// /metrics has the program's metrics for Prometheus.
+// /metrics has the program's metrics for Prometheus, and /healthz/receiver and /healthz/inbox
+// answer readiness probes.
 package main
 
 import (

@@ -140,7 +140,7 @@ func TestWithoutPassword(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
 	url := pages(p)
-	for _, path := range []string{"/", "/metrics"} {
+	for _, path := range []string{"/", "/metrics", "/healthz/receiver", "/healthz/inbox"} {
 		status, _ := get(t, url+path)
 		assert.Equal(t, http.StatusOK, status, path)
 		status, _ = get(t, url+path, func(r *http.Request) { r.Host = "mail.example" })
@@ -156,7 +156,7 @@ func TestWithPassword(t *testing.T) {
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(pages(p), "http://"))
 	require.NoError(t, err)
 	url := "http://127.0.0.1:" + port
-	for _, path := range []string{"/", "/metrics", "/assets/page.css"} {
+	for _, path := range []string{"/", "/metrics", "/healthz/receiver", "/healthz/inbox", "/assets/page.css"} {
 		status, body := get(t, url+path)
 		assert.Equal(t, http.StatusUnauthorized, status, path)
 		assert.Equal(t, "The password is missing or wrong.\n", body)
@@ -178,7 +178,7 @@ func TestTunnelShowsNoPages(t *testing.T) {
 	receive := freeAddress(t)
 	p := start(t, nil, "-receive", receive)
 	p.Await("It shows")
-	for _, path := range []string{"/", "/metrics", "/assets/page.css", "/compose"} {
+	for _, path := range []string{"/", "/metrics", "/healthz/inbox", "/assets/page.css", "/compose"} {
 		status, _ := get(t, "http://"+receive+path)
 		assert.Equal(t, http.StatusNotFound, status, path)
 	}

@@ -111,6 +111,10 @@ func (s *service) serve(ctx context.Context, pages, deliveries net.Listener, gua
 	front, back := http.NewServeMux(), http.NewServeMux()
 	front.Handle("/", shown)
 	front.Handle("GET /metrics", s.metrics.page)
+	front.Handle("GET /healthz/receiver", receiver.Health())
+	if s.storage.health != nil {
+		front.Handle("GET /healthz/inbox", s.storage.health)
+	}
 	back.Handle(webhookPath, otelnylas.Receiver(receiver, measure))
 	fmt.Fprintf(s.stdout, "The dashboard is at http://%s/\n", pages.Addr())
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -32,6 +33,8 @@ type storage struct {
 	}
 	// secrets returns where the secrets of a webhook are.
 	secrets func(webhookURL string) receive.SecretStore
+	// health answers a readiness probe. It is nil with PostgreSQL.
+	health  http.Handler
 	closers []func() error
 }
 
@@ -93,7 +96,7 @@ func (s *storage) openSQLite(folder string, logger *slog.Logger, meters metric.M
 		return err
 	}
 	s.closers = append(s.closers, measured.Unregister)
-	s.deliveries, s.secrets = box, box.SecretsFor
+	s.deliveries, s.secrets, s.health = box, box.SecretsFor, box.Health()
 	return nil
 }
 

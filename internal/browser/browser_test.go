@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
@@ -71,6 +73,7 @@ type tab struct {
 
 	mu       sync.Mutex
 	problems []string
+	asked    []string // the URLs of all requests
 }
 
 // newTab opens a tab, and fails the test at its end if something went wrong in the pages
@@ -92,6 +95,8 @@ func newTab(t *testing.T) *tab {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			b.asked = append(b.asked, e.Request.URL)
 		case *runtime.EventExceptionThrown:
 			b.problems = append(b.problems, e.ExceptionDetails.Text)
 		case *log.EventEntryAdded:
@@ -108,6 +113,7 @@ func newTab(t *testing.T) *tab {
 		}
 	}))
 	call(b, log.Enable, cdp.Empty{})
+	call(b, network.Enable, network.EnableParams{})
 	b.look(looks[0])
 	t.Cleanup(func() {
 		b.mu.Lock()
@@ -115,6 +121,13 @@ func newTab(t *testing.T) *tab {
 		assert.Empty(t, b.problems)
 	})
 	return b
+}
+
+// requests returns the URLs of all requests of the tab so far.
+func (b *tab) requests() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.asked)
 }
 
 // run does these actions and fails the test if one cannot be done.
