@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"internal/anon":        {},
 	"internal/browser":     {},
 	"internal/endtoend":    {},
-	"internal/guard":       {},
+	"internal/guard":       {"internal/telemetry"},
 	"internal/hostile":     {},
 	"internal/house":       {},
 	"internal/lanes":       {},

@@ -1,5 +1,6 @@
-// Package telemetry has what the client tells about its requests, and the names of what
-// otelnylas and otelinbox measure. It imports nothing, so the client links no OpenTelemetry.
+// Package telemetry has what the client tells about its requests, the names of what otelnylas
+// and the packages below it measure, and the keys of log records. It imports nothing, so the
+// client links no OpenTelemetry.
 package telemetry
 
 // Names of attributes. All others are those of the semantic conventions of OpenTelemetry.
