@@ -16,7 +16,7 @@ const (
 	LogCount        = "nylas.count"               // how many dead letters were removed
 	LogDuration     = "nylas.duration"            // how long it took, or takes so far
 	LogHandlers     = "nylas.handlers"            // how many handlers still run
-	LogMailState    = "nylas.outbox.state"        // what has become of a mail: see outbox.State
+	LogMailState    = OutboxState                 // what has become of a mail: see outbox.State
 	LogReason       = "nylas.reason"              // why a request was refused, or what is not known of a mail
 	LogReplayed     = "nylas.replayed"            // true if the answer is that of an earlier attempt
 	LogRequestID    = "nylas.request.id"          // Nylas' id of a request, for its support

@@ -9,7 +9,9 @@ const (
 	Undecodable      = "nylas.delivery.undecodable" // true if Delivery.Err is set
 	Permanent        = "nylas.delivery.permanent"   // true if the handler gave the delivery up
 	InboxOutcome     = "nylas.inbox.outcome"        // what became of a delivery
+	OutboxState      = "nylas.outbox.state"         // what has become of a mail
 	MessagingSystem  = "nylas"                      // the value of messaging.system
+	Send             = "send"                       // the value of messaging.operation.type and .name
 	Process          = "process"                    // the value of messaging.operation.type and .name
 	OtherMethod      = "_OTHER"                     // the value of http.request.method that HTTP does not know
 	Timeout          = "timeout"                    // the value of error.type when a limit passed
@@ -29,6 +31,13 @@ const (
 	InboxDeliveries    = "nylas.inbox.deliveries"
 	InboxDelay         = "nylas.inbox.delay"
 	InboxStoreFailures = "nylas.inbox.store.failures"
+)
+
+// Names of the metrics of an outbox.
+const (
+	OutboxMails      = "nylas.outbox.mails"
+	OutboxSecondMail = "nylas.outbox.second_mail.possible"
+	OutboxHealthy    = "nylas.outbox.healthy"
 )
 
 // Values of InboxOutcome.
