@@ -85,7 +85,8 @@ var (
 	//
 	//   - there was no response to an attempt
 	//   - the response was 408, 500, 502 or 504
-	//   - a gateway or proxy answered instead of Nylas, such as 403 with a page
+	//   - a gateway or proxy answered instead of Nylas, such as 403 with a page, or 503
+	//     without a body, of which nobody knows who wrote it
 	//   - an earlier request with the Idempotency-Key runs, or had another content
 	//   - the response was 2xx without saying what was done
 	//

@@ -1,7 +1,6 @@
 package nylas
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -284,14 +283,11 @@ func isPassing(status int) bool {
 }
 
 // isOfGateway reports whether a gateway or proxy answered, which may have passed the
-// request on. Nylas' pages do not show a body of 503, so an empty one may be Nylas'.
-func (a *answer) isOfGateway() bool {
-	if a.status == http.StatusServiceUnavailable {
-		body := bytes.TrimSpace(a.body)
-		return len(body) > len("{}") && !a.isNylas()
-	}
-	return !a.isNylas() && !isRefusal(a.status)
-}
+// request on. A body in the form of Nylas' errors proves that Nylas answered. Without one,
+// as 503 often comes, nobody knows: what ran out of connections answers the same as what
+// lost the one on which it had passed the request on.
+// https://developer.nylas.com/docs/api/errors/
+func (a *answer) isOfGateway() bool { return !a.isNylas() && !isRefusal(a.status) }
 
 // isRefusal reports whether a status says, whoever answers with it, that the request was
 // neither passed on nor carried out. 403 is not among them: a gateway that filters can

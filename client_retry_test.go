@@ -348,7 +348,7 @@ func TestContextThatEndsDuringAWait(t *testing.T) {
 		{"429", answers(429, "{}", "Retry-After", "30"), []error{nylas.ErrRateLimited}},
 		{"lost", loses, []error{nylas.ErrOutcomeUnknown}},
 		{"504", answers(504, "{}", "Retry-After", "30"), []error{nylas.ErrOutcomeUnknown}},
-		{"503", answers(503, "{}", "Retry-After", "30"), nil},
+		{"503", answersFile(t, 503, unavailableAnswer, "Retry-After", "30"), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -47,6 +47,7 @@ func TestFileThatBecomesAPipe(t *testing.T) {
 						assert.NoError(t, errors.Join(os.Remove(path), become(path)))
 					}
 					w.WriteHeader(http.StatusServiceUnavailable)
+					_, _ = w.Write(recording(t, unavailableAnswer))
 				}))
 				t.Cleanup(server.Close)
 				ctx, cancel := context.WithCancel(t.Context())

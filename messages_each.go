@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/nylastrack/nylas-go/internal/label"
 	"github.com/nylastrack/nylas-go/internal/payload"
 )
 
@@ -31,12 +32,6 @@ type PersonalRequest struct {
 	// after that hour: keep a record of what was sent.
 	IdempotencyKey string
 }
-
-// The keys of the labels of [SendMessageRequest.Each].
-const (
-	labelCampaign = "campaign"
-	labelPerson   = "person"
-)
 
 // Each returns a request for each person, in their order. The requests are copies of r with
 // that person alone in To, and with a label of their own, which [DecodeLabel] reads: it has
@@ -71,19 +66,19 @@ func (r *SendMessageRequest) Each(campaign string, people []Person) ([]PersonalR
 		return nil, refuse(op, "an attachment is a ReaderContent, which only one message can have: use StreamContent")
 	}
 	values := make(map[string]string)
-	if label := r.TrackingOptions.Label; label != "" {
-		own, ok := DecodeLabel(label)
+	if text := r.TrackingOptions.Label; text != "" {
+		own, ok := DecodeLabel(text)
 		if !ok {
 			return nil, refuse(op, "TrackingOptions.Label is not one of EncodeLabel, so nothing can be added to it")
 		}
 		values = own
 	}
-	for _, key := range []string{labelCampaign, labelPerson} {
+	for _, key := range []string{label.Campaign, label.Person} {
 		if _, taken := values[key]; taken {
 			return nil, refuse(op, fmt.Sprintf("TrackingOptions.Label already has %q, which Each sets", key))
 		}
 	}
-	values[labelCampaign] = campaign
+	values[label.Campaign] = campaign
 	all := make([]PersonalRequest, 0, len(people))
 	seen := make(map[string]bool, len(people))
 	for i, person := range people {
@@ -96,13 +91,13 @@ func (r *SendMessageRequest) Each(campaign string, people []Person) ([]PersonalR
 			return nil, refuse(op, fmt.Sprintf("people[%d] has the ID of somebody before: both would have one key, and one mail", i))
 		}
 		seen[person.ID] = true
-		values[labelPerson] = person.ID
-		label, err := EncodeLabel(values)
+		values[label.Person] = person.ID
+		personal, err := EncodeLabel(values)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, PersonalRequest{
-			Person: person, Request: r.to(person, label), IdempotencyKey: personalKey(campaign, person.ID),
+			Person: person, Request: r.to(person, personal), IdempotencyKey: personalKey(campaign, person.ID),
 		})
 	}
 	return all, nil

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Campaign is what the messages with one label came to. Its rates are ranges: only the
+// Campaign is what the messages of one campaign came to. Its rates are ranges: only the
 // lower end is what people certainly or probably did, and nobody can say where between
 // the ends the truth lies.
 type Campaign struct {
-	Label string
-	// Messages is how many messages have the label. Delivered and Bounced are how many
+	Name string // see [CampaignOf]
+	// Messages is how many messages the campaign has. Delivered and Bounced are how many
 	// of them are known to have arrived or not; of the rest nothing is known.
 	Messages, Delivered, Bounced int
 	// Opened counts messages that were opened at least once; a click implies that.
@@ -60,25 +60,26 @@ func (r *Rate) add(human, possible bool) {
 	}
 }
 
-// Campaigns adds up messages by the label of Sent, sorted by label. Messages without a
-// label are a campaign with the label "". Set Delivery in the summaries of messages
-// whose delivery is known. It keeps one Campaign for each label, and no summary.
+// Campaigns adds up messages by the campaign of Sent, sorted by name. Messages without a
+// label are a campaign with the name "". Set Delivery in the summaries of messages
+// whose delivery is known. It keeps one Campaign for each name, and no summary.
 func Campaigns(summaries iter.Seq[Summary]) []Campaign {
-	byLabel := map[string]*Campaign{}
+	byName := map[string]*Campaign{}
 	for s := range summaries {
-		c := byLabel[s.Sent.Label]
+		name := s.Sent.Campaign()
+		c := byName[name]
 		if c == nil {
-			label := strings.Clone(s.Sent.Label)
-			c = &Campaign{Label: label}
-			byLabel[label] = c
+			name = strings.Clone(name)
+			c = &Campaign{Name: name}
+			byName[name] = c
 		}
 		c.add(&s)
 	}
-	all := make([]Campaign, 0, len(byLabel))
-	for _, c := range byLabel {
+	all := make([]Campaign, 0, len(byName))
+	for _, c := range byName {
 		all = append(all, *c)
 	}
-	slices.SortFunc(all, func(a, b Campaign) int { return strings.Compare(a.Label, b.Label) })
+	slices.SortFunc(all, func(a, b Campaign) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 

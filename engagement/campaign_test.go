@@ -41,11 +41,11 @@ func TestCampaignsAreRanges(t *testing.T) {
 	campaigns := engagement.Campaigns(slices.Values(summaries))
 	require.Len(t, campaigns, 2)
 	assert.Equal(t, engagement.Campaign{
-		Label: "autumn", Messages: 1, NoSignal: 1,
+		Name: "autumn", Messages: 1, NoSignal: 1,
 		Opened: engagement.Rate{Of: 1}, Clicked: engagement.Rate{Of: 1}, Replied: engagement.Rate{Of: 1},
 	}, campaigns[0])
 	spring := engagement.Campaign{
-		Label: "spring", Messages: 9, Delivered: 3, Bounced: 2, MachineOnly: 3, NoSignal: 1, Incomplete: 1,
+		Name: "spring", Messages: 9, Delivered: 3, Bounced: 2, MachineOnly: 3, NoSignal: 1, Incomplete: 1,
 		Opened:  engagement.Rate{Human: 2, Possible: 4, Of: 7}, // gmail and a click; besides Apple and the cloud's click
 		Clicked: engagement.Rate{Human: 1, Possible: 2, Of: 7},
 		Replied: engagement.Rate{Human: 1, Possible: 1, Of: 7},
@@ -58,6 +58,34 @@ func TestCampaignsAreRanges(t *testing.T) {
 	low, high = engagement.Rate{}.Range()
 	assert.Zero(t, low+high, "of nothing")
 	assert.Empty(t, engagement.Campaigns(slices.Values[[]engagement.Summary](nil)))
+}
+
+// Each gives every person's message a label of its own. They are one campaign all the same.
+func TestACampaignIsNamedByItsLabel(t *testing.T) {
+	t.Parallel()
+	c := newClassifier(t)
+	var summaries []engagement.Summary
+	for label, want := range map[string]string{
+		"nt1:campaign=spring&person=42": "spring", "nt1:campaign=spring&person=43": "spring", "nt1:campaign=spring&person=44&plan=pro": "spring",
+		"spring": "spring", "nt1:campaign=trial+q2%26%25&person=1": "trial q2&%", "": "",
+		// These name no campaign, so they are campaigns of their own.
+		"nt1:contact=42": "nt1:contact=42", "nt1:campaign=&person=1": "nt1:campaign=&person=1", "nt1:": "nt1:",
+		"nt1:person=1&campaign=spring": "nt1:person=1&campaign=spring", "nt2:campaign=spring": "nt2:campaign=spring", "campaign=spring": "campaign=spring",
+	} {
+		assert.Equal(t, want, engagement.CampaignOf(label), label)
+		sent := sentTo(1)
+		sent.Label = label
+		assert.Equal(t, want, sent.Campaign(), label)
+		summaries = append(summaries, c.Message(sent, nil))
+	}
+	campaigns := map[string]int{}
+	for _, c := range engagement.Campaigns(slices.Values(summaries)) {
+		campaigns[c.Name] = c.Messages
+	}
+	assert.Equal(t, map[string]int{
+		"": 1, "campaign=spring": 1, "nt1:": 1, "nt1:campaign=&person=1": 1, "nt1:contact=42": 1, "nt1:person=1&campaign=spring": 1,
+		"nt2:campaign=spring": 1, "spring": 4, "trial q2&%": 1,
+	}, campaigns)
 }
 
 // hostile texts are formulas to a spreadsheet.

@@ -3,6 +3,8 @@ package engagement
 import (
 	"net/netip"
 	"time"
+
+	"github.com/nylastrack/nylas-go/internal/label"
 )
 
 // Kind says what happened to a message.
@@ -65,4 +67,18 @@ type Sent struct {
 	// Recipients is how many people got the message: to, cc and bcc together. 0 means
 	// unknown.
 	Recipients int
+}
+
+// Campaign returns the campaign of the message: see [CampaignOf].
+func (s Sent) Campaign() string { return CampaignOf(s.Label) }
+
+// CampaignOf returns the campaign that a label names. Of a label of nylas.EncodeLabel, as
+// SendMessageRequest.Each gives to each person's message, it is the value "campaign". If
+// there is none, or the label is any other text, it is the label itself.
+func CampaignOf(text string) string {
+	values, _ := label.Decode(text)
+	if campaign := values[label.Campaign]; campaign != "" {
+		return campaign
+	}
+	return text
 }

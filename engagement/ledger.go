@@ -13,10 +13,10 @@ import (
 	"github.com/nylastrack/nylas-go/events"
 )
 
-// defaultHorizon is how long after a gap was noticed a delivery may still fill it: Nylas'
+// DefaultHorizon is how long after a gap was noticed a delivery may still fill it: Nylas'
 // three attempts are over after some minutes, and a queue behind the webhook needs its time.
 // https://developer.nylas.com/docs/v3/notifications/
-const defaultHorizon = time.Hour
+const DefaultHorizon = time.Hour
 
 // Change is what a notification added to a [Ledger].
 type Change struct {
@@ -47,8 +47,8 @@ type ledgerOption func(*Ledger) error
 
 func (o ledgerOption) apply(l *Ledger) error { return o(l) }
 
-// WithHorizon sets how long after a gap was noticed it counts as lost. The default is one
-// hour. It must be positive.
+// WithHorizon sets how long after a gap was noticed it counts as lost. It defaults to
+// [DefaultHorizon], and must be positive.
 func WithHorizon(horizon time.Duration) LedgerOption {
 	return ledgerOption(func(l *Ledger) error {
 		if horizon <= 0 {
@@ -74,9 +74,9 @@ type Ledger struct {
 }
 
 // NewLedger returns a Ledger on a store, which must not be nil. If an option is invalid,
-// all calls of Apply return its error.
+// all methods return its error.
 func NewLedger(store Store, opts ...LedgerOption) *Ledger {
-	l := &Ledger{store: store, horizon: defaultHorizon}
+	l := &Ledger{store: store, horizon: DefaultHorizon}
 	if store == nil {
 		l.err = errors.New("engagement: NewLedger needs a store")
 	}
@@ -170,6 +170,38 @@ func (l *Ledger) applyWindow(ctx context.Context, w *window, prepare func(contex
 	change.Ambiguous = change.Ambiguous || a.ambiguous
 	change.Withdrawn = change.Withdrawn || record.Withdrawn
 	return nil
+}
+
+// Missing returns the gaps of a message: opens and clicks of which no notification has told,
+// although later ones are known. known is false if nobody can say what is missing: the
+// events have no ids or ids that are positions, or are dropped since consent was withdrawn.
+// Missing changes nothing. Give its gaps to [Summary.WithMissing] if known is true.
+func (l *Ledger) Missing(ctx context.Context, grantID, messageID string) (gaps []Gap, known bool, err error) {
+	if l.err != nil {
+		return nil, false, l.err
+	}
+	if messageID == "" {
+		return nil, false, errors.New("engagement: Missing needs the id of a message")
+	}
+	lost := time.Now().Add(-l.horizon)
+	known = true
+	for _, kind := range []Kind{Open, Click} { // a reply has no number
+		key := Key{GrantID: grantID, MessageID: messageID, Kind: kind}
+		record, err := l.store.Load(ctx, key)
+		if err != nil {
+			return nil, false, fmt.Errorf("engagement: what is missing of a message: %w", err)
+		}
+		s, err := decodeState(record.State)
+		if err != nil {
+			return nil, false, err
+		}
+		known = known && !record.Withdrawn && !s.positions && len(s.contents) == 0
+		gaps = append(gaps, s.gaps(key, lost)...)
+	}
+	if !known {
+		return nil, false, nil
+	}
+	return gaps, true, nil
 }
 
 // added returns the state of a record after the window.

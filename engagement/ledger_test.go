@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go/engagement"
@@ -56,6 +59,14 @@ func checkHistory(t *testing.T, seed uint64, w world) {
 		for _, g := range change.Missing {
 			require.False(t, g.Lost, "nothing is lost within the hour")
 		}
+		checkMissing(t, h, h.told(arrived[:i+1]), last, seed)
+		if i%8 > 0 { // which takes as long as to apply one
+			continue
+		}
+		gaps, known, err := ledgers[i%2].Missing(t.Context(), "grant-1", "m-1")
+		require.NoError(t, err)
+		require.Equal(t, w != noIDs && !change.Positions, known, "seed %d, %s: whether anybody can say", seed, w)
+		last.Missing = gaps
 		checkMissing(t, h, h.told(arrived[:i+1]), last, seed)
 	}
 	want := h.want(arrived)
@@ -107,4 +118,48 @@ func checkMissing(t *testing.T, h *history, told []bool, change engagement.Chang
 		return
 	}
 	require.LessOrEqual(t, count, truth, "seed %d: more than is missing: %s", seed, strings.Join(strings.Fields(fmt.Sprint(change.Missing)), " "))
+}
+
+// What is missing can be asked at any time, and is lost when the horizon is over.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := engagement.NewMemoryStore()
+		l := engagement.NewLedger(store, engagement.WithHorizon(time.Minute))
+		gaps, known, err := l.Missing(t.Context(), "g-1", "m-1")
+		require.NoError(t, err)
+		assert.True(t, known, "nothing is missing of a message without events")
+		assert.Empty(t, gaps)
+
+		apply(t, l, opened(span(2, 3)...))
+		apply(t, l, clicked(`"click_id":1,"link_index":0,"timestamp":1700000100`))
+		want := []engagement.Gap{
+			{MessageID: "m-1", Kind: engagement.Open, LinkIndex: -1, First: 0, Last: 1},
+			{MessageID: "m-1", Kind: engagement.Click, LinkIndex: 0, First: 0, Last: 0},
+		}
+		gaps, known, err = l.Missing(t.Context(), "g-1", "m-1")
+		require.NoError(t, err)
+		assert.True(t, known)
+		assert.Equal(t, want, gaps)
+		<-time.After(time.Minute)
+		gaps, _, err = l.Missing(t.Context(), "g-1", "m-1")
+		require.NoError(t, err)
+		for i := range want {
+			want[i].Lost = true
+		}
+		assert.Equal(t, want, gaps)
+		gaps, _, err = l.Missing(t.Context(), "g-2", "m-1")
+		require.NoError(t, err)
+		assert.Empty(t, gaps, "of another mailbox")
+
+		require.NoError(t, store.Withdraw(t.Context(), "g-1", "m-1"))
+		gaps, known, err = l.Missing(t.Context(), "g-1", "m-1")
+		require.NoError(t, err)
+		assert.False(t, known, "events are dropped, so nobody can say")
+		assert.Empty(t, gaps)
+	})
+	_, _, err := engagement.NewLedger(engagement.NewMemoryStore()).Missing(t.Context(), "g-1", "")
+	require.ErrorContains(t, err, "id of a message")
+	_, _, err = engagement.NewLedger(nil).Missing(t.Context(), "g-1", "m-1")
+	require.ErrorContains(t, err, "needs a store")
 }

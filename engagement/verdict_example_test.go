@@ -160,8 +160,8 @@ func ExampleCampaigns() {
 		classifier.Message(sent, nil),
 	}
 	for _, campaign := range engagement.Campaigns(slices.Values(summaries)) {
-		fmt.Println(campaign.Label, "opened:", campaign.Opened)
-		fmt.Println(campaign.Label, "clicked:", campaign.Clicked)
+		fmt.Println(campaign.Name, "opened:", campaign.Opened)
+		fmt.Println(campaign.Name, "clicked:", campaign.Clicked)
 	}
 	// Output:
 	// trial-q4 opened: 25.0% to 50.0% of 4

@@ -178,6 +178,9 @@ func TestCorruptWhileOpen(t *testing.T) {
 	stop := run(t, box, new(keeper).HandleDelivery)
 	require.Eventually(t, func() bool { return requireStats(t, box).Damage != nil }, recovery, time.Millisecond)
 	require.ErrorIs(t, requireStats(t, box).Damage, inbox.ErrCorrupt)
+	status, answer := health(t, box)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "the file is damaged", answer["problem"])
 	e := newEndpoint(t, box)
 	for i := range 3 {
 		err := box.HandleDelivery(t.Context(), delivery(fmt.Sprint("after-", i)))

@@ -160,6 +160,30 @@ func TestDiskFullAtStart(t *testing.T) {
 	requireHandled(t, disk.path(), new(keeper), e.accepted)
 }
 
+// TestHealthOfAFullDisk: an inbox that is asked for its health says that the disk is full while
+// nobody delivers, and that it has room again.
+func TestHealthOfAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := newImage(t, smallDisk)
+	box := mustOpen(t, disk.path())
+	status, _ := health(t, box)
+	require.Equal(t, http.StatusOK, status)
+	e := newEndpoint(t, box)
+	require.Equal(t, http.StatusOK, e.deliver("before"))
+	free := disk.fill(t)
+	for i := 0; e.deliver(fmt.Sprint("full-", i)) == http.StatusOK; i++ {
+		require.Less(t, i, 20_000, "the disk does not get full")
+	}
+	require.Eventually(t, func() bool {
+		<-time.After(1100 * time.Millisecond) // the last write is too long ago to tell
+		status, answer := health(t, box)
+		return status == http.StatusServiceUnavailable && answer["problem"] == "the disk is full"
+	}, recovery, 10*time.Millisecond)
+	free()
+	require.Eventually(t, func() bool { status, _ := health(t, box); return status == http.StatusOK }, recovery, 10*time.Millisecond)
+	require.Equal(t, http.StatusOK, e.deliver("after"))
+}
+
 // TestFileSystemFails: the file system refuses to write from one moment on, as the
 // system does when the disk fails. It must be mounted anew, so the process has to
 // end; until then it answers 503.

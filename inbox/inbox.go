@@ -25,7 +25,11 @@ type Inbox struct {
 	rates    rates
 	totals   atomic.Pointer[totals] // as the writer saw them last
 	failing  bool                   // the writer could not write the last time
-	damage   atomic.Pointer[error]  // what was found to be wrong with the file while it was open
+	written  struct {               // what became of the writer's last write, for Health
+		at  time.Time
+		err error
+	}
+	damage atomic.Pointer[error] // what was found to be wrong with the file while it was open
 
 	ended    chan struct{} // closed when the writer has closed the file
 	closeErr error         // to be read after ended

@@ -176,7 +176,7 @@ func (b *Inbox) commit(s *store, g group) error {
 	for i, w := range g.waiters {
 		intakes[i] = &w.intake
 	}
-	if err := s.commit(func() error {
+	if err := b.commitTo(s, func() error {
 		if err := s.add(intakes); err != nil {
 			return err
 		}
@@ -184,7 +184,6 @@ func (b *Inbox) commit(s *store, g group) error {
 	}); err != nil {
 		return err
 	}
-	b.storeWorks()
 	b.copyTotals(s)
 	now := time.Now()
 	accepted, handled := 0, 0
@@ -218,6 +217,16 @@ func (b *Inbox) commit(s *store, g group) error {
 		}
 	}
 	return nil
+}
+
+// commitTo does work in a transaction, and notes what became of it.
+func (b *Inbox) commitTo(s *store, work func() error) error {
+	err := s.commit(work)
+	b.written.at, b.written.err = time.Now(), err
+	if err == nil {
+		b.storeWorks()
+	}
+	return err
 }
 
 // readOn brings the next deliveries from the file into the schedule, if it wants

@@ -62,6 +62,7 @@ type Receiver struct {
 	hooks   Hooks
 	limits  limits
 	budget  *budget
+	seen    seen
 
 	warnUnlimited sync.Once
 }
@@ -137,6 +138,9 @@ func newReceiver(handler Handler, source SecretSource, opts []Option) (*Receiver
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	start := time.Now()
 	status := r.answer(w, req, start)
+	if req.Method == http.MethodPost {
+		r.seen.note(status, start)
+	}
 	if r.hooks.Answered != nil {
 		r.tell(req, status, time.Since(start))
 	}

@@ -36,6 +36,9 @@ type keyring interface {
 	// one that Nylas cannot have signed, and another error where that is not
 	// certain. It may wait for the source of the secrets.
 	judge(arrival int64, body []byte, sum signature) error
+	// has reports whether a secret is known. If not, err is that of the source. It may wait
+	// for the source.
+	has() (known bool, err error)
 }
 
 // fixedKeys are the secrets of [Secret]: there are no others. It is used by its pointer,
@@ -50,6 +53,8 @@ func (k *fixedKeys) judge(_ int64, body []byte, sum signature) error {
 	}
 	return nil
 }
+
+func (k *fixedKeys) has() (bool, error) { return true, nil }
 
 var (
 	errForged        = errors.New("signature is wrong")
@@ -146,6 +151,17 @@ func (k *cachedKeys) judge(arrival int64, body []byte, sum signature) error {
 		<-call.done
 		answer = k.answer.Load()
 	}
+}
+
+func (k *cachedKeys) has() (bool, error) {
+	answer := k.answer.Load()
+	if len(answer.secrets) == 0 {
+		if call := k.ask(); call != nil {
+			<-call.done
+			answer = k.answer.Load()
+		}
+	}
+	return len(answer.secrets) > 0, answer.err
 }
 
 // ask returns the call that is running, or a new one. It returns nil if it is too

@@ -57,6 +57,19 @@ func (e Engine) numbered(statement string) string {
 	}
 }
 
+// table reads a list of JSON objects, which is the parameter of the statement, as rows of
+// what it calls j. Each column has a name and a type. value is the SQL of one of its values.
+func (e Engine) table(columns [][2]string) (source string, value func(name string) string) {
+	if e == SQLite {
+		return "json_each(?) AS j", func(name string) string { return "(j.value ->> '" + name + "')" }
+	}
+	types := make([]string, len(columns))
+	for i, column := range columns {
+		types[i] = column[0] + " " + column[1]
+	}
+	return "json_to_recordset(CAST(? AS json)) AS j(" + strings.Join(types, ", ") + ")", func(name string) string { return "j." + name }
+}
+
 const (
 	// maxBusy is how long a statement is tried again while somebody else has the
 	// database, if its context does not end before. It is our choice: others hold the

@@ -42,19 +42,14 @@ var eventColumns = [][2]string{
 // insertEvents is the statement that adds a list of events to a message. An event that is
 // there already stays as it is.
 func insertEvents(engine Engine) string {
-	var names, values, types []string
+	source, value := engine.table(eventColumns)
+	var names, values []string
 	for _, column := range eventColumns {
-		name := column[0]
-		names = append(names, name)
-		types = append(types, name+" "+column[1])
-		values = append(values, "e.value ->> '"+name+"'")
+		names, values = append(names, column[0]), append(values, value(column[0]))
 	}
-	into := "INSERT INTO nylas_events (message, " + strings.Join(names, ", ") + ") SELECT "
-	if engine == SQLite { // which would take ON CONFLICT for a part of the join, were there no WHERE
-		return into + "?, " + strings.Join(values, ", ") + " FROM json_each(?) AS e WHERE true ON CONFLICT (id) DO NOTHING"
-	}
-	return into + "CAST(? AS bigint), " + strings.Join(names, ", ") +
-		" FROM json_to_recordset(CAST(? AS json)) AS e(" + strings.Join(types, ", ") + ") ON CONFLICT (id) DO NOTHING"
+	// Without WHERE, SQLite would take ON CONFLICT for a part of the join.
+	return "INSERT INTO nylas_events (message, " + strings.Join(names, ", ") + ") SELECT CAST(? AS bigint), " +
+		strings.Join(values, ", ") + " FROM " + source + " WHERE true ON CONFLICT (id) DO NOTHING"
 }
 
 func eventTime(event engagement.Event, now int64) int64 {
@@ -81,19 +76,22 @@ func (s *Store) encodeEvents(events []engagement.Event, now int64) (string, erro
 
 // selectEvents begins a query of events. Its columns are those that scanEvent reads.
 var selectEvents = func() string {
-	columns := "e.seq, m.grant_id, m.message_id"
+	columns := "e.message, e.seq, m.grant_id, m.message_id"
 	for _, column := range eventColumns {
 		columns += ", e." + column[0]
 	}
-	return "SELECT " + columns + " FROM nylas_events e JOIN nylas_messages m ON m.id = e.message" +
-		" WHERE m.grant_id = ? AND m.message_id = ? AND m.thread_id = ?"
+	return "SELECT " + columns + " FROM nylas_events e JOIN nylas_messages m ON m.id = e.message"
 }()
 
-func scanEvent(rows *sql.Rows) (event engagement.Event, at position, err error) {
+// selectOfMessage begins a query of the events of one message.
+var selectOfMessage = selectEvents + " WHERE m.grant_id = ? AND m.message_id = ? AND m.thread_id = ?"
+
+// scanEvent reads an event, the row of its message, and its position.
+func scanEvent(rows *sql.Rows) (event engagement.Event, message int64, at position, err error) {
 	var e storedEvent
-	if err := rows.Scan(&at.id, &event.GrantID, &event.MessageID, &e.ID, &e.Kind, &e.At, &e.Dated, &e.ThreadID, &e.Label,
+	if err := rows.Scan(&message, &at.id, &event.GrantID, &event.MessageID, &e.ID, &e.Kind, &e.At, &e.Dated, &e.ThreadID, &e.Label,
 		&e.IP, &e.UserAgent, &e.LinkIndex, &e.URL, &e.URLInferred, &e.ReplyID, &e.FromSelf, &e.Automatic, &e.Network); err != nil {
-		return event, at, err
+		return event, message, at, err
 	}
 	at.at = e.At
 	event.ID, event.Kind, event.ThreadID, event.Label = e.ID, engagement.Kind(e.Kind), e.ThreadID, e.Label
@@ -103,15 +101,15 @@ func scanEvent(rows *sql.Rows) (event engagement.Event, at position, err error) 
 		event.Time = time.UnixMicro(e.At).UTC()
 	}
 	if err := event.Automatic.UnmarshalText([]byte(e.Automatic)); err != nil {
-		return event, at, fmt.Errorf("the event %s in nylas_events: automatic: %w", e.ID, err)
+		return event, message, at, fmt.Errorf("the event %s in nylas_events: automatic: %w", e.ID, err)
 	}
 	if e.IP != "" {
 		event.IP, err = netip.ParseAddr(e.IP)
 		if err != nil {
-			return event, at, fmt.Errorf("the event %s in nylas_events has no address as its ip", e.ID)
+			return event, message, at, fmt.Errorf("the event %s in nylas_events has no address as its ip", e.ID)
 		}
 	}
-	return event, at, nil
+	return event, message, at, nil
 }
 
 // Events returns all events of a message in the order of their time, and those of one
@@ -123,10 +121,10 @@ func (s *Store) Events(ctx context.Context, grantID, messageID string) ([]engage
 	}
 	var events []engagement.Event
 	err = s.query(ctx, func() { events = nil }, func(rows *sql.Rows) error {
-		event, _, err := scanEvent(rows)
+		event, _, _, err := scanEvent(rows)
 		events = append(events, event)
 		return err
-	}, selectEvents+" ORDER BY e.at, e.seq", at.grant, at.message, at.thread)
+	}, selectOfMessage+" ORDER BY e.at, e.seq", at.grant, at.message, at.thread)
 	if err != nil {
 		return nil, failed(ctx, "events", err)
 	}

@@ -19,14 +19,28 @@ const (
 	DefaultPage = 50
 	// MaxPage is the limit of a page. It is our choice: what a page of a dashboard shows.
 	MaxPage = 1000
+	// MaxLooked is how many rows a search looks at in one call. It is our choice: it takes
+	// less than 50 ms.
+	MaxLooked = 2000
 )
 
 // MessageQuery asks for a page of messages. Its zero value asks for the first page of all.
 type MessageQuery struct {
 	GrantID string // only those of this grant, unless empty
 	Label   string // only those with this label, unless empty
-	After   string // the Next of the page before; empty for the first page
-	Limit   int    // how many, at most [MaxPage]; 0 means [DefaultPage]
+	// Campaign leaves those of this campaign, unless empty: see [engagement.CampaignOf].
+	Campaign string
+	// State leaves those that came to this when [Store.Judge] judged them, unless nil.
+	State *engagement.State
+	// Search leaves those whose subject, label or campaign contains this text, unless empty.
+	// Upper and lower case are the same for ASCII letters; for others only as far as
+	// PostgreSQL's collation knows them. The id of a message finds that message alone.
+	//
+	// A call looks at the newest [MaxLooked] messages of the others: a page with Next may
+	// have fewer messages than Limit, or none.
+	Search string
+	After  string // the Next of the page before; empty for the first page
+	Limit  int    // how many, at most [MaxPage]; 0 means [DefaultPage]
 }
 
 // Message is a message in a page: one that was sent, or has events, or both.
@@ -40,6 +54,11 @@ type Message struct {
 	ThreadID string
 	// LastEvent is the time of the newest event, or the zero Time if there is none.
 	LastEvent time.Time
+	// Delivery is what [Store.SetDelivery] stored.
+	Delivery engagement.Delivery
+	// Outcome is what the message came to. It is nil until [Store.Judge] has judged it, and
+	// lacks what was stored since.
+	Outcome *Outcome
 	// Withdrawn reports that later events are dropped: see [Store.Withdraw].
 	Withdrawn bool
 }
@@ -55,22 +74,26 @@ type MessagePage struct {
 // page. Apart from that, no message is missed and none comes twice, whatever is added
 // between two pages.
 func (s *Store) Messages(ctx context.Context, q MessageQuery) (MessagePage, error) {
-	where, args := "active_at > 0", []any(nil)
-	if q.GrantID != "" {
-		where += " AND grant_id = ?"
-		args = append(args, clean(q.GrantID))
-	}
-	if q.Label != "" {
-		// Not the label too: PostgreSQL would take the two for independent, and sort
-		// the few rows that it expects.
-		where += " AND label_hash = ?"
-		args = append(args, labelHash(clean(q.Label)))
-	}
 	var page MessagePage
 	limit, after, err := pageOf(q.After, q.Limit, 'm')
 	if err != nil {
 		return page, failed(ctx, "messages", err)
 	}
+	if q.Search != "" {
+		page, err = s.search(ctx, q, after, limit)
+	} else {
+		top := " LIMIT " + strconv.Itoa(limit+1)
+		list, args := s.list(q, firstPosition, after, top)
+		page, err = s.messages(ctx, "id IN (SELECT id FROM ("+list+") AS newest"+newestFirst+top+")", limit, args)
+	}
+	if err != nil {
+		return MessagePage{}, failed(ctx, "messages", err)
+	}
+	return page, nil
+}
+
+// messages returns a page of the messages for which a condition holds.
+func (s *Store) messages(ctx context.Context, where string, limit int, args []any) (page MessagePage, err error) {
 	var last position
 	err = s.query(ctx, func() { page = MessagePage{} }, func(rows *sql.Rows) error {
 		if len(page.Messages) == limit { // one more than asked for shows that there is a next page
@@ -80,29 +103,60 @@ func (s *Store) Messages(ctx context.Context, q MessageQuery) (MessagePage, erro
 		message, at, err := scanMessage(rows)
 		page.Messages, last = append(page.Messages, message), at
 		return err
-	}, "SELECT "+messageColumns+" FROM nylas_messages WHERE "+where+" AND (active_at, id) < (?, ?)"+
-		" ORDER BY active_at DESC, id DESC LIMIT "+strconv.Itoa(limit+1), append(args, after.at, after.id)...)
+	}, "SELECT "+messageColumns+" FROM nylas_messages WHERE "+where+newestFirst+" LIMIT "+strconv.Itoa(limit+1), args...)
+	return page, err
+}
+
+// message returns a message, or one that is not Known if there is none.
+func (s *Store) message(ctx context.Context, at place) (message Message, found bool, err error) {
+	err = s.query(ctx, func() { message, found = Message{}, false }, func(rows *sql.Rows) (err error) {
+		message, _, err = scanMessage(rows)
+		found = true
+		return err
+	}, "SELECT "+messageColumns+" FROM nylas_messages WHERE grant_id = ? AND message_id = ? AND thread_id = ?", at.grant, at.message, at.thread)
+	return message, found, err
+}
+
+// Message returns one message, or false if nothing is stored of it.
+func (s *Store) Message(ctx context.Context, grantID, messageID string) (Message, bool, error) {
+	at, err := placeOf(grantID, messageID, "")
 	if err != nil {
-		return MessagePage{}, failed(ctx, "messages", err)
+		return Message{}, false, failed(ctx, "message", err)
 	}
-	return page, nil
+	message, found, err := s.message(ctx, at)
+	if err != nil {
+		return Message{}, false, failed(ctx, "message", err)
+	}
+	return message, found, nil
 }
 
 // messageColumns are the columns that scanMessage reads.
-const messageColumns = "id, active_at, grant_id, message_id, thread_id, sent, label, subject, sent_at, recipients, links, last_event, withdrawn"
+const messageColumns = "id, active_at, grant_id, message_id, thread_id, sent, label, subject, sent_at, recipients, links, last_event, withdrawn, delivery, outcome"
 
 func scanMessage(rows *sql.Rows) (m Message, at position, err error) {
 	var sentAt, lastEvent int64
-	var links string
+	var links, outcome string
 	if err := rows.Scan(&at.id, &at.at, &m.GrantID, &m.MessageID, &m.ThreadID, &m.Known, &m.Label, &m.Subject, &sentAt,
-		&m.Recipients, &links, &lastEvent, &m.Withdrawn); err != nil {
+		&m.Recipients, &links, &lastEvent, &m.Withdrawn, &m.Delivery, &outcome); err != nil {
 		return m, at, err
 	}
 	m.At, m.LastEvent = moment(sentAt), moment(lastEvent)
 	if json.Unmarshal([]byte(links), &m.Links) != nil { // whose error may quote a link
 		return m, at, fmt.Errorf("row %d of nylas_messages has no list of texts as its links", at.id)
 	}
-	return m, at, nil
+	judged, err := decodeOutcome(outcome)
+	if judged != nil {
+		m.Outcome = &judged.Outcome
+	}
+	return m, at, err
+}
+
+// microOf is the reverse of moment.
+func microOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 func moment(micro int64) time.Time {
@@ -146,10 +200,10 @@ func (s *Store) EventPage(ctx context.Context, q EventQuery) (EventPage, error) 
 			page.Next = last.cursor('e')
 			return nil
 		}
-		event, at, err := scanEvent(rows)
+		event, _, at, err := scanEvent(rows)
 		page.Events, last = append(page.Events, event), at
 		return err
-	}, selectEvents+" AND (e.at, e.seq) < (?, ?) ORDER BY e.at DESC, e.seq DESC LIMIT "+strconv.Itoa(limit+1),
+	}, selectOfMessage+" AND (e.at, e.seq) < (?, ?) ORDER BY e.at DESC, e.seq DESC LIMIT "+strconv.Itoa(limit+1),
 		at.grant, at.message, at.thread, after.at, after.id)
 	if err != nil {
 		return EventPage{}, failed(ctx, "event page", err)

@@ -24,7 +24,9 @@ type Withdrawal struct {
 // goes on reporting opens. Messages that are unknown so far are remembered too. Once it has
 // returned, no event of them is stored any more, in any process.
 //
-// What [Store.SetSent] stored of the messages stays until [Store.DeleteMessages].
+// What [Store.SetSent] stored of the messages stays until [Store.DeleteMessages]. With
+// DeleteEvents, what the events came to goes too: the message has no Outcome until
+// [Store.Judge] finds that it has no events, and its campaign does not count it before.
 func (s *Store) Withdraw(ctx context.Context, w Withdrawal) error {
 	var places []place
 	for i, id := range slices.Concat(w.MessageIDs, w.ThreadIDs) {
@@ -39,22 +41,34 @@ func (s *Store) Withdraw(ctx context.Context, w Withdrawal) error {
 		places = append(places, at)
 	}
 	return failed(ctx, "withdraw", s.repeat(ctx, func(conn *sql.Conn) error {
+		campaigns := changes{}
 		for _, at := range places {
-			var id int64
-			if err := conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, withdrawn, changed_at)
-				VALUES (?, ?, ?, TRUE, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = TRUE RETURNING id`),
-				at.grant, at.message, at.thread, time.Now().UnixMicro()).Scan(&id); err != nil {
-				return err
-			}
-			if !w.DeleteEvents {
-				continue
-			}
-			if _, err := s.execIn(ctx, conn, "DELETE FROM nylas_events WHERE message = ?", id); err != nil {
+			if err := s.withdraw(ctx, conn, at, w.DeleteEvents, campaigns); err != nil {
 				return err
 			}
 		}
-		return nil
+		return campaigns.write(ctx, s, conn)
 	}))
+}
+
+func (s *Store) withdraw(ctx context.Context, conn *sql.Conn, at place, deleteEvents bool, campaigns changes) error {
+	now := time.Now().UnixMicro()
+	var id int64
+	var outcome string
+	if err := conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, withdrawn, changed_at)
+		VALUES (?, ?, ?, TRUE, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = TRUE, version = nylas_messages.version + 1
+		RETURNING id, outcome`), at.grant, at.message, at.thread, now).Scan(&id, &outcome); err != nil || !deleteEvents {
+		return err
+	}
+	if err := campaigns.forget(outcome, at.message); err != nil {
+		return err
+	}
+	if _, err := s.execIn(ctx, conn, `UPDATE nylas_messages SET state = -1, rules = '', outcome = '', judged_seq = 0, base = '', base_seq = 0,
+		judge_at = CASE WHEN active_at > 0 THEN CAST(? AS bigint) ELSE 0 END WHERE id = ?`, now, id); err != nil {
+		return err
+	}
+	_, err := s.execIn(ctx, conn, "DELETE FROM nylas_events WHERE message = ?", id)
+	return err
 }
 
 const (
@@ -68,8 +82,18 @@ const (
 
 // DeleteEvents deletes the events that took place before a time, and returns how many. An
 // event that is deleted stays known: it is not stored again when it comes again.
+//
+// What deleted events came to stays: the Outcome of a message is kept as it was judged
+// last, and [Store.Judge] adds what later events came to. Events that nobody has judged
+// before they are deleted count for nothing.
 func (s *Store) DeleteEvents(ctx context.Context, before time.Time) (int64, error) {
 	deleted, err := s.sweep(ctx, func(conn *sql.Conn, after, last int64) (int64, error) {
+		// The version tells a Judge that has read the events already.
+		if _, err := s.execIn(ctx, conn, `UPDATE nylas_messages SET base = outcome, base_seq = judged_seq, version = version + 1
+			WHERE id > ? AND id <= ? AND EXISTS (SELECT 1 FROM nylas_events WHERE message = nylas_messages.id AND at < ?)`,
+			after, last, before.UnixMicro()); err != nil {
+			return 0, err
+		}
 		return s.execIn(ctx, conn, "DELETE FROM nylas_events WHERE message > ? AND message <= ? AND at < ?", after, last, before.UnixMicro())
 	})
 	return deleted, failed(ctx, "delete events", err)
@@ -88,18 +112,30 @@ func (s *Store) DeleteMessages(ctx context.Context, before time.Time) (int64, er
 	deleted, err := s.sweep(ctx, func(conn *sql.Conn, after, last int64) (int64, error) {
 		// The first statement locks the rows, so that no event can be added to one that is
 		// going, and marks them with a changed_at of 0.
-		emptied, err := s.execIn(ctx, conn, `UPDATE nylas_messages SET sent = FALSE, label = '', label_hash = 0, subject = '', sent_at = 0,
-			recipients = 0, links = 'null', last_event = 0, active_at = 0, changed_at = 0, opens = NULL, clicks = NULL, replies = NULL
-			WHERE id > ? AND id <= ? AND changed_at > 0 AND changed_at < ?`, after, last, before.UnixMicro())
-		if err != nil || emptied == 0 {
-			return emptied, err
-		}
-		if _, err := s.execIn(ctx, conn, `DELETE FROM nylas_events WHERE message IN
-			(SELECT id FROM nylas_messages WHERE id > ? AND id <= ? AND changed_at = 0)`, after, last); err != nil {
+		gone, err := s.outcomesIn(ctx, conn, `UPDATE nylas_messages SET changed_at = 0, version = version + 1
+			WHERE id > ? AND id <= ? AND changed_at > 0 AND changed_at < ? RETURNING message_id, outcome`, after, last, before.UnixMicro())
+		if err != nil || len(gone) == 0 {
 			return 0, err
 		}
-		_, err = s.execIn(ctx, conn, "DELETE FROM nylas_messages WHERE id > ? AND id <= ? AND changed_at = 0 AND NOT withdrawn", after, last)
-		return emptied, err
+		campaigns := changes{}
+		for _, row := range gone {
+			if err := campaigns.forget(row.outcome, row.messageID); err != nil {
+				return 0, err
+			}
+		}
+		for _, statement := range []string{
+			"DELETE FROM nylas_events WHERE message IN (SELECT id FROM nylas_messages WHERE id > ? AND id <= ? AND changed_at = 0)",
+			"DELETE FROM nylas_messages WHERE id > ? AND id <= ? AND changed_at = 0 AND NOT withdrawn",
+			`UPDATE nylas_messages SET sent = FALSE, label = '', label_hash = 0, campaign = '', campaign_hash = 0, subject = '', sent_at = 0,
+				recipients = 0, links = 'null', delivery = '', last_event = 0, active_at = 0, opens = NULL, clicks = NULL, replies = NULL,
+				judge_at = 0, state = -1, rules = '', outcome = '', judged_seq = 0, base = '', base_seq = 0
+				WHERE id > ? AND id <= ? AND changed_at = 0`,
+		} {
+			if _, err := s.execIn(ctx, conn, statement, after, last); err != nil {
+				return 0, err
+			}
+		}
+		return int64(len(gone)), campaigns.write(ctx, s, conn)
 	})
 	return deleted, failed(ctx, "delete messages", err)
 }
@@ -127,6 +163,24 @@ func (s *Store) sweep(ctx context.Context, step func(conn *sql.Conn, after, last
 		total += done
 		after = last.Int64
 	}
+}
+
+type goneRow struct{ messageID, outcome string }
+
+func (s *Store) outcomesIn(ctx context.Context, conn *sql.Conn, statement string, args ...any) (gone []goneRow, err error) {
+	rows, err := conn.QueryContext(ctx, s.engine.numbered(statement), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // Err says what failed
+	for rows.Next() {
+		var row goneRow
+		if err := rows.Scan(&row.messageID, &row.outcome); err != nil {
+			return nil, err
+		}
+		gone = append(gone, row)
+	}
+	return gone, rows.Err()
 }
 
 // execIn runs a statement in a transaction, and returns how many rows it changed.

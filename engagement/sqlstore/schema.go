@@ -14,7 +14,14 @@ type object struct{ name, statement string }
 //
 // Times are microseconds since 1970, and 0 if there is none. A message is listed if its
 // active_at is not 0: the time of its last event, or else when it was sent. changed_at is
-// when the row was written, by the clock of the program.
+// when something was added to it, by the clock of the program. version counts the writes.
+//
+// Each index with a state is for lists of one state. A list of all states puts seven of
+// these together, so that events need not change twice as many indexes.
+//
+// Judge is to judge a message at judge_at, never if that is 0. It writes state, -1 before,
+// rules, outcome and judged_seq, the last of the events that it judged. base is the outcome
+// of the events up to base_seq, because some of them are deleted.
 var objects = []object{
 	{"nylas_messages", `CREATE TABLE IF NOT EXISTS nylas_messages (
 	id          SERIAL_KEY,
@@ -25,21 +32,56 @@ var objects = []object{
 	sent        BOOLEAN NOT NULL DEFAULT FALSE,
 	label       TEXT NOT NULL DEFAULT '',
 	label_hash  BIGINT NOT NULL DEFAULT 0,
+	campaign    TEXT NOT NULL DEFAULT '',
+	campaign_hash BIGINT NOT NULL DEFAULT 0,
 	subject     TEXT NOT NULL DEFAULT '',
 	sent_at     BIGINT NOT NULL DEFAULT 0,
 	recipients  BIGINT NOT NULL DEFAULT 0,
 	links       TEXT NOT NULL DEFAULT 'null',
+	delivery    TEXT NOT NULL DEFAULT '',
 	last_event  BIGINT NOT NULL DEFAULT 0,
 	active_at   BIGINT NOT NULL DEFAULT 0,
 	changed_at  BIGINT NOT NULL,
+	version     BIGINT NOT NULL DEFAULT 0,
+	judge_at    BIGINT NOT NULL DEFAULT 0,
+	state       BIGINT NOT NULL DEFAULT -1,
+	rules       TEXT NOT NULL DEFAULT '',
+	outcome     TEXT NOT NULL DEFAULT '',
+	judged_seq  BIGINT NOT NULL DEFAULT 0,
+	base        TEXT NOT NULL DEFAULT '',
+	base_seq    BIGINT NOT NULL DEFAULT 0,
 	opens       BYTES,
 	clicks      BYTES,
 	replies     BYTES
 )`},
-	{"nylas_messages_key", `CREATE UNIQUE INDEX IF NOT EXISTS nylas_messages_key ON nylas_messages (grant_id, message_id, thread_id)`},
-	{"nylas_messages_active", `CREATE INDEX IF NOT EXISTS nylas_messages_active ON nylas_messages (active_at, id)`},
-	{"nylas_messages_grant", `CREATE INDEX IF NOT EXISTS nylas_messages_grant ON nylas_messages (grant_id, active_at, id)`},
-	{"nylas_messages_label", `CREATE INDEX IF NOT EXISTS nylas_messages_label ON nylas_messages (label_hash, active_at, id, grant_id)`},
+	{"nylas_messages_key", `CREATE UNIQUE INDEX IF NOT EXISTS nylas_messages_key ON nylas_messages (message_id, grant_id, thread_id)`},
+	{"nylas_messages_active", `CREATE INDEX IF NOT EXISTS nylas_messages_active ON nylas_messages (state, active_at, id)`},
+	{"nylas_messages_grant", `CREATE INDEX IF NOT EXISTS nylas_messages_grant ON nylas_messages (grant_id, state, active_at, id)`},
+	{"nylas_messages_campaign", `CREATE INDEX IF NOT EXISTS nylas_messages_campaign ON nylas_messages (campaign_hash, state, active_at, id, grant_id, label_hash)`},
+	{"nylas_messages_judge", `CREATE INDEX IF NOT EXISTS nylas_messages_judge ON nylas_messages (judge_at, id)`},
+	{"nylas_messages_rules", `CREATE INDEX IF NOT EXISTS nylas_messages_rules ON nylas_messages (rules, id)`},
+	{"nylas_judgements", `CREATE TABLE IF NOT EXISTS nylas_judgements (
+	id     BIGINT PRIMARY KEY,
+	number BIGINT NOT NULL
+)`},
+	{"nylas_campaigns", `CREATE TABLE IF NOT EXISTS nylas_campaigns (
+	hash             BIGINT PRIMARY KEY,
+	name             TEXT NOT NULL,
+	active_at        BIGINT NOT NULL,
+	messages         BIGINT NOT NULL,
+	delivered        BIGINT NOT NULL,
+	bounced          BIGINT NOT NULL,
+	opened_human     BIGINT NOT NULL,
+	opened_possible  BIGINT NOT NULL,
+	clicked_human    BIGINT NOT NULL,
+	clicked_possible BIGINT NOT NULL,
+	replied_human    BIGINT NOT NULL,
+	replied_possible BIGINT NOT NULL,
+	machine_only     BIGINT NOT NULL,
+	no_signal        BIGINT NOT NULL,
+	incomplete       BIGINT NOT NULL
+)`},
+	{"nylas_campaigns_active", `CREATE INDEX IF NOT EXISTS nylas_campaigns_active ON nylas_campaigns (active_at, hash)`},
 	{"nylas_events", `CREATE TABLE IF NOT EXISTS nylas_events (
 	seq          SERIAL_KEY,
 	id           TEXT NOT NULL,
@@ -72,7 +114,7 @@ func (o object) on(engine Engine) string {
 }
 
 // Statements returns what [Store.Migrate] runs, for a migration tool of yours: the tables
-// nylas_messages and nylas_events with their indexes. Each statement does nothing if what
+// nylas_messages, nylas_events, nylas_campaigns and nylas_judgements with their indexes. Each statement does nothing if what
 // it makes is there.
 func Statements(engine Engine) []string {
 	statements := make([]string, len(objects))

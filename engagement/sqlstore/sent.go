@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -37,16 +36,39 @@ func (s *Store) SetSent(ctx context.Context, sent engagement.Sent) error {
 		return failed(ctx, "set sent", err)
 	}
 	label := clean(sent.Label)
+	campaign := engagement.CampaignOf(label)
 	return failed(ctx, "set sent", s.exec(ctx, `INSERT INTO nylas_messages
-		(grant_id, message_id, thread_id, sent, label, label_hash, subject, sent_at, recipients, links, active_at, changed_at)
-		VALUES (?, ?, ?, TRUE, ?, ?, ?, ?, ?, ?, ?, ?)
+		(grant_id, message_id, thread_id, sent, label, label_hash, campaign, campaign_hash, subject, sent_at, recipients, links, active_at, changed_at, judge_at)
+		VALUES (?, ?, ?, TRUE, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET sent = TRUE,
 		label = CASE WHEN excluded.label = '' THEN nylas_messages.label ELSE excluded.label END,
 		label_hash = CASE WHEN excluded.label = '' THEN nylas_messages.label_hash ELSE excluded.label_hash END,
+		campaign = CASE WHEN excluded.label = '' THEN nylas_messages.campaign ELSE excluded.campaign END,
+		campaign_hash = CASE WHEN excluded.label = '' THEN nylas_messages.campaign_hash ELSE excluded.campaign_hash END,
 		subject = excluded.subject, sent_at = excluded.sent_at, recipients = excluded.recipients, links = excluded.links,
 		active_at = CASE WHEN nylas_messages.last_event = 0 THEN excluded.active_at ELSE nylas_messages.active_at END,
-		changed_at = excluded.changed_at`,
-		at.grant, at.message, at.thread, label, labelHash(label), clean(sent.Subject), sentAt, sent.Recipients, string(links), activeAt, now))
+		changed_at = excluded.changed_at, judge_at = excluded.judge_at, version = nylas_messages.version + 1`,
+		at.grant, at.message, at.thread, label, hashOf(label), campaign, hashOf(campaign), clean(sent.Subject), sentAt, sent.Recipients,
+		string(links), activeAt, now, now))
+}
+
+// SetDelivery stores whether a message arrived, which notifications other than those of
+// tracking say. A message that bounced is in no rate of its campaign. The last call counts;
+// "" means that it is unknown. The message may be one that nothing else is known of yet.
+func (s *Store) SetDelivery(ctx context.Context, grantID, messageID string, delivery engagement.Delivery) error {
+	at, err := placeOf(grantID, messageID, "")
+	if err == nil && delivery != "" && delivery != engagement.Delivered && delivery != engagement.Bounced {
+		err = fmt.Errorf("the delivery is %.40q: give engagement.Delivered, engagement.Bounced or nothing", string(delivery))
+	}
+	if err != nil {
+		return failed(ctx, "set delivery", err)
+	}
+	now := time.Now().UnixMicro()
+	return failed(ctx, "set delivery", s.exec(ctx, `INSERT INTO nylas_messages
+		(grant_id, message_id, thread_id, delivery, changed_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET delivery = excluded.delivery, changed_at = excluded.changed_at,
+		judge_at = CASE WHEN nylas_messages.active_at > 0 THEN excluded.changed_at ELSE 0 END, version = nylas_messages.version + 1`,
+		at.grant, at.message, at.thread, string(delivery), now))
 }
 
 // Sent returns what SetSent stored of a message, or false. Label is that of the events if
@@ -56,11 +78,7 @@ func (s *Store) Sent(ctx context.Context, grantID, messageID string) (engagement
 	if err != nil {
 		return engagement.Sent{}, false, failed(ctx, "sent", err)
 	}
-	var message Message
-	err = s.query(ctx, func() { message = Message{} }, func(rows *sql.Rows) (err error) {
-		message, _, err = scanMessage(rows)
-		return err
-	}, "SELECT "+messageColumns+" FROM nylas_messages WHERE grant_id = ? AND message_id = ? AND thread_id = ?", at.grant, at.message, at.thread)
+	message, _, err := s.message(ctx, at)
 	if err != nil || !message.Known {
 		return engagement.Sent{}, false, failed(ctx, "sent", err)
 	}

@@ -170,8 +170,13 @@ func (s *Store) save(ctx context.Context, conn *sql.Conn, column string, row loc
 			row.label = clean(event.Label)
 		}
 	}
-	update := "UPDATE nylas_messages SET " + column + " = ?, label = ?, label_hash = ?, last_event = ?, active_at = ?, changed_at = ? WHERE id = ?"
-	args := []any{addition.State, row.label, labelHash(row.label), row.lastEvent, row.activeAt, now, row.id}
+	campaign, judgeAt := engagement.CampaignOf(row.label), now
+	if row.activeAt == 0 { // there is no message to judge yet
+		judgeAt = 0
+	}
+	update := "UPDATE nylas_messages SET " + column + ` = ?, label = ?, label_hash = ?, campaign = ?, campaign_hash = ?,
+		last_event = ?, active_at = ?, changed_at = ?, judge_at = ?, version = version + 1 WHERE id = ?`
+	args := []any{addition.State, row.label, hashOf(row.label), campaign, hashOf(campaign), row.lastEvent, row.activeAt, now, judgeAt, row.id}
 	if len(addition.Events) > 0 {
 		rows, err := s.encodeEvents(addition.Events, now)
 		if err != nil {
@@ -189,9 +194,9 @@ func (s *Store) save(ctx context.Context, conn *sql.Conn, column string, row loc
 	return err
 }
 
-// labelHash stands for a label in an index. Of a million labels, two have the same once in
-// 37 million databases.
-func labelHash(label string) int64 {
-	hash := sha256.Sum256([]byte(label))
+// hashOf stands for a label or a campaign in an index. Of a million, two have the same once
+// in 37 million databases.
+func hashOf(text string) int64 {
+	hash := sha256.Sum256([]byte(text))
 	return int64(binary.BigEndian.Uint64(hash[:])) //nolint:gosec // any number will do
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -132,8 +133,10 @@ func TestQueriesAreServedByIndexes(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, d database) {
 		s, db, w := watch(t, d)
-		fill(t, db, d.engine, 20, 6000, 10)
-		key := engagement.Key{GrantID: "g-2", MessageID: "m-77", Kind: engagement.Click}
+		fill(t, db, d.engine, 10, 10_000, 2)
+		run(t, db, "INSERT INTO nylas_campaigns SELECT id, 'c-' || id, active_at, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM nylas_messages")
+		run(t, db, "ANALYZE")
+		key := engagement.Key{GrantID: "g-7", MessageID: "m-77", Kind: engagement.Click}
 		queries := map[string]func() error{
 			"nylas_messages_key":    func() error { _, err := s.Load(t.Context(), key); return err },
 			"nylas_messages_active": func() error { _, err := s.Messages(t.Context(), sqlstore.MessageQuery{}); return err },
@@ -141,15 +144,32 @@ func TestQueriesAreServedByIndexes(t *testing.T) {
 				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{GrantID: "g-2"})
 				return err
 			},
-			"nylas_messages_label": func() error {
+			"nylas_messages_campaign of a label": func() error {
 				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Label: "l-2"})
 				return err
 			},
-			"nylas_events_message": func() error {
-				_, err := s.EventPage(t.Context(), sqlstore.EventQuery{GrantID: "g-2", MessageID: "m-77"})
+			"nylas_messages_campaign": func() error {
+				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Campaign: "l-2"})
 				return err
 			},
-			"nylas_events_message of all": func() error { _, err := s.Events(t.Context(), "g-2", "m-77"); return err },
+			"nylas_messages_campaign with a state": func() error {
+				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Campaign: "l-2", State: new(engagement.Clicked)})
+				return err
+			},
+			"nylas_messages_active with a state": func() error {
+				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{State: new(engagement.Replied)})
+				return err
+			},
+			"nylas_messages_campaign of all": func() error {
+				_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Label: "l-2", Campaign: "l-2", State: new(engagement.Replied), GrantID: "g-2"})
+				return err
+			},
+			"nylas_campaigns_active": func() error { _, err := s.Campaigns(t.Context(), sqlstore.CampaignQuery{}); return err },
+			"nylas_events_message": func() error {
+				_, err := s.EventPage(t.Context(), sqlstore.EventQuery{GrantID: "g-7", MessageID: "m-77"})
+				return err
+			},
+			"nylas_events_message of all": func() error { _, err := s.Events(t.Context(), "g-7", "m-77"); return err },
 		}
 		for name, query := range queries {
 			w.take()
@@ -159,11 +179,13 @@ func TestQueriesAreServedByIndexes(t *testing.T) {
 			plan := explain(t, db, d.engine, statements[0])
 			index, _, _ := strings.Cut(name, " ")
 			assert.Contains(t, plan, index, name)
-			assert.NotContains(t, plan, "TEMP B-TREE", "%s: SQLite sorts", name)
-			assert.NotRegexp(t, `SCAN (nylas|e|m)\b[^\n]*$|Seq Scan`, strings.ReplaceAll(plan, "SCAN nylas_messages USING INDEX nylas_messages_active", ""), "%s: all rows are read", name)
-			if index != "nylas_events_message" { // a message has few events: to sort them costs nothing
-				assert.NotContains(t, plan, "Sort", "%s: PostgreSQL sorts", name)
+			assert.NotRegexp(t, `SCAN (nylas|e|m)\b[^\n]*$|Seq Scan`, strings.ReplaceAll(plan, "SCAN nylas_campaigns USING INDEX", ""), "%s: all rows are read", name)
+			if index == "nylas_events_message" && d.engine == sqlstore.PostgreSQL { // a message has few events: to sort them costs nothing
+				continue
 			}
+			// What is sorted is the seven parts put together, and the rows of the page.
+			sorts := strings.Count(plan, "TEMP B-TREE") + strings.Count(plan, "Sort Key")
+			assert.LessOrEqual(t, sorts, map[bool]int{true: 2}[strings.HasPrefix(index, "nylas_messages")], "%s: it sorts\n%s", name, plan)
 		}
 	})
 }
@@ -208,8 +230,14 @@ func fill(tb testing.TB, db *sql.DB, engine sqlstore.Engine, groups, messages, e
 	for i := range groups {
 		hashes.WriteString(" WHEN " + itoa(i) + " THEN " + hashOf(tb, db, engine, "l-"+itoa(i)))
 	}
-	run(tb, db, `INSERT INTO nylas_messages (grant_id, message_id, thread_id, label, label_hash, last_event, active_at, changed_at)
-		SELECT 'g-' || (n % `+itoa(groups)+`), 'm-' || n, '', 'l-' || (n % `+itoa(groups)+`), CASE n % `+itoa(groups)+hashes.String()+` END, CAST(n AS bigint) * 1000000 + 1, CAST(n AS bigint) * 1000000 + 1, 1 FROM (`+series(messages)+`) AS s`)
+	outcome, err := json.Marshal(sqlstore.Outcome{State: engagement.LikelyOpened, FirstOpen: noon, SettledAt: noon, JudgedAt: noon, Rules: "2026-11-29"})
+	require.NoError(tb, err)
+	run(tb, db, `INSERT INTO nylas_messages (grant_id, message_id, thread_id, label, label_hash, campaign, campaign_hash, subject, last_event, active_at, changed_at,
+		version, state, rules, outcome)
+		SELECT 'g-' || (n % `+itoa(groups)+`), 'm-' || n, '', label, hash, label, hash, 'Your trial ends soon', CAST(n AS bigint) * 1000000 + 1, CAST(n AS bigint) * 1000000 + 1, 1,
+		n + 1, n / 7 % 7 - 1, '2026-11-29', '`+string(outcome)+`'
+		FROM (SELECT n, 'l-' || (n % `+itoa(groups)+`) AS label, CASE n % `+itoa(groups)+hashes.String()+` END AS hash FROM (`+series(messages)+`) AS s) AS t`)
+	run(tb, db, `INSERT INTO nylas_campaigns SELECT campaign_hash, campaign, max(active_at), count(*), 0, 0, 3, 5, 2, 4, 1, 1, 0, 0, 0 FROM nylas_messages GROUP BY campaign_hash, campaign`)
 	run(tb, db, `INSERT INTO nylas_events (id, message, kind, at, dated, thread_id, label, ip, user_agent, link_index, url, url_inferred, reply_id, from_self, automatic, network)
 		SELECT 'e-' || id || '-' || n, id, 'open', last_event - n, TRUE, '', label, '203.0.113.7', 'Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)',
 		-1, '', FALSE, '', FALSE, 'unknown', '' FROM nylas_messages, (`+series(events)+`) AS s`)

@@ -62,6 +62,7 @@ func run(ctx context.Context, getenv func(string) string, stdout io.Writer) erro
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/webhooks/nylas", receiver)
+	mux.Handle("GET /health", receiver.Health()) // for a startup probe
 	// Cloud Run connects from outside of the container. NYLAS_HOST is for a machine of yours.
 	addr := net.JoinHostPort(getenv("NYLAS_HOST"), cmp.Or(getenv("PORT"), "8080"))
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -87,6 +88,18 @@ func TestContainer(t *testing.T) {
 	refused := c.line(t)
 	assert.Equal(t, "WARNING", refused["severity"])
 	assert.NotContains(t, refused, "level")
+
+	health, _ := strings.CutSuffix(listening["url"].(string), "/webhooks/nylas")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, health+"/health", nil)
+	require.NoError(t, err)
+	answer, err := new(http.Client).Do(request)
+	require.NoError(t, err)
+	var told map[string]any
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(&told))
+	require.NoError(t, answer.Body.Close())
+	assert.Equal(t, http.StatusOK, answer.StatusCode)
+	assert.Equal(t, true, told["secret"])
+	assert.Contains(t, told, "last_delivery")
 
 	require.NoError(t, c.cmd.Process.Signal(syscall.SIGTERM))
 	assert.Equal(t, "ended", c.line(t)["message"])

@@ -145,6 +145,7 @@ func track(ctx context.Context, set settings, stdout io.Writer, sent func(contex
 	mux := http.NewServeMux()
 	mux.Handle(webhookPath, receiver)
 	mux.Handle("GET /{$}", tracked)
+	mux.Handle("GET /health", box.Health()) // for a readiness probe
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", set.addr)
 	if err != nil {
 		return err

@@ -142,6 +142,18 @@ func TestWithoutAnAccount(t *testing.T) {
 		got.Time, got.Why, got.ReplyID = time.Time{}, "", ""
 		assert.Equal(t, want, got)
 	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.local+"/health", nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	require.NoError(t, err)
+	var health struct {
+		Status   string
+		Handling bool
+	}
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&health))
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, "ok", health.Status)
+	assert.True(t, health.Handling)
 	p.end()
 }
 

@@ -1,6 +1,7 @@
 package endtoend_test
 
 import (
+	"context"
 	"iter"
 	"net/http"
 	"testing"
@@ -64,10 +65,18 @@ func (l *loop) sendBy(client *nylas.Client, opts []nylas.RequestOption, change .
 	return client.Messages.Send(l.t.Context(), l.nylas.GrantID(), req, opts...)
 }
 
-// receive puts a receiver on the network and subscribes it.
+// receive puts a receiver on the network and subscribes it. It calls the handler for one
+// delivery at a time, so that what a test collects in it needs no lock: two notifications
+// of one instant are delivered at once.
 func (l *loop) receive(handler receive.Handler, change ...func(*nylas.CreateWebhookRequest)) *receive.Receiver {
 	l.t.Helper()
-	receiver, err := receive.New(handler, l.secrets)
+	turn := make(chan struct{}, 1)
+	oneByOne := receive.HandlerFunc(func(ctx context.Context, d *receive.Delivery) error {
+		turn <- struct{}{}
+		defer func() { <-turn }()
+		return handler.HandleDelivery(ctx, d)
+	})
+	receiver, err := receive.New(oneByOne, l.secrets)
 	require.NoError(l.t, err)
 	listener, err := l.network.Listen("app.test")
 	require.NoError(l.t, err)

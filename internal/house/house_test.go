@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"sinks/pubsubsink":  {"events", "receive", "internal/"},
 
 	"engagement/sqlstore": {"engagement"},
+	"dashboard":           {".", "engagement", "engagement/sqlstore", "events", "preflight", "internal/"},
 
 	"otelnylas":           {"events", "receive", "internal/"},
 	"otelnylas/otelinbox": {"events", "receive", "inbox", "internal/"},
@@ -45,6 +46,7 @@ var mayImport = map[string][]string{
 	"internal/guard":       {},
 	"internal/hostile":     {},
 	"internal/house":       {},
+	"internal/label":       {"internal/rules"},
 	"internal/lanes":       {},
 	"internal/links":       {},
 	"internal/load":        {},

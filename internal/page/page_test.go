@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -38,6 +39,26 @@ func TestWrite(t *testing.T) {
 	broken := show(t, http.MethodGet, "no map")
 	assert.Equal(t, http.StatusInternalServerError, broken.Code)
 	assert.NotContains(t, broken.Body.String(), "<main")
+}
+
+func TestWriteNotice(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	page.WriteNotice(w, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusNotFound, page.Page{Brand: "<Mail>", Stream: "/s"},
+		page.Notice{Title: "<gone>", Text: "<text>", Link: "<back>", Path: "/h/"})
+	assert.Equal(t, http.StatusNotFound, w.Code)
+	for _, want := range []string{"&lt;Mail&gt;", "<title>&lt;gone&gt;</title>", "<h1>&lt;gone&gt;</h1>", "<p>&lt;text&gt;</p>", `<a href="/h/">&lt;back&gt;</a>`} {
+		assert.Contains(t, w.Body.String(), want)
+	}
+	assert.NotContains(t, w.Body.String(), "data-stream", "nothing on it changes")
+}
+
+func TestMoments(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
+	assert.Equal(t, page.Moment{Text: "12:00", Machine: "2026-03-04T12:00:00Z"}, page.MomentOf(noon, "15:04"))
+	assert.Empty(t, page.MomentOf(time.Time{}, "15:04"))
+	assert.Equal(t, "1 event, 2 events, 0 events", page.Counted(1, "event", "events")+", "+page.Counted(2, "event", "events")+", "+page.Counted(0, "event", "events"))
 }
 
 // Nothing comes from elsewhere, and nothing inline runs.

@@ -25,6 +25,9 @@ func Stream(w http.ResponseWriter, r *http.Request, changed func() <-chan struct
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.Method == http.MethodHead {
+		return
+	}
 	out := http.NewResponseController(w)
 	say := func(text string) bool {
 		_, err := io.WriteString(w, text)

@@ -112,3 +112,12 @@ func TestStreamEnds(t *testing.T) {
 		assert.Equal(t, start, time.Now())
 	})
 }
+
+// HEAD has no body to wait for.
+func TestStreamHead(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	page.Stream(w, httptest.NewRequest(http.MethodHead, "/", nil), (&broadcast{ch: make(chan struct{})}).next)
+	assert.Equal(t, "text/event-stream", w.Header().Get("Content-Type"))
+	assert.Empty(t, w.Body.String())
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/nylastrack/nylas-go/internal/page"
 	"github.com/nylastrack/nylas-go/nylastest"
 )
 
@@ -152,7 +153,7 @@ func didResult(query url.Values) result {
 		return result{}
 	}
 	if p, ok := presetNamed(do); ok {
-		return result{Text: p.Title + ": " + counted(n, "event", "events") + "."}
+		return result{Text: p.Title + ": " + page.Counted(n, "event", "events") + "."}
 	}
 	switch do {
 	case actOpen:

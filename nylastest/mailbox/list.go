@@ -17,7 +17,7 @@ const maxShown = 200
 // row is a message in the list.
 type row struct {
 	ID, Path, Subject, From, To string
-	Sent                        moment
+	Sent                        page.Moment
 	Tracks                      []string
 	Notices                     int
 }

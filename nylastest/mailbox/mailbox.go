@@ -13,12 +13,8 @@ package mailbox
 
 import (
 	"embed"
-	"net"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"github.com/nylastrack/nylas-go/internal/page"
 	"github.com/nylastrack/nylas-go/nylastest"
@@ -39,7 +35,6 @@ var files embed.FS
 var (
 	listTemplate    = page.MustParse(files, "templates/shared.html", "templates/list.html")
 	messageTemplate = page.MustParse(files, "templates/shared.html", "templates/message.html")
-	missingTemplate = page.MustParse(files, "templates/shared.html", "templates/missing.html")
 )
 
 // handler serves the pages of one server.
@@ -58,49 +53,18 @@ func New(server *nylastest.Server) http.Handler {
 	mux.HandleFunc("GET "+messagesPath+"{message}/body", h.body)
 	mux.HandleFunc("POST "+messagesPath+"{message}/acts", h.act)
 	mux.HandleFunc("GET "+Path, h.missing)
-	return h.onlyHere(http.NewCrossOriginProtection().Handler(mux))
+	own, _ := url.Parse(server.URL()) // it is one
+	return page.LocalOnly(http.NewCrossOriginProtection().Handler(mux), own.Host)
 }
-
-// onlyHere refuses requests for foreign hosts. A page on the Internet may make its own name
-// point to 127.0.0.1, and would then be of the same origin as this one in a browser: it
-// could read the mail and press the buttons. Only the Host header tells the two apart.
-func (h handler) onlyHere(next http.Handler) http.Handler {
-	own, _ := url.Parse(h.server.URL()) // it is one
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Host != own.Host && !namesThisMachine(r.Host) {
-			http.Error(w, "the mailbox answers only to localhost and "+own.Host, http.StatusMisdirectedRequest)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func namesThisMachine(hostport string) bool {
-	host, port, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host, port = strings.Trim(hostport, "[]"), "80"
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return false
-	}
-	host = strings.ToLower(host)
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return hostname.MatchString(host)
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
-// hostname is what a host may be that goes into a page or a header.
-var hostname = regexp.MustCompile(`^[a-z0-9.-]+$`)
 
 // page returns what all pages have.
 func (h handler) page(title string, content any) page.Page {
-	return page.Page{Title: title, Assets: assetsPath, Home: Path, Stream: streamPath, Content: content}
+	return page.Page{Title: title, Brand: "Nylas emulator", Assets: assetsPath, Home: Path, Stream: streamPath, Content: content}
 }
 
 func (h handler) missing(w http.ResponseWriter, r *http.Request) {
-	missing := h.page("Not here", Path)
-	missing.Stream = "" // it will not come
-	page.Write(w, r, missingTemplate, http.StatusNotFound, missing)
+	page.WriteNotice(w, r, http.StatusNotFound, h.page("", nil), page.Notice{
+		Title: "Not here", Text: "The emulator has no such message. It forgets its mail when it ends.",
+		Link: "To the mailbox", Path: Path,
+	})
 }

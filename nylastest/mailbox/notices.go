@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/page"
 	"github.com/nylastrack/nylas-go/nylastest"
 )
 
@@ -29,7 +30,7 @@ type notice struct {
 	Version string // changes with what is shown
 	Type    events.Type
 	Kind    string // open, click, reply or other, for the colour
-	At      moment
+	At      page.Moment
 	Subject string // of the message, if it is known
 	Path    string // of the message
 	What    []string
@@ -48,17 +49,14 @@ type attempt struct {
 	Webhook string
 	Result  string
 	Good    string
-	At      moment
+	At      page.Moment
 	Request string // its line and header
 	Body    string // as JSON
 	Gzip    bool
 	Curl    string
 }
 
-// moment is a time for people and for programs.
-type moment struct{ Text, Machine string }
-
-func at(t time.Time) moment { return moment{t.Format("15:04:05"), t.Format(time.RFC3339)} }
+func at(t time.Time) page.Moment { return page.MomentOf(t, "15:04:05") }
 
 func viewNotices(all []nylastest.Notice, subjects map[string]string) notices {
 	all = slices.Clone(all)
@@ -134,7 +132,7 @@ func describe(body []byte, made time.Time) (kind string, what []string) {
 	}
 	switch data := n.Data.(type) {
 	case *events.MessageOpened: // of the recents of an emulator the last is what happened
-		what = []string{counted(int(data.MessageData.Count), "open", "opens")}
+		what = []string{page.Counted(int(data.MessageData.Count), "open", "opens")}
 		if n := len(data.Recents); n > 0 {
 			open := data.Recents[n-1]
 			what = append(what, visit(open.IP, open.UserAgent, open.Timestamp, made)...)
@@ -150,7 +148,7 @@ func describe(body []byte, made time.Time) (kind string, what []string) {
 		}
 		return "click", what
 	case *events.ThreadReplied:
-		return "reply", []string{counted(int(data.ReplyData.Count), "reply", "replies")}
+		return "reply", []string{page.Counted(int(data.ReplyData.Count), "reply", "replies")}
 	default:
 		return "other", nil
 	}
@@ -166,13 +164,6 @@ func visit(ip, userAgent string, when events.Timestamp, made time.Time) []string
 		lines = append(lines, "bears the time "+when.In(made.Location()).Format("2 Jan 15:04:05"))
 	}
 	return lines
-}
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
 }
 
 func newAttempt(a *nylastest.DeliveryAttempt, key string) attempt {

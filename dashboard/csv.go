@@ -1,0 +1,118 @@
+package dashboard
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/nylastrack/nylas-go/engagement"
+	"github.com/nylastrack/nylas-go/engagement/sqlstore"
+)
+
+// messagesCSV downloads the messages of a filter, with what they came to.
+func (d *Dashboard) messagesCSV(w http.ResponseWriter, r *http.Request) {
+	d.download(w, r, "messages.csv", func(ctx context.Context, e *export) error {
+		return engagement.MessagesCSV(w, func(yield func(engagement.Summary) bool) {
+			e.each(ctx, func(s engagement.Summary, _ []engagement.Event) bool { return yield(s) })
+		})
+	})
+}
+
+// eventsCSV downloads the events of the messages of a filter, or those of one message.
+func (d *Dashboard) eventsCSV(w http.ResponseWriter, r *http.Request) {
+	d.download(w, r, "events.csv", func(ctx context.Context, e *export) error {
+		return engagement.EventsCSV(w, func(yield func(engagement.Summary, []engagement.Event) bool) { e.each(ctx, yield) })
+	})
+}
+
+// The parameters of a download of one message's events, beside the grant.
+const (
+	messageParam = "message"
+	threadParam  = "thread"
+)
+
+func exportOf(p place) url.Values {
+	values := url.Values{grantParam: {p.grant}, messageParam: {p.message}}
+	if p.thread != "" {
+		values = url.Values{grantParam: {p.grant}, threadParam: {p.thread}}
+	}
+	return values
+}
+
+// export reads messages page by page, so that a download of any length needs little memory.
+type export struct {
+	d      *Dashboard
+	filter filter
+	page   sqlstore.MessagePage
+	err    error
+}
+
+// download answers with a file. An error after its beginning breaks the connection off: a
+// file that ends too early must not look whole.
+func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string, write func(context.Context, *export) error) {
+	f, ok := filterOf(r)
+	query := r.URL.Query()
+	one := place{f.Grant, query.Get(messageParam), query.Get(threadParam)}
+	if !ok || !isID(one.grant) || !isID(one.message) || !isID(one.thread) || one.message != "" && one.thread != "" {
+		d.refuse(w, r, badFilter)
+		return
+	}
+	f.After = "" // all pages
+	e := &export{d: d, filter: f}
+	if one.message != "" || one.thread != "" {
+		h, found, err := d.read(r.Context(), one, 1)
+		if err != nil {
+			d.failed(w, r, "read the message of a download", err)
+			return
+		}
+		if found {
+			e.page.Messages = []sqlstore.Message{h.Message}
+		}
+	} else if e.page, e.err = d.store.Messages(r.Context(), f.query(sqlstore.MaxPage)); e.err != nil {
+		d.failed(w, r, "read the messages of a download", e.err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return
+	}
+	err := write(r.Context(), e)
+	if e.err != nil {
+		err = e.err
+	}
+	if err != nil {
+		if r.Context().Err() == nil {
+			d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: a download broke off", slog.String("file", name), slog.Any("error", err))
+		}
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// each calls yield with each message, judged now, until one call returns false. An error ends
+// it and is in e.err.
+func (e *export) each(ctx context.Context, yield func(engagement.Summary, []engagement.Event) bool) {
+	for {
+		for i := range e.page.Messages {
+			h, err := e.d.history(ctx, &e.page.Messages[i], 0)
+			if err != nil {
+				e.err = err
+				return
+			}
+			if !yield(e.d.judge(h), h.events) {
+				return
+			}
+		}
+		if e.page.Next == "" {
+			return
+		}
+		e.filter.After = e.page.Next
+		if e.page, e.err = e.d.store.Messages(ctx, e.filter.query(sqlstore.MaxPage)); e.err != nil {
+			return
+		}
+	}
+}

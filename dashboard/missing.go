@@ -1,0 +1,33 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/nylastrack/nylas-go/internal/page"
+)
+
+// missing answers where there is no page.
+func (d *Dashboard) missing(w http.ResponseWriter, r *http.Request) {
+	d.notice(w, r, http.StatusNotFound, "Not here", "There is no such page. If it is that of a message, nothing is known of the message, or what was known has been deleted.")
+}
+
+// refuse answers a request that asks for what cannot be.
+func (d *Dashboard) refuse(w http.ResponseWriter, r *http.Request, why string) {
+	d.notice(w, r, http.StatusBadRequest, "That does not work", why)
+}
+
+// failed answers when the store did not. The error is logged only: it may name what strangers
+// must not know.
+func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, doing string, err error) {
+	if !errors.Is(err, context.Canceled) { // else who asked is gone
+		d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: "+doing, slog.Any("error", err))
+	}
+	d.notice(w, r, http.StatusInternalServerError, "That went wrong", "The database did not answer as it should. The log of the program says more. Try again later.")
+}
+
+func (d *Dashboard) notice(w http.ResponseWriter, r *http.Request, status int, title, text string) {
+	page.WriteNotice(w, r, status, d.frame(r, title, nil), page.Notice{Title: title, Text: text, Link: "To the messages", Path: d.at()})
+}
