@@ -68,6 +68,8 @@ var hotPaths = []hotPath{
 	{"engagement/sqlstore", "BenchmarkSQL/50new/PostgreSQL", "apply 50 new events, PostgreSQL", "the same", "x-insert", "", "ns/op"},
 	{"engagement/sqlstore", "BenchmarkPages/SQLite", "the slowest page of 100,000 messages, SQLite", "the same of 1,000 messages", "x-small", "", "ns/op"},
 	{"engagement/sqlstore", "BenchmarkPages/PostgreSQL", "the slowest page of 100,000 messages, PostgreSQL", "the same of 1,000 messages", "x-small", "", "ns/op"},
+	{"dashboard", "BenchmarkDashboard", "the slowest page of a dashboard of 100,000 messages", "its queries alone", "x-queries", "maxPageQueries", "ms/page"},
+	{"dashboard", "BenchmarkDashboard", "the same, its time", "", "", "maxPageTime", "ms/page"},
 	{"sinks/riversink", "BenchmarkAccept", "keep deliveries in PostgreSQL through River, from 64 callers", "an INSERT for each", "x-insert", "minAccept", "per-s"},
 	{"sinks/riversink", "BenchmarkCycle", "keep, handle and mark them", "the same", "x-insert", "minCycle", "per-s"},
 	{"internal/comparison", "BenchmarkReceive", "receive, verify, decode and save 7 opens, CPU time", "a handler by hand, see comparison.md", "x-hand", "", "cpu-us"},
