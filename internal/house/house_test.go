@@ -43,6 +43,8 @@ var mayImport = map[string][]string{
 	"internal/adapters":    {},
 	"internal/anon":        {},
 	"internal/browser":     {},
+	"internal/comparison":  {},
+	"internal/elsewhere":   {},
 	"internal/endtoend":    {},
 	"internal/guard":       {"internal/telemetry"},
 	"internal/hostile":     {},
