@@ -22,7 +22,8 @@ type Withdrawal struct {
 
 // Withdraw makes the Store drop all later events of messages, for ever: the pixel of a mail
 // goes on reporting opens. Messages that are unknown so far are remembered too. Once it has
-// returned, no event of them is stored any more, in any process.
+// returned, no event of them is stored any more, in any process. With DeleteEvents, the time of
+// their last event is forgotten too.
 //
 // What [Store.SetSent] stored of the messages stays until [Store.DeleteMessages].
 func (s *Store) Withdraw(ctx context.Context, w Withdrawal) error {
@@ -52,6 +53,9 @@ func (s *Store) Withdraw(ctx context.Context, w Withdrawal) error {
 			if _, err := s.execIn(ctx, conn, "DELETE FROM nylas_events WHERE message = ?", id); err != nil {
 				return err
 			}
+			if _, err := s.execIn(ctx, conn, forgetLastEvent+" WHERE id = ?", id); err != nil {
+				return err
+			}
 		}
 		return nil
 	}))
@@ -66,10 +70,20 @@ const (
 	sweepStep = 200
 )
 
+// forgetLastEvent begins an update of messages that have no events any more: their last time is
+// personal data too. What was sent moves to where it was sent, and the rest is in no page.
+const forgetLastEvent = "UPDATE nylas_messages SET last_event = 0, active_at = CASE WHEN NOT sent THEN 0 WHEN sent_at > 0 THEN sent_at ELSE changed_at END"
+
 // DeleteEvents deletes the events that took place before a time, and returns how many. An
-// event that is deleted stays known: it is not stored again when it comes again.
+// event that is deleted stays known: it is not stored again when it comes again. A message all
+// of whose events are deleted has no [Message.LastEvent] any more; [Store.Messages] returns it
+// if [Store.SetSent] stored it.
 func (s *Store) DeleteEvents(ctx context.Context, before time.Time) (int64, error) {
 	deleted, err := s.sweep(ctx, func(conn *sql.Conn, after, last int64) (int64, error) {
+		// The first statement locks the rows, so that no event can be added meanwhile.
+		if _, err := s.execIn(ctx, conn, forgetLastEvent+" WHERE id > ? AND id <= ? AND last_event > 0 AND last_event < ?", after, last, before.UnixMicro()); err != nil {
+			return 0, err
+		}
 		return s.execIn(ctx, conn, "DELETE FROM nylas_events WHERE message > ? AND message <= ? AND at < ?", after, last, before.UnixMicro())
 	})
 	return deleted, failed(ctx, "delete events", err)
