@@ -63,6 +63,9 @@ func (m *model) campaigns(t *testing.T) []engagement.Campaign {
 	require.NoError(t, err)
 	return engagement.Campaigns(func(yield func(engagement.Summary) bool) {
 		for _, message := range m.messages {
+			if message.withdrawn && message.sent.At.IsZero() {
+				continue // nothing is left of it
+			}
 			s := classifier.Message(message.sent, message.events)
 			s.Delivery = message.delivery
 			if !yield(s) {
