@@ -210,7 +210,9 @@ func TestMessagesAreJudgedWhileEventsCome(t *testing.T) {
 						assert.NoError(t, s.SetSent(t.Context(), message.sent))
 					}
 					key, event := own.event(r, id, "")
-					put(t, s, key, event)
+					assert.NoError(t, s.Update(t.Context(), key, func(r engagement.Record) (engagement.Addition, error) {
+						return engagement.Addition{State: r.State, Events: []engagement.Event{event}}, nil
+					}))
 					message.events = append(message.events, event)
 				}
 			})

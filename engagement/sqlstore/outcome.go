@@ -2,7 +2,7 @@ package sqlstore
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"slices"
 	"time"
 
@@ -113,14 +113,16 @@ func encodeOutcome(c *counted) (string, error) {
 	return string(encoded), err
 }
 
+var errNoOutcome = errors.New("the outcome of the message is damaged, or of a later version of this package")
+
 // decodeOutcome returns nil if there is none.
 func decodeOutcome(text string) (*counted, error) {
 	if text == "" {
 		return nil, nil
 	}
 	var c counted
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return nil, fmt.Errorf("the outcome in a row of nylas_messages: %w", err)
+	if json.Unmarshal([]byte(text), &c) != nil {
+		return nil, errNoOutcome
 	}
 	return &c, nil
 }

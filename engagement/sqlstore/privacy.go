@@ -57,9 +57,9 @@ func (s *Store) withdraw(ctx context.Context, conn *sql.Conn, at place, deleteEv
 	now := time.Now().UnixMicro()
 	var id int64
 	var outcome string
-	if err := conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, withdrawn, changed_at)
-		VALUES (?, ?, ?, TRUE, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = TRUE, version = nylas_messages.version + 1
-		RETURNING id, outcome`), at.grant, at.message, at.thread, now).Scan(&id, &outcome); err != nil || !deleteEvents {
+	if err := conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, withdrawn, changed_at, version)
+		VALUES (?, ?, ?, TRUE, ?, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = TRUE, version = nylas_messages.version + 1
+		RETURNING id, outcome`), at.grant, at.message, at.thread, now, now).Scan(&id, &outcome); err != nil || !deleteEvents {
 		return err
 	}
 	if err := campaigns.forget(outcome, at.message); err != nil {
