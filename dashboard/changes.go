@@ -18,12 +18,20 @@ const pollEvery = time.Second
 // any process has stored.
 func (d *Dashboard) changes(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := context.WithCancel(r.Context())
+	defer stop()
 	watch := &watch{changed: make(chan struct{})}
 	var polling sync.WaitGroup
+	polling.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-d.ended:
+			stop()
+		}
+	})
 	if r.Method != http.MethodHead {
 		polling.Go(func() { d.poll(ctx, watch) })
 	}
-	page.Stream(w, r, watch.next)
+	page.Stream(w, r.WithContext(ctx), watch.next)
 	stop()
 	polling.Wait()
 }

@@ -23,6 +23,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/engagement/sqlstore"
@@ -42,6 +43,8 @@ type Dashboard struct {
 	classifier *engagement.Classifier
 	options
 	handler http.Handler
+	ended   chan struct{} // closed when Run has ended
+	end     func()
 }
 
 // New returns the pages of a store. It starts nothing: call [Dashboard.Run] too.
@@ -49,7 +52,8 @@ func New(store *sqlstore.Store, opts ...Option) (*Dashboard, error) {
 	if store == nil {
 		return nil, errors.New("dashboard: the store is nil: give New what sqlstore.New returns")
 	}
-	d := &Dashboard{store: store, ledger: engagement.NewLedger(store), options: defaults()}
+	ended := make(chan struct{})
+	d := &Dashboard{ended: ended, end: sync.OnceFunc(func() { close(ended) }), store: store, ledger: engagement.NewLedger(store), options: defaults()}
 	for _, o := range opts {
 		if o == nil {
 			continue
@@ -79,12 +83,21 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET "+d.at("{$}"), d.home)
 	mux.HandleFunc("GET "+d.at("changes"), d.changes)
 	mux.HandleFunc("GET "+d.at("messages/{grant}/{message}"), d.message)
+	mux.HandleFunc("GET "+d.at("messages/{grant}/{message}/body"), d.mailBody)
 	mux.HandleFunc("GET "+d.at("threads/{grant}/{thread}"), d.message)
 	mux.HandleFunc("GET "+d.at("campaigns"), d.campaigns)
 	mux.HandleFunc("GET "+d.at("campaign"), d.campaign)
 	mux.HandleFunc("GET "+d.at("messages.csv"), d.messagesCSV)
 	mux.HandleFunc("GET "+d.at("events.csv"), d.eventsCSV)
 	mux.HandleFunc("GET "+d.at(), d.missing)
+	if len(d.senders) > 0 {
+		mux.HandleFunc("GET "+d.at("compose"), d.compose)
+		mux.HandleFunc("POST "+d.at("compose"), d.send)
+		mux.HandleFunc("POST "+d.at("compose/check"), d.check)
+		mux.HandleFunc("POST "+d.at("compose/preview"), d.preview)
+		mux.HandleFunc("POST "+d.at("compose/find"), d.find)
+		mux.Handle("GET "+d.at("compose/"), http.RedirectHandler(d.at("compose"), http.StatusSeeOther))
+	}
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 

@@ -19,9 +19,13 @@ const (
 // nil then. It judges each message that has something new, when its verdicts settle, and
 // after an update of the rules. It logs errors and tries again.
 //
+// When it ends, open pages hear of no more changes, so that a server which waits for its
+// requests can stop. Call it once.
+//
 // Any number of processes may run it for one store. Without it, the lists and the campaigns
 // show no verdict of what is new; the page of a message does.
 func (d *Dashboard) Run(ctx context.Context) error {
+	defer d.end()
 	pause := time.Duration(0)
 	for {
 		judged, err := d.store.Judge(ctx, d.classifier)

@@ -114,9 +114,10 @@
 //
 // # What happened
 //
-// [Server.WaitForDelivery] waits for a notification, and [Server.RequireDelivered] is the
-// assertion of a test. If it fails it prints [Server.History]: the requests, messages, events
-// and deliveries of the server, in the order of time, with its seed.
+// [Server.WaitForDelivery] waits for a notification, and [Server.WaitForAttempt] for an attempt
+// to deliver it, whatever was answered. [Server.RequireDelivered] is the assertion of a test. If
+// it fails it prints [Server.History]: the requests, messages, events and deliveries of the
+// server, in the order of time, with its seed.
 //
 // The server keeps what it was told until it is closed, within limits: it answers 507 when it
 // holds too much, forgets the oldest of its logs, and gives up notifications when too many wait

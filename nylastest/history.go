@@ -60,12 +60,12 @@ func (h History) String() string {
 		say(r.At, "request  %s %s: %s", r.Method, r.Path, statusText(r.Status))
 	}
 	for _, m := range h.Messages {
-		say(m.SentAt, "sent     message %s to %d recipients, label %q%s", m.ID, len(m.recipients()), m.Tracking.Label, m.Tracking.kinds())
+		say(m.SentAt, "sent     message %s to %s, label %q%s", m.ID, counted(len(m.recipients()), "recipient"), m.Tracking.Label, m.Tracking.kinds())
 	}
 	for _, e := range h.Events {
 		switch e.Kind {
 		case kindClick:
-			say(e.At, "click    link %d of message %s", e.LinkIndex, e.MessageID)
+			say(e.At, "click    link_index %d of message %s", e.LinkIndex, e.MessageID)
 		case kindReply:
 			say(e.At, "reply    %s to message %s", e.ReplyID, e.MessageID)
 		default:
@@ -85,6 +85,14 @@ func (h History) String() string {
 		fmt.Fprintf(&out, "%12.3fs  %s\n", l.at.Sub(lines[0].at).Seconds(), l.text)
 	}
 	return out.String()
+}
+
+// counted is a number of things, such as "1 recipient". Their plural has an s.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprint(n, " ", thing)
 }
 
 // kinds says what is tracked.

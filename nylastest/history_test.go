@@ -69,6 +69,57 @@ func TestWaitForDelivery(t *testing.T) {
 	})
 }
 
+// Something can be done between two attempts.
+func TestWaitForAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		hook := w.subscribe(appURL)["id"].(string)
+		m := w.send()
+		w.receiver.then(status(http.StatusServiceUnavailable), status(http.StatusServiceUnavailable), status(http.StatusServiceUnavailable))
+		start := time.Now()
+		go func() {
+			pass(time.Minute)
+			assert.NoError(t, w.recipient(m).Open(t.Context()))
+		}()
+		for i, at := range []time.Duration{time.Minute, 6 * time.Minute, 16 * time.Minute} {
+			d, err := w.server.WaitForAttempt(t.Context(), nylastest.Wanted{MessageID: m.ID, WebhookID: hook}, i+1)
+			require.NoError(t, err)
+			assert.Equal(t, at, time.Since(start))
+			assert.Equal(t, i+1, d.Attempt)
+			assert.Equal(t, http.StatusServiceUnavailable, d.Status)
+		}
+		assert.NoError(t, w.recipient(m).Open(t.Context())) // this one is taken, and counts like any other
+		d, err := w.server.WaitForAttempt(t.Context(), nylastest.Wanted{Nth: 2}, 1)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, d.Status)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err = w.server.WaitForAttempt(ctx, nylastest.Wanted{Nth: 2}, 2)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "wait for attempt 2 to deliver any notification, number 2 of them")
+		for _, attempt := range []int{-1, 0, 4} {
+			_, err = w.server.WaitForAttempt(t.Context(), nylastest.Wanted{}, attempt)
+			require.ErrorContains(t, err, "there are attempts 1 to 3")
+		}
+		require.NoError(t, w.server.Close())
+		_, err = w.server.WaitForAttempt(t.Context(), nylastest.Wanted{Nth: 9}, 1)
+		require.ErrorIs(t, err, nylastest.ErrClosed)
+	})
+}
+
+// One and two are counted as people do.
+func TestHistoryCountsRecipients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.send()
+	w.send(object{"cc": []any{object{"email": "lee@acme.dev"}}})
+	text := w.server.History().String()
+	assert.Contains(t, text, " to 1 recipient, label")
+	assert.Contains(t, text, " to 2 recipients, label")
+}
+
 func (f *fakeT) Fatalf(format string, args ...any) {
 	f.Errorf(format, args...)
 	panic(f)
@@ -150,11 +201,11 @@ func TestHistoryIsReadable(t *testing.T) {
 			"history of the emulator with WithSeed(11):\n",
 			"0.000s  request  POST /v3/webhooks: 200 OK\n",
 			"1.000s  request  POST " + w.sendPath() + ": 200 OK\n",
-			"1.000s  sent     message " + m.ID + ` to 1 recipients, label "trial-followup-q2", opens, links, replies` + "\n",
+			"1.000s  sent     message " + m.ID + ` to 1 recipient, label "trial-followup-q2", opens, links, replies` + "\n",
 			"3.000s  open     message " + m.ID + "\n",
 			"3.000s  delivery of message.opened " + h.Deliveries[0].NotificationID + " to webhook " + hook["id"].(string) +
 				", attempt 1: lost by a DeliveryFault [fault: lost]\n",
-			"4.000s  click    link 1 of message " + m.ID + "\n",
+			"4.000s  click    link_index 1 of message " + m.ID + "\n",
 			": 200 OK\n",
 			"5.000s  reply    " + reply + " to message " + m.ID + "\n",
 			"attempt 1: 403 Forbidden\n",

@@ -123,6 +123,32 @@ func TestLogOfNotificationsIsLimited(t *testing.T) {
 	assert.Equal(t, latest, notices[126].ID)
 }
 
+// A delivery has its notification twice: as JSON, and as it travelled. Here that is 2 MiB.
+func TestLogOfDeliveriesIsLimited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.subscribe(appURL)
+		link := `<a href="https://acme.dev/` + strings.Repeat("x", 1<<20/64) + `">x</a>`
+		m := w.send(object{"body": strings.Repeat(link, 64)})
+		for range 70 {
+			_, err := w.recipient(m).Click(t.Context(), 0)
+			require.NoError(t, err)
+			w.wait()
+			w.receiver.take() // it would keep them
+		}
+		all := w.server.Deliveries()
+		kept := len(all) // not require.Len, which prints all of them
+		require.Equal(t, 63, kept)
+		n, err := events.Parse(all[62].Body)
+		require.NoError(t, err)
+		assert.Equal(t, events.Int(70), n.Data.(*events.MessageLinkClicked).LinkData[0].Count, "the latest are kept")
+		n, err = events.Parse(all[0].Body)
+		require.NoError(t, err)
+		assert.Equal(t, events.Int(8), n.Data.(*events.MessageLinkClicked).LinkData[0].Count)
+	})
+}
+
 func TestTooManyNotificationsAreGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

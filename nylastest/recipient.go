@@ -101,7 +101,7 @@ func (r *Recipient) Click(ctx context.Context, index int) (location string, err 
 		return !slices.ContainsFunc(r.message.Links, func(l Link) bool { return l.TrackedURL == href })
 	})
 	if index < 0 || index >= len(links) {
-		return "", fmt.Errorf("nylastest: click in message %s: no link %d, the body has %d tracked links", r.message.ID, index, len(links))
+		return "", fmt.Errorf("nylastest: click in message %s: no link with index %d, the body has %s", r.message.ID, index, counted(len(links), "tracked link"))
 	}
 	var answer *response
 	visitor, err := r.acting(kindClick)

@@ -44,12 +44,13 @@ func (w Wanted) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// in returns the delivery that is wanted, if it was made.
-func (w *Wanted) in(log []DeliveryAttempt) (DeliveryAttempt, bool) {
+// in returns the delivery that is wanted, if it was made: one that was answered 200, or with a
+// number of an attempt that attempt, whatever was answered.
+func (w *Wanted) in(log []DeliveryAttempt, attempt int) (DeliveryAttempt, bool) {
 	type counted struct{ notification, webhook string }
 	seen := make(map[counted]bool)
 	for _, d := range log {
-		if d.Status != http.StatusOK || w.Type != "" && d.Type != w.Type || w.WebhookID != "" && d.WebhookID != w.WebhookID ||
+		if attempt == 0 && d.Status != http.StatusOK || attempt > 0 && d.Attempt != attempt || w.Type != "" && d.Type != w.Type || w.WebhookID != "" && d.WebhookID != w.WebhookID ||
 			!d.isAbout(w.MessageID, w.Label) {
 			continue
 		}
@@ -78,29 +79,51 @@ func (d *DeliveryAttempt) isAbout(messageID, label string) bool {
 // The receiver of the delivery has answered then. A program behind an inbox may still be busy
 // with it: wait for its effect besides.
 func (s *Server) WaitForDelivery(ctx context.Context, want Wanted) (DeliveryAttempt, error) {
+	delivery, err := s.waitFor(ctx, want, 0)
+	if err != nil {
+		return DeliveryAttempt{}, fmt.Errorf("nylastest: wait for delivery of %s: %w", want, err)
+	}
+	return delivery, nil
+}
+
+// WaitForAttempt waits until the server has made an attempt, the first being 1, to deliver a
+// notification, and returns it, whatever the webhook has answered. One that was made before
+// counts. The error is [ErrClosed] or the cause of the context's end, with what was waited
+// for; or that attempt is not from 1 to 3.
+//
+// Use it to do something between two attempts: to rotate a secret, to end an outage.
+func (s *Server) WaitForAttempt(ctx context.Context, want Wanted, attempt int) (DeliveryAttempt, error) {
+	if attempt < 1 || attempt > maxAttempts {
+		return DeliveryAttempt{}, fmt.Errorf("nylastest: wait for attempt %d: there are attempts 1 to %d", attempt, maxAttempts)
+	}
+	delivery, err := s.waitFor(ctx, want, attempt)
+	if err != nil {
+		return DeliveryAttempt{}, fmt.Errorf("nylastest: wait for attempt %d to deliver %s: %w", attempt, want, err)
+	}
+	return delivery, nil
+}
+
+func (s *Server) waitFor(ctx context.Context, want Wanted, attempt int) (DeliveryAttempt, error) {
 	for {
-		delivery, ok, more := s.courier.find(&want)
+		delivery, ok, more := s.courier.find(&want, attempt)
 		if ok {
 			return delivery, nil
 		}
-		var err error
 		select {
 		case <-more:
-			continue
 		case <-ctx.Done():
-			err = context.Cause(ctx)
+			return DeliveryAttempt{}, context.Cause(ctx)
 		case <-s.tasks.ctx.Done():
-			err = ErrClosed
+			return DeliveryAttempt{}, ErrClosed
 		}
-		return DeliveryAttempt{}, fmt.Errorf("nylastest: wait for delivery of %s: %w", want, err)
 	}
 }
 
 // find returns a delivery, or else a channel that is closed at the next one.
-func (c *courier) find(want *Wanted) (delivery DeliveryAttempt, ok bool, more <-chan struct{}) {
+func (c *courier) find(want *Wanted, attempt int) (delivery DeliveryAttempt, ok bool, more <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if delivery, ok = want.in(c.log.entries); !ok && c.more == nil {
+	if delivery, ok = want.in(c.log.entries, attempt); !ok && c.more == nil {
 		c.more = make(chan struct{})
 	}
 	return delivery, ok, c.more
@@ -115,7 +138,7 @@ func (s *Server) RequireDelivered(tb testing.TB, wanted ...Wanted) []DeliveryAtt
 	log := s.Deliveries()
 	found := make([]DeliveryAttempt, len(wanted))
 	for i, want := range wanted {
-		delivery, ok := want.in(log)
+		delivery, ok := want.in(log, 0)
 		if !ok {
 			tb.Fatalf("nylastest: not delivered: %s\n%s", want, s.History())
 		}
@@ -131,7 +154,7 @@ func (s *Server) RequireNotDelivered(tb testing.TB, unwanted ...Wanted) {
 	s.require(tb)
 	log := s.Deliveries()
 	for _, want := range unwanted {
-		if _, ok := want.in(log); ok {
+		if _, ok := want.in(log, 0); ok {
 			tb.Fatalf("nylastest: delivered: %s\n%s", want, s.History())
 		}
 	}

@@ -73,14 +73,14 @@ func (s *bodyScan) openAnchor() {
 // date or an address.
 func isPlace(scan *markup.Scanner) bool {
 	plain, link := false, false
-	for _, attr := range scan.Attrs() {
+	for _, attr := range scan.Attrs("name", "id", "target", "rel", "title", "onclick", "style") {
 		switch attr.Name {
 		case "name", "id":
 			return true
-		case "target", "rel", "title", "onclick":
-			link = true
 		case "style":
 			plain = true
+		default:
+			link = true
 		}
 	}
 	return plain && !link

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -125,7 +126,7 @@ type noTrackAttribute struct {
 	source string
 }
 
-// noTrackAttributes have to be among those that package markup reads.
+// noTrackAttributes are attributes by which other systems do not track a link.
 var noTrackAttributes = []noTrackAttribute{
 	{"clicktracking", "off", "https://docs.sendgrid.com/ui/analytics-and-reporting/click-tracking-html-best-practices"},
 	{"data-pm-no-track", "", "https://postmarkapp.com/developer/user-guide/tracking-links"},
@@ -156,18 +157,19 @@ var noTrackByName = func() map[string]noTrackAttribute {
 	return attributes
 }()
 
+// noTrackNames are the attributes that an anchor can be exempted by.
+var noTrackNames = append(slices.Collect(maps.Keys(noTrackByName)), "class")
+
 // isExempted reports whether another system would not track an anchor.
 func isExempted(scan *markup.Scanner) bool {
-	for _, attr := range scan.Attrs() {
+	for _, attr := range scan.Attrs(noTrackNames...) {
 		if attr.Name == "class" {
 			if isNoTrackClass(attr.Value) {
 				return true
 			}
 			continue
 		}
-		noTrack, ok := noTrackByName[attr.Name]
-		switch {
-		case !ok:
+		switch noTrack := noTrackByName[attr.Name]; {
 		case noTrack.value == "" && !strings.EqualFold(attr.Value, "false"), noTrack.value != "" && strings.EqualFold(attr.Value, noTrack.value):
 			return true
 		}

@@ -194,6 +194,29 @@ func (p *prompt) complain(ctx context.Context, words []string) error {
 	return p.done("complain")
 }
 
+func (p *prompt) expire(_ context.Context, words []string) error {
+	return p.toGrant("expire", p.server.ExpireGrant, words)
+}
+
+func (p *prompt) renew(_ context.Context, words []string) error {
+	return p.toGrant("renew", p.server.RenewGrant, words)
+}
+
+// toGrant does something to a grant, by default to that of the settings.
+func (p *prompt) toGrant(what string, do func(grant string) error, words []string) error {
+	grant := p.server.GrantID()
+	if len(words) > 0 {
+		grant, words = words[0], words[1:]
+	}
+	if err := end(words); err != nil {
+		return err
+	}
+	if err := do(grant); err != nil {
+		return err
+	}
+	return p.done(what)
+}
+
 func (p *prompt) webhooks(_ context.Context, words []string) error {
 	if err := end(words); err != nil {
 		return err

@@ -24,7 +24,9 @@
 // SIGTERM and an interrupt end it. When its input ends, it serves on.
 //
 // These are the commands. MESSAGE is the number of a message, from 1, or an address to which one
-// was sent; without it the latest message is meant:
+// was sent; without it the latest message is meant. LINK counts from 1, and link_index in
+// notifications from 0. GRANT is an id or an address; without it the grant of the settings is
+// meant:
 //
 //	messages                          list the messages
 //	links [MESSAGE]                   list the tracked links of a message
@@ -37,6 +39,8 @@
 //	                                  let mailboxes and scanners act as they do, all at once
 //	bounce [MESSAGE] [TYPE]           send a message back
 //	complain [MESSAGE]                report a message as spam
+//	expire [GRANT]                    let a grant expire, as a changed password does
+//	renew [GRANT]                     let the owner of a grant authenticate again
 //	webhooks                          list the webhooks
 //	deliveries                        list the latest deliveries
 //	fault ENDPOINT STATUS [TIMES]     answer the next requests with an error

@@ -40,6 +40,8 @@ func commands() []command {
 		{"receive", "receive [MESSAGE] as BEHAVIOUR[,BEHAVIOUR]", "let mailboxes and scanners act as they do", (*prompt).receive},
 		{"bounce", "bounce [MESSAGE] [TYPE]", "send a message back", (*prompt).bounce},
 		{"complain", "complain [MESSAGE]", "report a message as spam", (*prompt).complain},
+		{"expire", "expire [GRANT]", "let a grant expire, as a changed password does", (*prompt).expire},
+		{"renew", "renew [GRANT]", "let the owner of a grant authenticate again", (*prompt).renew},
 		{"webhooks", "webhooks", "list the webhooks", (*prompt).webhooks},
 		{"deliveries", "deliveries", "list the latest deliveries", (*prompt).deliveries},
 		{"fault", "fault ENDPOINT STATUS [TIMES]", "answer the next requests with an error; see fault help", (*prompt).fault},
@@ -97,7 +99,8 @@ func (p *prompt) help(context.Context, []string) error {
 	if err := p.table(rows...); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(p.out, "MESSAGE is a number of the list, or an address; without it the latest is meant. LINK is a number, from 1.\n"+
+	_, err := fmt.Fprintf(p.out, "MESSAGE is a number of the list, or an address; without it the latest is meant. LINK is a number, from 1;\n"+
+		"link_index in notifications counts from 0. GRANT is an id or an address; without it that of the settings is meant.\n"+
 		"BEHAVIOUR is %s, or forwarded and one of them.\n", strings.Join(names, ", "))
 	return err
 }

@@ -149,6 +149,31 @@ func TestCommands(t *testing.T) {
 	assert.Equal(t, "max@example.org", next().(*events.MessageBounceDetected).BouncedAddresses)
 }
 
+func TestGrantCommands(t *testing.T) {
+	t.Parallel()
+	s := newSession(t)
+	_, err := s.client.Messages.Send(t.Context(), s.grantID, tracked("kim@example.org"))
+	require.NoError(t, err)
+	status := func() nylas.GrantStatus {
+		t.Helper()
+		grant, err := s.client.Grants.Get(t.Context(), s.grantID)
+		require.NoError(t, err)
+		return grant.GrantStatus
+	}
+	s.says("expire", "expire done")
+	assert.Equal(t, nylas.GrantInvalid, status())
+	_, err = s.client.Messages.Send(t.Context(), s.grantID, tracked("kim@example.org"))
+	require.ErrorIs(t, err, nylas.ErrUnauthorized)
+	s.says("open", "open done") // what was sent before is still tracked
+	s.says("renew", "renew done")
+	assert.Equal(t, nylas.GrantValid, status())
+	s.says("expire "+s.grantID, "expire done")
+	assert.Equal(t, nylas.GrantInvalid, status())
+	s.says("renew "+s.grantID+" now", "now is one word too many: type help")
+	s.command("renew kim@example.org", "there is no such grant")
+	assert.NotEmpty(t, s.command("help", "link_index in notifications counts from 0. GRANT is an id or an address"))
+}
+
 func TestReceive(t *testing.T) {
 	t.Parallel()
 	s := newSession(t)
@@ -280,7 +305,7 @@ func TestHelpAndQuit(t *testing.T) {
 	t.Parallel()
 	s := newSession(t)
 	help := s.command("help", "BEHAVIOUR is browser, ")
-	assert.Len(t, help, len(commands())+2)
+	assert.Len(t, help, len(commands())+3)
 	for i, c := range commands() {
 		assert.True(t, strings.HasPrefix(help[i], c.usage+"  "), help[i])
 		assert.Contains(t, help[i], c.does)

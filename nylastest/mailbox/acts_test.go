@@ -75,7 +75,7 @@ func TestActs(t *testing.T) {
 			if test.result != "" {
 				assert.Equal(t, test.result, a.result())
 			} else {
-				assert.Contains(t, a.result(), "no link 7, the body has 1 tracked links")
+				assert.Contains(t, a.result(), "no link with index 7, the body has 1 tracked link.")
 			}
 			if test.want == nil {
 				assert.GreaterOrEqual(t, a.status, http.StatusBadRequest)

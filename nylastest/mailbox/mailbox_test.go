@@ -2,6 +2,7 @@ package mailbox_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -172,6 +173,43 @@ func TestBody(t *testing.T) {
 	plain := w.send(`{"to": [{"email": "kim@acme.dev"}], "body": "1 < 2 </pre><b>", "is_plaintext": true, "tracking_options": {"opens": true}}`)
 	assert.Contains(t, w.get("/mailbox/messages/"+plain.ID+"/body").body, "1 &lt; 2 &lt;/pre&gt;&lt;b&gt;")
 	assert.Contains(t, w.get("/mailbox/messages/"+plain.ID).body, "Opens of this mail are not tracked")
+}
+
+// People count links from 1, as the prompt of examples/emulator does.
+func TestLinksCountFromOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m := w.send(`{"to": [{"email": "kim@acme.dev"}], "body": "<a href='https://acme.dev/a'>a</a> <a href='https://acme.dev/b'>b</a>",
+		"tracking_options": {"links": true}}`)
+	body := w.get("/mailbox/messages/" + m.ID).body
+	assert.Contains(t, body, `<option value="0">1: https://acme.dev/a</option>`)
+	assert.Contains(t, body, `<option value="1">2: https://acme.dev/b</option>`)
+	assert.Contains(t, body, "Links count from 1 here; <code>link_index</code> in notifications counts from 0.")
+}
+
+// What the frame does not load, the page says.
+func TestBlockedImages(t *testing.T) {
+	t.Parallel()
+	const hint = "Images from elsewhere are not loaded here"
+	for name, tt := range map[string]struct{ body, says string }{
+		"none":       {`<p>Hello</p>`, ""},
+		"own":        {`<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='> <img src='cid:logo'>`, ""},
+		"one":        {`<img src='https://acme.dev/logo.png'>`, hint + ", so that nobody else learns of your tests. 1 is missing."},
+		"two":        {`<img src='//acme.dev/a'> <img src='data:,' srcset='https://acme.dev/b 2x'> <a href='https://acme.dev'>x</a>`, "2 are missing."},
+		"plain text": {`<img src='https://acme.dev/logo.png'>`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			m := w.send(fmt.Sprintf(`{"to": [{"email": "kim@acme.dev"}], "body": %q, "is_plaintext": %t, "tracking_options": {"opens": true}}`,
+				tt.body, name == "plain text"))
+			for _, view := range []string{"", "?view=untracked"} {
+				body := w.get("/mailbox/messages/" + m.ID + view).body
+				assert.Contains(t, body, tt.says)
+				assert.Equal(t, tt.says != "", strings.Contains(body, hint))
+			}
+		})
+	}
 }
 
 // The browser reaches the pixel and the links where it has reached the page, also those of

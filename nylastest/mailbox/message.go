@@ -35,7 +35,8 @@ type messageView struct {
 	HasPixel   bool
 	Other      string // the path of the other view
 	Sandbox    string
-	Links      []nylastest.Link
+	Blocked    int // images that the frame may not load
+	Links      []link
 	Files      []nylastest.Attachment
 	Rejected   bool
 	Result     result
@@ -49,6 +50,33 @@ type messageView struct {
 type recipient struct {
 	Field, Name, Path string
 	Current           bool
+}
+
+// link is a tracked link. People count them from 1.
+type link struct {
+	Index, Number int
+	URL           string
+}
+
+func linksOf(m *nylastest.Message) (all []link) {
+	for _, l := range m.Links {
+		all = append(all, link{Index: l.Index, Number: l.Index + 1, URL: l.URL})
+	}
+	return all
+}
+
+// blocked counts the images of a mail that come from elsewhere. Those of other forms, such as
+// backgrounds, are not loaded either; mail programs rarely do.
+func blocked(m *nylastest.Message) (n int) {
+	if m.IsPlaintext {
+		return 0
+	}
+	for scan := markup.New([]byte(m.OriginalBody)); scan.Next(); {
+		if markup.LoadsFrom(scan, func(string) bool { return true }) {
+			n++
+		}
+	}
+	return n
 }
 
 type headerLine struct{ Name, Value string }
@@ -77,7 +105,7 @@ func (h handler) show(w http.ResponseWriter, r *http.Request, m *nylastest.Messa
 	view := messageView{
 		row: base, As: as, Recipients: recipientsOf(m, as), Header: headerOf(m, as), Label: m.Tracking.Label,
 		HasPixel: m.PixelURL != "", Counts: query.Get(viewParam) != untracked, Sandbox: page.Sandbox,
-		Links: m.Links, Files: m.Attachments, Rejected: err != nil, Result: outcome,
+		Blocked: blocked(m), Links: linksOf(m), Files: m.Attachments, Rejected: err != nil, Result: outcome,
 		Acts: actsOn(m), ActsPath: base.Path + "/acts", Check: newCheck(m),
 		Notices: viewNotices(notices, nil),
 	}
