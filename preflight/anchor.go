@@ -42,7 +42,11 @@ func (s *bodyScan) openAnchor() {
 	a := &s.anchor
 	a.noscript, a.unclosed = s.noscripts > 0, s.unclosed
 	a.link.Target, _, a.hasHref = s.scan.Href()
-	if a.hasHref {
+	switch {
+	case !a.hasHref:
+	case !a.listed && !markup.HasTrackedScheme(a.link.Target): // it is only counted
+		a.class = markup.UnsupportedScheme
+	default:
 		a.class, a.url = markup.Classify(a.link.Target)
 		switch a.class {
 		case markup.Eligible, markup.LooseURI, markup.HTTP, markup.UserInfo:
@@ -65,7 +69,7 @@ func (s *bodyScan) openAnchor() {
 		return
 	}
 	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: len(s.report.Links)}
-	a.noTrack = isExempted(s.scan)
+	a.noTrack = a.hasHref && isExempted(s.scan)
 	a.invisible = markup.HasInvisible(a.link.Target)
 	a.isPlace = !a.hasHref && isPlace(s.scan)
 }

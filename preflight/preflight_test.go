@@ -337,11 +337,30 @@ func TestFindingsHoldNothingOfTheMail(t *testing.T) {
 	}
 }
 
+// Links that are not listed are counted as those that are.
+func TestCheckCountsAllLinks(t *testing.T) {
+	t.Parallel()
+	const listed = 10_000
+	for target, want := range map[string]preflight.Status{
+		"HTTPS://acme.dev": preflight.StatusEligible, "mailto:kim@acme.dev": preflight.StatusEligible, "Tel:1": preflight.StatusEligible, "&#116;el:1": preflight.StatusEligible,
+		"http://acme.dev": preflight.StatusUnknown, "https://acme.dev/%": preflight.StatusUnknown, "mailto:?a": preflight.StatusUnknown,
+		"": preflight.StatusSkipped, "/tel:1": preflight.StatusSkipped, "tel": preflight.StatusSkipped, "ftp://acme.dev": preflight.StatusSkipped, "https:": preflight.StatusSkipped, "{{x}}": preflight.StatusSkipped,
+	} {
+		anchor := `<a href="` + target + `">x</a>`
+		for _, n := range []int{1, listed + 1} {
+			report := preflight.Check(tracked(strings.Repeat(anchor, n)))
+			assert.Equal(t, want, report.Links[0].Status, target)
+			counted := map[preflight.Status]int{preflight.StatusEligible: report.Eligible, preflight.StatusSkipped: report.Skipped, preflight.StatusUnknown: report.Unknown}
+			assert.Equal(t, n, counted[want], target)
+		}
+	}
+}
+
 // Whatever a body holds, a check allocates a few times its size and makes a
 // bounded report. Going over the body is linear, so this bounds the time as well.
 func TestHostileBodies(t *testing.T) { // alone, because it counts what is allocated
-	// Most of it is passing: what is known of an anchor while it is open, and
-	// the tokenizer's buffer. The report of a small body can be larger than that.
+	// Most of it is passing: what is known of an anchor while it is open. The report of a
+	// small body can be larger than that.
 	const most = 40
 	larger := hostile.Larger()
 	for name, body := range hostile.Bodies() {
