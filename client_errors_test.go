@@ -513,13 +513,13 @@ func TestLogOfAnAttempt(t *testing.T) {
 		for i, record := range records[:3] {
 			delete(record, slog.TimeKey)
 			assert.Equal(t, map[string]any{
-				"level": "DEBUG", "msg": "nylas: request", "method": "POST",
-				"path": "/v3/grants/{grant_id}/messages/send", "attempt": float64(i + 1), "duration": float64(0),
-			}, only(record, "level", "msg", "method", "path", "attempt", "duration"))
+				"level": "DEBUG", "msg": "nylas: request", "http.request.method": "POST",
+				"url.template": "/v3/grants/{grant_id}/messages/send", "nylas.attempt": float64(i + 1), "nylas.duration": float64(0),
+			}, only(record, "level", "msg", "http.request.method", "url.template", "nylas.attempt", "nylas.duration"))
 		}
-		assert.Equal(t, map[string]any{"error": "nylas: send message: no answer: unexpected EOF"}, records[0])
-		assert.Equal(t, map[string]any{"status": float64(504), "replayed": false, "request_id": testRequest}, records[1])
-		assert.Equal(t, map[string]any{"status": float64(200), "replayed": true, "request_id": testRequest}, records[2])
+		assert.Equal(t, map[string]any{"exception.message": "nylas: send message: no answer: unexpected EOF"}, records[0])
+		assert.Equal(t, map[string]any{"http.response.status_code": float64(504), "nylas.replayed": false, "nylas.request.id": testRequest}, records[1])
+		assert.Equal(t, map[string]any{"http.response.status_code": float64(200), "nylas.replayed": true, "nylas.request.id": testRequest}, records[2])
 		assertUnmarked(t, log.String())
 	})
 }
@@ -625,13 +625,13 @@ func testLog(t *testing.T, m method, f failure) {
 		assert.True(t, began.Equal(written))
 		delete(record, "time")
 		want := map[string]any{
-			"level": "DEBUG", "msg": "nylas: request", "method": m.verb, "path": m.path,
-			"attempt": float64(i + 1), "duration": float64(1500 * time.Millisecond),
+			"level": "DEBUG", "msg": "nylas: request", "http.request.method": m.verb, "url.template": m.path,
+			"nylas.attempt": float64(i + 1), "nylas.duration": float64(1500 * time.Millisecond),
 		}
 		if f.lost && (f.status == 0) {
-			want["error"] = "nylas: " + m.op + ": " + f.text
+			want["exception.message"] = "nylas: " + m.op + ": " + f.text
 		} else {
-			want["status"], want["replayed"], want["request_id"] = float64(f.status), false, f.requestID
+			want["http.response.status_code"], want["nylas.replayed"], want["nylas.request.id"] = float64(f.status), false, f.requestID
 		}
 		assert.Equal(t, want, record, slices.Collect(maps.Keys(record)))
 	}

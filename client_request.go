@@ -430,10 +430,10 @@ func (x *roundTrips) warn(ctx context.Context, last *answer) {
 		return
 	}
 	x.client.logger.LogAttrs(ctx, slog.LevelWarn, "nylas: a second mail is possible",
-		slog.String("method", x.call.method),
-		slog.String("path", x.call.path),
-		slog.Int("attempts", x.attempts),
-		slog.String("request_id", redact(last.requestID(), x.secrets()...)))
+		slog.String(telemetry.LogMethod, x.call.method),
+		slog.String(telemetry.LogPath, x.call.path),
+		slog.Int(telemetry.LogAttempts, x.attempts),
+		slog.String(telemetry.LogRequestID, redact(last.requestID(), x.secrets()...)))
 }
 
 func (x *roundTrips) log(ctx context.Context, a *answer, took time.Duration) {
@@ -442,18 +442,18 @@ func (x *roundTrips) log(ctx context.Context, a *answer, took time.Duration) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("method", x.call.method),
-		slog.String("path", x.call.path),
-		slog.Int("attempt", x.attempts),
-		slog.Duration("duration", took),
+		slog.String(telemetry.LogMethod, x.call.method),
+		slog.String(telemetry.LogPath, x.call.path),
+		slog.Int(telemetry.LogAttempt, x.attempts),
+		slog.Duration(telemetry.LogDuration, took),
 	}
 	if a.err != nil {
-		attrs = append(attrs, slog.String("error", x.newError(a).Error()))
+		attrs = append(attrs, slog.String(telemetry.LogError, x.newError(a).Error()))
 	} else {
 		attrs = append(attrs,
-			slog.Int("status", a.status),
-			slog.Bool("replayed", a.replayed()),
-			slog.String("request_id", redact(a.requestID(), x.secrets()...)))
+			slog.Int(telemetry.LogStatus, a.status),
+			slog.Bool(telemetry.LogReplayed, a.replayed()),
+			slog.String(telemetry.LogRequestID, redact(a.requestID(), x.secrets()...)))
 	}
 	logger.LogAttrs(ctx, slog.LevelDebug, "nylas: request", attrs...)
 }

@@ -218,7 +218,7 @@ func TestSecondMail(t *testing.T) {
 			var warned []map[string]any
 			for _, record := range log.records(t) {
 				if record["level"] == "WARN" {
-					warned = append(warned, only(record, "msg", "method", "path", "attempts"))
+					warned = append(warned, only(record, "msg", "http.request.method", "url.template", "nylas.attempts"))
 				}
 			}
 			if !tt.possible {
@@ -226,8 +226,8 @@ func TestSecondMail(t *testing.T) {
 				return
 			}
 			assert.Equal(t, []map[string]any{{
-				"msg": "nylas: a second mail is possible", "method": "POST", "path": "/v3/grants/{grant_id}/messages/send",
-				"attempts": float64(len(tt.script)),
+				"msg": "nylas: a second mail is possible", "http.request.method": "POST", "url.template": "/v3/grants/{grant_id}/messages/send",
+				"nylas.attempts": float64(len(tt.script)),
 			}}, warned)
 			assertUnmarked(t, log.String())
 		}))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/internal/guard"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -134,7 +135,7 @@ func (k *keeper) subscribe(ctx context.Context, req *SubscribeRequest) (*Webhook
 	}
 	for _, other := range others {
 		k.client.logger.LogAttrs(ctx, slog.LevelWarn, "nylas: another webhook for the URL gets the same notifications: delete it if nobody needs it",
-			slog.String("webhook", next.WebhookID), slog.String("other", other.ID))
+			slog.String(telemetry.LogWebhook, next.WebhookID), slog.String(telemetry.LogOtherWebhook, other.ID))
 	}
 	switch {
 	case webhook == nil:

@@ -356,8 +356,8 @@ func TestSubscribeWarns(t *testing.T) {
 	var others []any
 	for _, record := range log.records(t) {
 		if record["level"] == "WARN" {
-			assert.Equal(t, testWebhook, record["webhook"])
-			others = append(others, record["other"])
+			assert.Equal(t, testWebhook, record["nylas.webhook.id"])
+			others = append(others, record["nylas.webhook.other_id"])
 		}
 	}
 	assert.Equal(t, []any{"other-1", "other-2"}, others)
@@ -711,7 +711,7 @@ func TestSubscribeAnotherWasFaster(t *testing.T) {
 		webhook, err := w.client(t, log.option()).Subscribe(t.Context(), asRecorded(store))
 		require.NoError(t, err)
 		assert.Equal(t, testWebhook, webhook.ID)
-		assert.Contains(t, log.String(), `"other":"second"`)
+		assert.Contains(t, log.String(), `"nylas.webhook.other_id":"second"`)
 		assert.Equal(t, faster, store.state)
 	}))
 	t.Run("while it rotated", bubble(func(t *testing.T) {

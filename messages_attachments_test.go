@@ -267,7 +267,7 @@ func TestDownload(t *testing.T) {
 		require.NoError(t, body.Close())
 		assertRecorded(t, "http/attachments.download.request.json", w.requests()[0])
 		assertUnmarked(t, log.String())
-		assert.InDelta(t, 200, log.records(t)[0]["status"], 0)
+		assert.InDelta(t, 200, log.records(t)[0]["http.response.status_code"], 0)
 		require.Len(t, exchanges, 1)
 		assert.Equal(t, 200, exchanges[0].StatusCode)
 		assert.Empty(t, exchanges[0].ResponseBody)

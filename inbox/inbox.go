@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -155,7 +156,7 @@ func (b *Inbox) key(d *receive.Delivery) (key string) {
 	defer func() {
 		if value := recover(); value != nil {
 			b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: the key of the order panicked",
-				slog.String("id", d.ID), slog.String("type", string(d.Type)))
+				slog.String(telemetry.LogDeliveryID, d.ID), slog.String(telemetry.LogType, string(d.Type)))
 			key = ""
 		}
 	}()
@@ -193,7 +194,7 @@ func (b *Inbox) storeFailed(err error) {
 	}
 	if !b.failing && !errors.Is(err, ErrCorrupt) { // which noteDamage tells
 		b.failing = true
-		b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot write the file", slog.Any("error", err))
+		b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot write the file", slog.Any(telemetry.LogError, err))
 	}
 }
 
@@ -212,7 +213,7 @@ func (b *Inbox) noteDamage(s *store) {
 		return
 	}
 	b.damage.Store(&s.db.damage)
-	b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: no delivery is accepted any more", slog.Any("error", s.db.damage))
+	b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: no delivery is accepted any more", slog.Any(telemetry.LogError, s.db.damage))
 }
 
 func (b *Inbox) storeWorks() {
@@ -225,7 +226,7 @@ func (b *Inbox) storeWorks() {
 // buried tells of a dead letter.
 func (b *Inbox) buried(d *receive.Delivery, attempts int, err error) {
 	b.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: delivery given up",
-		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Int("attempts", attempts), slog.String("error", errorText(err)))
+		slog.String(telemetry.LogDeliveryID, d.ID), slog.String(telemetry.LogType, string(d.Type)), slog.Int(telemetry.LogAttempts, attempts), slog.String(telemetry.LogError, errorText(err)))
 	if b.config.hooks.Died != nil {
 		b.config.hooks.Died(d, attempts, err)
 	}

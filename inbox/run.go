@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -165,7 +166,7 @@ func (r *run) stop(end context.CancelCauseFunc) {
 		r.schedule.changed.Broadcast()
 		r.schedule.mu.Unlock()
 		r.config.logger.LogAttrs(context.Background(), slog.LevelWarn, "inbox: Run ends without its last deliveries: they are handled again",
-			slog.Int("running", left))
+			slog.Int(telemetry.LogHandlers, left))
 	}
 }
 
@@ -250,7 +251,7 @@ func (r *run) watch(d *receive.Delivery, start time.Time) *time.Timer {
 	return time.AfterFunc(r.config.handlerTimeout+hungAfter, func() {
 		running := time.Since(start)
 		r.config.logger.LogAttrs(context.Background(), slog.LevelWarn, "inbox: handler does not return although its context has ended",
-			slog.String("id", id), slog.String("type", string(kind)), slog.Duration("running", running))
+			slog.String(telemetry.LogDeliveryID, id), slog.String(telemetry.LogType, string(kind)), slog.Duration(telemetry.LogDuration, running))
 		if r.config.hooks.Hung != nil {
 			r.config.hooks.Hung(&receive.Delivery{ID: id, Type: kind, ReceivedAt: received}, running)
 		}
@@ -260,7 +261,7 @@ func (r *run) watch(d *receive.Delivery, start time.Time) *time.Timer {
 // unreadable puts back what could not be read.
 func (r *run) unreadable(e *entry, err error) {
 	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrCorrupt) {
-		r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot read a delivery", slog.Any("error", err))
+		r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: cannot read a delivery", slog.Any(telemetry.LogError, err))
 	}
 	r.schedule.mu.Lock()
 	defer r.schedule.mu.Unlock()
@@ -309,8 +310,8 @@ func (r *run) fell(v *verdict, d *receive.Delivery, err error) {
 		return
 	}
 	r.config.logger.LogAttrs(context.Background(), slog.LevelWarn, "inbox: delivery failed",
-		slog.String("id", d.ID), slog.String("type", string(d.Type)), slog.Int("attempt", v.attempts),
-		slog.Time("retry_at", v.due), slog.String("error", v.text))
+		slog.String(telemetry.LogDeliveryID, d.ID), slog.String(telemetry.LogType, string(d.Type)), slog.Int(telemetry.LogAttempt, v.attempts),
+		slog.Time(telemetry.LogRetryAt, v.due), slog.String(telemetry.LogError, v.text))
 }
 
 // wait is how long a delivery waits after its nth failure.
@@ -327,7 +328,7 @@ func (c *config) wait(failures int) time.Duration {
 // panicked logs a panic.
 func (r *run) panicked(d *receive.Delivery, p *guard.PanicError) error {
 	r.config.logger.LogAttrs(context.Background(), slog.LevelError, "inbox: handler panicked",
-		p.Attrs(slog.String("id", d.ID), slog.String("type", string(d.Type)))...)
+		p.Attrs(slog.String(telemetry.LogDeliveryID, d.ID), slog.String(telemetry.LogType, string(d.Type)))...)
 	return fmt.Errorf("%w: %s", errPanic, p.Text)
 }
 

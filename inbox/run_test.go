@@ -144,7 +144,7 @@ func TestHandlersThatHangAreTold(t *testing.T) {
 		defer mu.Unlock()
 		assert.Equal(t, map[string]time.Duration{"hangs": 65 * time.Second}, hung, "once")
 		assert.Equal(t, 1, strings.Count(log.String(), "does not return"))
-		assert.Contains(t, log.String(), "id=hangs")
+		assert.Contains(t, log.String(), "messaging.message.id=hangs")
 		close(release)
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 const (
@@ -292,7 +294,7 @@ func (b *Inbox) sweepOn(s *store, w *sweep) bool {
 	}
 	if letters > 0 {
 		b.config.logger.LogAttrs(context.Background(), slog.LevelWarn, "inbox: dead letters over the retention were removed",
-			slog.Int64("count", letters))
+			slog.Int64(telemetry.LogCount, letters))
 		if b.config.hooks.Expired != nil {
 			b.config.hooks.Expired(int(letters))
 		}

@@ -5,7 +5,8 @@
 //	err = box.Run(ctx, otelnylas.Handler(handler))
 //
 // It links no exporter and no SDK: your program chooses them. Package otelinbox measures an
-// inbox. It is a module of its own, so that this one does not link SQLite.
+// inbox, and package oteloutbox an outbox. They are modules of their own, so that this one does
+// not link SQLite.
 //
 // # Spans
 //

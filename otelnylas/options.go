@@ -5,60 +5,31 @@ import (
 	"errors"
 	"os"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/nylastrack/nylas-go/internal/telemetry"
+	"github.com/nylastrack/nylas-go/otelnylas/internal/provide"
 )
 
 // scope is the name of the instrumentation.
 const scope = "github.com/nylastrack/nylas-go/otelnylas"
 
-// An Option sets where spans and metrics go. A nil Option has no effect.
-type Option interface {
-	apply(*config)
-}
-
-type option func(*config)
-
-func (o option) apply(c *config) { o(c) }
+// An Option sets where spans and metrics go. A nil Option has no effect. Packages otelinbox and
+// oteloutbox take the same options.
+type Option = provide.Option
 
 // WithTracerProvider sets the provider for spans. The default, also for nil, is
 // [otel.GetTracerProvider].
-func WithTracerProvider(provider trace.TracerProvider) Option {
-	return option(func(c *config) { c.tracers = provider })
-}
+func WithTracerProvider(provider trace.TracerProvider) Option { return provide.Tracers(provider) }
 
 // WithMeterProvider sets the provider for metrics. The default, also for nil, is
 // [otel.GetMeterProvider].
-func WithMeterProvider(provider metric.MeterProvider) Option {
-	return option(func(c *config) { c.meters = provider })
-}
+func WithMeterProvider(provider metric.MeterProvider) Option { return provide.Meters(provider) }
 
-type config struct {
-	tracers trace.TracerProvider
-	meters  metric.MeterProvider
-}
-
-func instruments(opts []Option) (trace.Tracer, metric.Meter) {
-	var c config
-	for _, opt := range opts {
-		if opt != nil {
-			opt.apply(&c)
-		}
-	}
-	if c.tracers == nil {
-		c.tracers = otel.GetTracerProvider()
-	}
-	if c.meters == nil {
-		c.meters = otel.GetMeterProvider()
-	}
-	return c.tracers.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)),
-		c.meters.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
-}
+func instruments(opts []Option) (trace.Tracer, metric.Meter) { return provide.Instruments(scope, opts) }
 
 // processSeconds are the bounds of the buckets of messaging.process.duration. Those up to 10 are
 // what the conventions ask for; above them a handler of an inbox has a minute by default.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nylastrack/nylas-go"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // The times of sending again.
@@ -190,8 +191,8 @@ func (r *run) judge(ctx context.Context, m *mail, err error) error {
 			}
 		}
 	}
-	r.logger.Warn("outbox: a mail was not sent, or may not have been", slog.String("state", string(m.State)),
-		slog.Int("attempts", m.Attempts), slog.String("error", m.Reason))
+	r.logger.Warn("outbox: a mail was not sent, or may not have been", slog.String(telemetry.LogMailState, string(m.State)),
+		slog.Int(telemetry.LogAttempts, m.Attempts), slog.String(telemetry.LogError, m.Reason))
 	if m.State != Waiting {
 		return r.save(ctx, m)
 	}
@@ -273,7 +274,7 @@ func (r *run) look(ctx context.Context, m *mail) (again bool, err error) {
 		}
 		return err == nil && m.State == Sending, err
 	}
-	r.logger.Warn("outbox: a mail may have been sent", slog.String("reason", m.Reason))
+	r.logger.Warn("outbox: a mail may have been sent", slog.String(telemetry.LogReason, m.Reason))
 	return false, r.save(ctx, m)
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 const (
@@ -49,9 +51,9 @@ func writeText(w http.ResponseWriter, status int, text string) int {
 
 // refuse answers a request that does not reach the handler.
 func (r *Receiver) refuse(w http.ResponseWriter, req *http.Request, status int, reason string, err error) int {
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", reason)}
+	attrs := []slog.Attr{slog.Int(telemetry.LogStatus, status), slog.String(telemetry.LogReason, reason)}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", readError(err)))
+		attrs = append(attrs, slog.String(telemetry.LogError, readError(err)))
 	}
 	level := slog.LevelWarn
 	if errors.Is(err, ErrInvalidSignature) {

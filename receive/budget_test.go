@@ -325,7 +325,7 @@ func TestReceiverWarnsOfAWriterWithoutDeadlines(t *testing.T) {
 				for _, record := range records {
 					assert.Equal(t, "WARN", record["level"])
 					assert.Contains(t, record["msg"], "Unwrap() http.ResponseWriter")
-					assert.Equal(t, "receive_test.plainWriter", record["writer"])
+					assert.Equal(t, "receive_test.plainWriter", record["nylas.response_writer"])
 				}
 			})
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nylastrack/nylas-go/events"
 	"github.com/nylastrack/nylas-go/internal/guard"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 var (
@@ -42,10 +43,10 @@ func (r *Receiver) handOver(w http.ResponseWriter, req *http.Request, d *Deliver
 	case err == nil:
 		return respondTaken(w)
 	case IsPermanent(err):
-		r.loud.LogAttrs(ctx, slog.LevelError, "receive: delivery given up", named.attrs(slog.Any("error", err))...)
+		r.loud.LogAttrs(ctx, slog.LevelError, "receive: delivery given up", named.attrs(slog.Any(telemetry.LogError, err))...)
 		return respondTaken(w)
 	default:
-		r.logger.LogAttrs(ctx, slog.LevelWarn, "receive: delivery not taken", named.attrs(slog.Any("error", err))...)
+		r.logger.LogAttrs(ctx, slog.LevelWarn, "receive: delivery not taken", named.attrs(slog.Any(telemetry.LogError, err))...)
 		return respondUnavailable(w)
 	}
 }
@@ -124,5 +125,5 @@ type naming struct {
 }
 
 func (n naming) attrs(more ...slog.Attr) []slog.Attr {
-	return append([]slog.Attr{slog.String("id", n.id), slog.String("type", string(n.typ))}, more...)
+	return append([]slog.Attr{slog.String(telemetry.LogDeliveryID, n.id), slog.String(telemetry.LogType, string(n.typ))}, more...)
 }

@@ -106,10 +106,10 @@ func TestHandlerOutcomes(t *testing.T) {
 				require.Len(t, records, 2)
 				assert.Equal(t, "ERROR", records[0]["level"])
 				assert.Equal(t, "receive: handler panicked", records[0]["msg"])
-				assert.Equal(t, "n-1", records[0]["id"])
-				assert.Equal(t, "message.opened", records[0]["type"])
-				assert.Contains(t, records[0]["panic"], test.panic)
-				assert.Contains(t, records[0]["stack"], "custody_test.go", "where it panicked")
+				assert.Equal(t, "n-1", records[0]["messaging.message.id"])
+				assert.Equal(t, "message.opened", records[0]["nylas.notification.type"])
+				assert.Contains(t, records[0]["exception.message"], test.panic)
+				assert.Contains(t, records[0]["exception.stacktrace"], "custody_test.go", "where it panicked")
 				records = records[1:]
 			}
 			if test.level == "" {
@@ -117,7 +117,7 @@ func TestHandlerOutcomes(t *testing.T) {
 				return
 			}
 			assert.Equal(t, []map[string]any{{
-				"level": test.level, "msg": test.msg, "id": "n-1", "type": "message.opened", "error": test.err,
+				"level": test.level, "msg": test.msg, "messaging.message.id": "n-1", "nylas.notification.type": "message.opened", "exception.message": test.err,
 			}}, records)
 		})
 	}
@@ -156,7 +156,7 @@ func TestHandlerIsLate(t *testing.T) {
 				assert.Equal(t, "receive: delivery not taken", records[0]["msg"])
 				assert.Contains(t, []any{
 					"receive: handler did not return in time", context.DeadlineExceeded.Error(),
-				}, records[0]["error"])
+				}, records[0]["exception.message"])
 			})
 		})
 	}
@@ -203,8 +203,8 @@ func TestHandlerOwnsTheDelivery(t *testing.T) {
 			synctest.Wait()
 			records := logged.records(t)
 			require.Len(t, records, 1)
-			assert.Equal(t, "n-1", records[0]["id"])
-			assert.EqualValues(t, "message.opened", records[0]["type"])
+			assert.Equal(t, "n-1", records[0]["messaging.message.id"])
+			assert.EqualValues(t, "message.opened", records[0]["nylas.notification.type"])
 		}
 	})
 }

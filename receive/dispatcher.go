@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/nylastrack/nylas-go/events"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // Dispatcher is a [Handler] that decodes each delivery and calls the function for its kind
@@ -72,7 +73,7 @@ func (h *Dispatcher) HandleDelivery(ctx context.Context, d *Delivery) error {
 		}
 		// Nothing may be lost in silence, and a Dispatcher has no logger.
 		slog.Default().LogAttrs(ctx, slog.LevelError, "receive: delivery cannot be decoded: set Undecodable to keep it",
-			naming{d.ID, d.Type}.attrs(slog.Any("error", err))...)
+			naming{d.ID, d.Type}.attrs(slog.Any(telemetry.LogError, err))...)
 		return Permanent(err)
 	}
 	switch data := n.Data.(type) {

@@ -269,7 +269,7 @@ func TestDispatcherBehindReceiver(t *testing.T) {
 	records := logged.records(t)
 	require.Len(t, records, 1)
 	assert.Equal(t, "receive: delivery given up", records[0]["msg"])
-	assert.Equal(t, "n-2", records[0]["id"])
+	assert.Equal(t, "n-2", records[0]["messaging.message.id"])
 	requireNothingLeaked(t, broken, logged.String())
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // Hooks are functions for metrics; each of them may be nil. They are called concurrently by
@@ -38,7 +39,7 @@ func (r *Receiver) tell(req *http.Request, status int, took time.Duration) {
 	defer func() {
 		if value := recover(); value != nil {
 			r.logger.LogAttrs(req.Context(), slog.LevelError, "receive: Hooks.Answered panicked",
-				slog.String("panic", guard.PanicText(value)))
+				slog.String(telemetry.LogError, guard.PanicText(value)))
 		}
 	}()
 	r.hooks.Answered(req, status, took)

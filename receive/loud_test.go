@@ -38,7 +38,7 @@ func TestReceiverWithoutLoggerIsLoudAboutWhatIsLost(t *testing.T) { //nolint:par
 	logged := defaultLog(t)
 	receiver := newReceiver(t, outcome(receive.Permanent(errors.New("no such message"))))
 	require.Equal(t, http.StatusOK, recorded(receiver, signed(openedBody("n-1"))).status)
-	assert.Contains(t, logged.String(), `level=ERROR msg="receive: delivery given up" id=n-1 type=message.opened error="no such message"`)
+	assert.Contains(t, logged.String(), `level=ERROR msg="receive: delivery given up" messaging.message.id=n-1 nylas.notification.type=message.opened exception.message="no such message"`)
 
 	logged.Reset()
 	receiver = newReceiver(t, outcome(errors.New("disk full")))

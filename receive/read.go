@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 const (
@@ -39,7 +41,7 @@ func (r *Receiver) limitReading(w http.ResponseWriter, req *http.Request, start 
 func (r *Receiver) warnOfWriter(w http.ResponseWriter) {
 	r.logger.LogAttrs(context.Background(), slog.LevelWarn, "receive: the time for reading a body is not limited, "+
 		"because this ResponseWriter cannot set a deadline: if it is that of a middleware, give it a method Unwrap() http.ResponseWriter",
-		slog.String("writer", fmt.Sprintf("%T", w)))
+		slog.String(telemetry.LogWriter, fmt.Sprintf("%T", w)))
 }
 
 // firstPieces are used again: most bodies leave theirs at once.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // SecretCachePeriod is how long a [Receiver] uses the secrets of its source without
@@ -223,7 +224,7 @@ func (k *cachedKeys) end(call *sourceCall, state SecretState, err error) {
 	close(call.done)
 	if answer.err != nil {
 		k.logger.LogAttrs(context.Background(), slog.LevelWarn, "receive: source of secrets gave an error",
-			slog.String("error", withoutSecrets(answer.err.Error(), state.Secrets, before.secrets)))
+			slog.String(telemetry.LogError, withoutSecrets(answer.err.Error(), state.Secrets, before.secrets)))
 	}
 }
 

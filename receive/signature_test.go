@@ -206,7 +206,7 @@ func TestReceiverSignatures(t *testing.T) {
 			level := map[bool]string{false: "DEBUG", true: "WARN"}[test.read]
 			assert.Equal(t, level, records[0]["level"])
 			assert.Equal(t, "receive: request refused", records[0]["msg"])
-			assert.EqualValues(t, 401, records[0]["status"])
+			assert.EqualValues(t, 401, records[0]["http.response.status_code"])
 		})
 	}
 }

@@ -203,7 +203,7 @@ func TestReceiverAnswersBodyCutOff(t *testing.T) {
 			requireAnswer(t, http.StatusRequestTimeout, statusLine(408), recorded(receiver, in))
 			assert.Zero(t, handled.Load())
 			require.Len(t, logged.records(t), 1)
-			assert.Equal(t, "it was cut off", logged.records(t)[0]["error"])
+			assert.Equal(t, "it was cut off", logged.records(t)[0]["exception.message"])
 		})
 		t.Run(name+"/loopback", func(t *testing.T) {
 			t.Parallel()
@@ -301,9 +301,9 @@ func TestReceiverAnswersSlowBody(t *testing.T) {
 				assert.Zero(t, handled.Load())
 				records := logged.records(t)
 				require.Len(t, records, 1)
-				assert.Equal(t, test.reason, records[0]["reason"])
+				assert.Equal(t, test.reason, records[0]["nylas.reason"])
 				if test.want == http.StatusRequestTimeout {
-					assert.Equal(t, "it did not arrive in time", records[0]["error"])
+					assert.Equal(t, "it did not arrive in time", records[0]["exception.message"])
 				}
 
 				// What the sender left half said is not the start of a request.

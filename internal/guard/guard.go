@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // ErrExited means that a function ended its goroutine, by runtime.Goexit.
@@ -58,7 +60,7 @@ func Outcome(err, panicked, exited error) (p *PanicError, own error) {
 
 // Attrs are the attributes of a log record about the panic, after those that it has already.
 func (p *PanicError) Attrs(more ...slog.Attr) []slog.Attr {
-	return append(more, slog.String("panic", p.Text), slog.String("stack", p.Stack))
+	return append(more, slog.String(telemetry.LogError, p.Text), slog.String(telemetry.LogStack, p.Stack))
 }
 
 // IsNil reports whether an interface is nil or holds a nil pointer or function,

@@ -65,7 +65,7 @@ func TestOutcome(t *testing.T) {
 	p, own := call(func() error { panic("secret") })
 	assert.Equal(t, panicked, own)
 	require.NotNil(t, p)
-	assert.Equal(t, []slog.Attr{slog.Int("a", 1), slog.String("panic", "string"), slog.String("stack", p.Stack)}, p.Attrs(slog.Int("a", 1)))
+	assert.Equal(t, []slog.Attr{slog.Int("a", 1), slog.String("exception.message", "string"), slog.String("exception.stacktrace", p.Stack)}, p.Attrs(slog.Int("a", 1)))
 
 	wrapped := fmt.Errorf("wrapped: %w", errors.Join(p, guard.ErrExited))
 	for name, test := range map[string]struct {

@@ -32,12 +32,12 @@ type hotPath struct {
 	what, peer        string // what is measured, and beside what
 	ratio             string // the metric that says how many times the peer
 	limit             string // the constant in the benchmark's package; its name begins with max or min
-	value             string // the metric without a peer
+	value             string // the metric without a peer, or empty
 }
 
 var hotPaths = []hotPath{
-	{"events", "BenchmarkParse/opened-50", "decode a notification of 50 opens, 9 kB", "checking that the same bytes are JSON", "x-scan", "maxParseScans", "ns/op"},
-	{"events", "BenchmarkPeek/opened-50", "read the id and type of the same notification", "the same", "x-scan", "maxPeekScans", "ns/op"},
+	{"events", "BenchmarkParse/opened-50", "decode a notification of 50 opens, 9 kB", "checking that the same bytes are JSON", "x-scan", "maxParseScans", ""},
+	{"events", "BenchmarkPeek/opened-50", "read the id and type of the same notification", "the same", "x-scan", "maxPeekScans", ""},
 	{"receive", "BenchmarkReceiver/1.3kB", "receive a delivery of 1.3 kB over HTTP, CPU time", "a handler that reads the body and makes the HMAC", "x-floor", "maxSmallFloors", "cpu-us"},
 	{"receive", "BenchmarkReceiver/8.5kB", "receive a delivery of 8.5 kB", "the same", "x-floor", "maxLargeFloors", "cpu-us"},
 	{"preflight", "BenchmarkCheck/1000-links", "check a body of 1000 links before a send", "a pass of the HTML tokenizer", "x-pass", "maxCheckPasses", "ms"},
@@ -68,8 +68,18 @@ var hotPaths = []hotPath{
 	{"engagement/sqlstore", "BenchmarkSQL/50new/PostgreSQL", "apply 50 new events, PostgreSQL", "the same", "x-insert", "", "ns/op"},
 	{"engagement/sqlstore", "BenchmarkPages/SQLite", "the slowest page of 100,000 messages, SQLite", "the same of 1,000 messages", "x-small", "", "ns/op"},
 	{"engagement/sqlstore", "BenchmarkPages/PostgreSQL", "the slowest page of 100,000 messages, PostgreSQL", "the same of 1,000 messages", "x-small", "", "ns/op"},
+	{"dashboard", "BenchmarkDashboard", "the slowest page of a dashboard of 100,000 messages", "its queries alone", "x-queries", "maxPageQueries", "ms/page"},
+	{"dashboard", "BenchmarkDashboard", "the same, its time", "", "", "maxPageTime", "ms/page"},
 	{"sinks/riversink", "BenchmarkAccept", "keep deliveries in PostgreSQL through River, from 64 callers", "an INSERT for each", "x-insert", "minAccept", "per-s"},
 	{"sinks/riversink", "BenchmarkCycle", "keep, handle and mark them", "the same", "x-insert", "minCycle", "per-s"},
+	{"internal/comparison", "BenchmarkReceive", "receive, verify, decode and save 7 opens, CPU time", "a handler by hand, see comparison.md", "x-hand", "", "cpu-us"},
+	{"internal/comparison", "BenchmarkReceive", "the same", "Node.js with the official SDK", "x-node", "", "node-cpu-us"},
+	{"internal/comparison", "BenchmarkReceive", "the same with a ledger and verdicts of engagement", "without them", "ledger-x-dispatcher", "", "ledger-cpu-us"},
+	{"internal/comparison", "BenchmarkReceive", "99 of 100 of these answered within, in ms", "", "", "", "p99-ms"},
+	{"internal/comparison", "BenchmarkReceive", "the same, by hand", "", "", "", "hand-p99-ms"},
+	{"internal/comparison", "BenchmarkReceive", "the same, Node.js", "", "", "", "node-p99-ms"},
+	{"internal/comparison", "BenchmarkSend", "send a tracked message to the emulator, time", "net/http by hand", "x-hand", "", "us"},
+	{"internal/comparison", "BenchmarkSend", "the same", "the official Node SDK", "x-node", "", "node-us"},
 	{"sinks/pubsubsink", "BenchmarkSink", "publish deliveries, against a fake server", "Publish and Get of Google's library", "x-plain", "minOfPlain", "per-s"},
 }
 
@@ -125,12 +135,14 @@ func hotPathsTable(t *testing.T, numbers map[string]string) string {
 			limit = bound + constant(t, path.folder, path.limit)
 		}
 		name := path.folder + "." + path.benchmark
-		ratio := ""
-		if path.ratio != "" {
-			ratio = cmp.Or(numbers[name+" "+path.ratio], "?") + " " + path.ratio
+		cell := func(metric string) string {
+			if metric == "" {
+				return ""
+			}
+			return cmp.Or(numbers[name+" "+metric], "?") + " " + metric
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s %s | `%s` |\n", path.what, path.peer, ratio, limit,
-			cmp.Or(numbers[name+" "+path.value], "?"), path.value, strings.TrimPrefix(name, ".."))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | `%s` |\n", path.what, path.peer, cell(path.ratio), limit,
+			cell(path.value), strings.TrimPrefix(name, ".."))
 	}
 	return b.String()
 }
@@ -165,13 +177,15 @@ func numbersIn(t *testing.T, file string) map[string]string {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
-	var version, cpu, folder string
+	var version, load, cpu, folder string
 	values := map[string]map[string]float64{} // by name and metric
 	for line := range strings.Lines(string(content)) {
 		fields := strings.Fields(line)
 		switch {
 		case strings.HasPrefix(line, "go version "):
 			version = strings.TrimSpace(strings.TrimPrefix(line, "go version "))
+		case strings.HasPrefix(line, "load "):
+			load = strings.TrimSpace(line)
 		case strings.HasPrefix(line, "cpu: "):
 			cpu = strings.TrimSpace(strings.TrimPrefix(line, "cpu: "))
 		case strings.HasPrefix(line, "pkg: "):
@@ -188,7 +202,7 @@ func numbersIn(t *testing.T, file string) map[string]string {
 			}
 		}
 	}
-	numbers := map[string]string{"machine": fmt.Sprintf("Measured with %s, %s.", version, cpu)}
+	numbers := map[string]string{"machine": fmt.Sprintf("Measured with %s, %s, at a %s.", version, cpu, load)}
 	for _, path := range hotPaths {
 		ours := regexp.MustCompile("^" + regexp.QuoteMeta(path.folder+"."+path.benchmark) + `(-\d+|/.*)?$`)
 		for _, metric := range []string{path.ratio, path.value} {

@@ -34,14 +34,19 @@ var mayImport = map[string][]string{
 	"engagement/sqlstore": {"engagement"},
 	"dashboard":           {".", "engagement", "engagement/sqlstore", "events", "preflight", "internal/"},
 
-	"otelnylas":           {"events", "receive", "internal/"},
-	"otelnylas/otelinbox": {"events", "receive", "inbox", "internal/"},
+	"otelnylas":            {"events", "receive", "otelnylas/internal/provide", "internal/"},
+	"otelnylas/otelinbox":  {"events", "receive", "inbox", "otelnylas", "otelnylas/internal/provide", "internal/"},
+	"otelnylas/oteloutbox": {"outbox", "otelnylas", "otelnylas/internal/provide", "internal/"},
+
+	"otelnylas/internal/provide": {},
 
 	"internal/adapters":    {},
 	"internal/anon":        {},
 	"internal/browser":     {},
+	"internal/comparison":  {},
+	"internal/elsewhere":   {},
 	"internal/endtoend":    {},
-	"internal/guard":       {},
+	"internal/guard":       {"internal/telemetry"},
 	"internal/hostile":     {},
 	"internal/house":       {},
 	"internal/label":       {"internal/rules"},
@@ -135,6 +140,7 @@ func TestTracesBringNoDatabase(t *testing.T) {
 		"../../otelnylas/go.mod": "sqlite",
 		"../../go.mod":           "go.opentelemetry.io",
 		"../../inbox/go.mod":     "go.opentelemetry.io",
+		"../../outbox/go.mod":    "go.opentelemetry.io",
 	} {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write docs/limits.md anew")
+var update = flag.Bool("update", false, "write docs/limits.md or docs/logs.md anew")
 
 var (
 	limitName = regexp.MustCompile(`(?i)^(max|min|default)|(Limit|Timeout|Window|Delay|Interval|Within|After|Every|Percent|Grace)$`)

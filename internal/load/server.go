@@ -107,6 +107,15 @@ func StartIn(tb testing.TB, name, dir string) *Server {
 	tb.Helper()
 	command := exec.Command(os.Args[0]) //nolint:noctx // it ends with its input
 	command.Env = append(os.Environ(), nameVariable+"="+name, dirVariable+"="+dir)
+	return StartCommand(tb, command)
+}
+
+// StartCommand starts a server that is another program, and ends it with the benchmark. The
+// program prints its address, such as 127.0.0.1:40321, as its first line. For each line of
+// its input it prints the nanoseconds of CPU time that it has taken, and it ends with its
+// input.
+func StartCommand(tb testing.TB, command *exec.Cmd) *Server {
+	tb.Helper()
 	command.Stderr = os.Stderr
 	input, err := command.StdinPipe()
 	if err != nil {

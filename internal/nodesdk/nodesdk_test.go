@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"os"
 	"os/exec"
@@ -19,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nylastrack/nylas-go/internal/nodesdk"
 	"github.com/nylastrack/nylas-go/nylastest"
 )
 
@@ -84,12 +83,12 @@ var notCovered = []string{
 // TestOfficialNodeSDK runs the suite, and checks that it called every method that the SDK has.
 func TestOfficialNodeSDK(t *testing.T) {
 	t.Parallel()
-	node, npm := program(t, "node"), program(t, "npm")
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "suite"), os.DirFS("suite")))
-	require.NoError(t, os.Symlink(install(ctx, t, npm), filepath.Join(dir, "node_modules")))
+	node, modules := nodesdk.Install(ctx, t)
+	require.NoError(t, os.Symlink(modules, filepath.Join(dir, "node_modules")))
 
 	domain, err := nylastest.Start(nylastest.WithSendingDomains("acme.dev")) // the program has none without options
 	require.NoError(t, err)
@@ -123,60 +122,6 @@ func TestOfficialNodeSDK(t *testing.T) {
 	for _, method := range notCalled {
 		assert.Contains(t, all, method, "listed here, and the SDK does not have it")
 	}
-}
-
-// program returns the path of a program that the tests need.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		unavailable(t, name+" is not installed")
-	}
-	return path
-}
-
-// unavailable skips the test, but not in CI.
-func unavailable(t *testing.T, reason string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(reason)
-	}
-	t.Skip(reason)
-}
-
-// install returns the folder node_modules of the lock file, which is kept in the user's cache.
-func install(ctx context.Context, t *testing.T, npm string) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = t.TempDir()
-	}
-	lock, err := os.ReadFile("package-lock.json")
-	require.NoError(t, err)
-	sum := sha256.Sum256(lock)
-	installed := filepath.Join(cache, "nylas-go", "nodesdk-"+hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(installed); err == nil {
-		return filepath.Join(installed, "node_modules")
-	}
-	require.NoError(t, os.MkdirAll(filepath.Dir(installed), 0o755))
-	// Another process may install too: the folder gets its name when it is complete.
-	fresh, err := os.MkdirTemp(filepath.Dir(installed), "nodesdk-new-")
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, os.RemoveAll(fresh)) }()
-	for _, name := range []string{"package.json", "package-lock.json", ".npmrc"} {
-		content, err := os.ReadFile(name)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(fresh, name), content, 0o600))
-	}
-	command := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	command.Dir = fresh
-	if output, err := command.CombinedOutput(); err != nil {
-		unavailable(t, "npm ci: "+string(output))
-	}
-	if err := os.Rename(fresh, installed); err != nil {
-		require.DirExists(t, installed, err)
-	}
-	return filepath.Join(installed, "node_modules")
 }
 
 // startEmulator builds and starts the program, and returns the settings that it prints.

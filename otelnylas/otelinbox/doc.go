@@ -23,5 +23,6 @@
 // A delivery that fails and is handled later counts as failed and as handled. For dead letters
 // that expired the type is not known. No attribute has an id, an address or a part of a body.
 //
-// For spans of handlers wrap them with Handler of package otelnylas.
+// The options are those of package otelnylas; only its WithMeterProvider has an effect here. For
+// spans of handlers wrap them with its Handler.
 package otelinbox

@@ -5,11 +5,13 @@ go 1.26.0
 replace (
 	github.com/nylastrack/nylas-go => ../../
 	github.com/nylastrack/nylas-go/inbox => ../../inbox
+	github.com/nylastrack/nylas-go/otelnylas => ../
 )
 
 require (
 	github.com/nylastrack/nylas-go v0.0.0
 	github.com/nylastrack/nylas-go/inbox v0.0.0
+	github.com/nylastrack/nylas-go/otelnylas v0.0.0
 	github.com/stretchr/testify v1.12.1
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nylastrack/nylas-go/inbox"
 	"github.com/nylastrack/nylas-go/internal/telemetry"
+	"github.com/nylastrack/nylas-go/otelnylas"
+	"github.com/nylastrack/nylas-go/otelnylas/internal/provide"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -19,9 +21,18 @@ func delaySeconds() []float64 {
 	return []float64{0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600, 6 * 3600, 24 * 3600, 63 * 3600}
 }
 
+// scope is the name of the instrumentation.
+const scope = "github.com/nylastrack/nylas-go/otelnylas/otelinbox"
+
+// meter returns the one that the options say: an inbox has no spans of its own.
+func meter(opts []otelnylas.Option) metric.Meter {
+	_, meter := provide.Instruments(scope, opts)
+	return meter
+}
+
 // Hooks returns hooks for [inbox.WithHooks] that count what happens. They also call those of
 // next that are not nil.
-func Hooks(next inbox.Hooks, opts ...Option) inbox.Hooks {
+func Hooks(next inbox.Hooks, opts ...otelnylas.Option) inbox.Hooks {
 	c := newCounters(meter(opts))
 	return inbox.Hooks{
 		Accepted: func(d *receive.Delivery, took time.Duration) {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nylastrack/nylas-go/inbox"
 	"github.com/nylastrack/nylas-go/internal/telemetry"
+	"github.com/nylastrack/nylas-go/otelnylas"
+	"github.com/nylastrack/nylas-go/otelnylas/internal/provide"
 )
 
 // Observe measures what is in the inbox each time that metrics are collected. Call Unregister
@@ -19,7 +21,7 @@ import (
 // the error goes to the error handler of OpenTelemetry.
 //
 // Observe returns an error if box is nil, or what the meter provider refuses.
-func Observe(box *inbox.Inbox, opts ...Option) (metric.Registration, error) {
+func Observe(box *inbox.Inbox, opts ...otelnylas.Option) (metric.Registration, error) {
 	if box == nil {
 		return nil, errors.New("otelinbox: observe: the inbox is nil")
 	}
@@ -31,25 +33,15 @@ func Observe(box *inbox.Inbox, opts ...Option) (metric.Registration, error) {
 }
 
 func observe(box *inbox.Inbox, meter metric.Meter) (metric.Registration, error) {
-	var failures []error
-	var all []metric.Observable
-	gauge := func(name, unit, description string) metric.Int64ObservableGauge {
-		made, err := meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
-		failures, all = append(failures, err), append(all, made)
-		return made
-	}
-	pending := gauge(telemetry.InboxPending, "{delivery}", "Deliveries that wait to be handled, the running ones included.")
-	running := gauge(telemetry.InboxRunning, "{delivery}", "Deliveries that handlers are working on.")
-	retrying := gauge(telemetry.InboxRetrying, "{delivery}", "Pending deliveries that have failed before.")
-	dead := gauge(telemetry.InboxDead, "{delivery}", "Dead letters.")
-	size := gauge(telemetry.InboxSize, "By", "Size of the file with what belongs to it.")
-	healthy := gauge(telemetry.InboxHealthy, "1", "1, or 0 if the file is damaged or cannot be read.")
-	age, err := meter.Float64ObservableGauge(telemetry.InboxOldestAge, metric.WithUnit("s"),
-		metric.WithDescription("Time since the oldest pending delivery was received."))
-	if err := errors.Join(append(failures, err)...); err != nil {
-		return nil, err
-	}
-	return meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+	gauges := provide.NewGauges(meter)
+	pending := gauges.Int64(telemetry.InboxPending, "{delivery}", "Deliveries that wait to be handled, the running ones included.")
+	running := gauges.Int64(telemetry.InboxRunning, "{delivery}", "Deliveries that handlers are working on.")
+	retrying := gauges.Int64(telemetry.InboxRetrying, "{delivery}", "Pending deliveries that have failed before.")
+	dead := gauges.Int64(telemetry.InboxDead, "{delivery}", "Dead letters.")
+	size := gauges.Int64(telemetry.InboxSize, "By", "Size of the file with what belongs to it.")
+	healthy := gauges.Int64(telemetry.InboxHealthy, "1", "1, or 0 if the file is damaged or cannot be read.")
+	age := gauges.Float64(telemetry.InboxOldestAge, "s", "Time since the oldest pending delivery was received.")
+	return gauges.Register(func(ctx context.Context, o metric.Observer) error {
 		stats, err := box.Stats(ctx)
 		if err != nil {
 			o.ObserveInt64(healthy, 0)
@@ -67,7 +59,7 @@ func observe(box *inbox.Inbox, meter metric.Meter) (metric.Registration, error) 
 		}
 		o.ObserveFloat64(age, old.Seconds())
 		return nil
-	}, append(all, age)...)
+	})
 }
 
 func one(yes bool) int64 {

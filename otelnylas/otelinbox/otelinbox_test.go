@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/otelnylas"
 	"github.com/nylastrack/nylas-go/otelnylas/otelinbox"
 	"github.com/nylastrack/nylas-go/receive"
 )
@@ -75,7 +76,7 @@ func TestAnInboxIsMeasured(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reader := metric.NewManualReader()
-		provider := otelinbox.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
+		provider := otelnylas.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
 		died := make(chan struct{}, 1)
 		folder := t.TempDir()
 		box, err := inbox.Open(filepath.Join(folder, "nylas.db"), inbox.WithMaxAttempts(2),
@@ -171,7 +172,7 @@ func TestAnInboxIsMeasured(t *testing.T) {
 func TestHooksCallTheNext(t *testing.T) {
 	t.Parallel()
 	reader := metric.NewManualReader()
-	provider := otelinbox.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
+	provider := otelnylas.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
 	d, failure := notification("n-1"), errors.New("kim@example.org")
 	var called []any
 	next := inbox.Hooks{
@@ -225,7 +226,7 @@ func TestObserveRefusesNil(t *testing.T) {
 func TestTheGlobalProviderIsTheDefault(t *testing.T) {
 	reader := metric.NewManualReader()
 	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
-	otelinbox.Hooks(inbox.Hooks{}, otelinbox.WithMeterProvider(nil)).Expired(3)
+	otelinbox.Hooks(inbox.Hooks{}, otelnylas.WithMeterProvider(nil)).Expired(3)
 	values, _, err := collect(t, reader)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]float64{"nylas.inbox.deliveries expired": 3}, values)

@@ -10,6 +10,7 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -130,7 +131,7 @@ var (
 func (r *receiving) take(ctx context.Context, m *pubsub.Message) {
 	d := delivery(m)
 	// From here on the delivery is the handler's.
-	log := r.logger.With(slog.String("id", d.ID), slog.String("type", string(d.Type)))
+	log := r.logger.With(slog.String(telemetry.LogDeliveryID, d.ID), slog.String(telemetry.LogType, string(d.Type)))
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), r.timeout, errTimeout)
 	defer cancel()
 	done := make(chan error, 1)
@@ -155,9 +156,9 @@ func settle(ctx context.Context, m *pubsub.Message, log *slog.Logger, err error)
 	switch {
 	case err == nil:
 	case receive.IsPermanent(err):
-		log.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", slog.Any("error", err))
+		log.LogAttrs(ctx, slog.LevelError, "nylas: delivery given up", slog.Any(telemetry.LogError, err))
 	default:
-		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken", slog.Any("error", err))
+		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery not taken", slog.Any(telemetry.LogError, err))
 		m.Nack()
 		return
 	}
@@ -165,6 +166,6 @@ func settle(ctx context.Context, m *pubsub.Message, log *slog.Logger, err error)
 	defer cancel()
 	// Known at once without exactly-once delivery.
 	if _, err := m.AckWithResult().Get(ctx); err != nil {
-		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery taken, but not acknowledged", slog.Any("error", err))
+		log.LogAttrs(ctx, slog.LevelWarn, "nylas: delivery taken, but not acknowledged", slog.Any(telemetry.LogError, err))
 	}
 }

@@ -131,8 +131,8 @@ func TestReceiveBringsAgain(t *testing.T) {
 		log  string
 	}{
 		"error":       {func(context.Context) error { return errors.New("disk is full") }, "disk is full"},
-		"nil pointer": {func(context.Context) error { return (*wrapperError)(nil) }, "error=<nil>"},
-		"panic":       {func(context.Context) error { panic("kim@marker.test") }, "panic=string"},
+		"nil pointer": {func(context.Context) error { return (*wrapperError)(nil) }, "exception.message=<nil>"},
+		"panic":       {func(context.Context) error { panic("kim@marker.test") }, "exception.message=string"},
 		"runtime":     {func(context.Context) error { return map[string]error(nil)["a"].(interface{ Unwrap() error }).Unwrap() }, "interface conversion"},
 		"exit":        {func(context.Context) error { runtime.Goexit(); return nil }, "handler ended its goroutine"},
 		"late":        {func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }, "did not return in time"},

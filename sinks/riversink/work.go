@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/nylastrack/nylas-go/internal/guard"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 	"github.com/nylastrack/nylas-go/receive"
 )
 
@@ -176,7 +177,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[*deliveryArgs]) error 
 	}, func(err error) {
 		panicked, err := guard.Outcome(err, errPanic, errExited)
 		if panicked != nil {
-			w.logger.LogAttrs(ctx, slog.LevelError, "riversink: handler panicked", panicked.Attrs(slog.String("id", job.Args.ID))...)
+			w.logger.LogAttrs(ctx, slog.LevelError, "riversink: handler panicked", panicked.Attrs(slog.String(telemetry.LogDeliveryID, job.Args.ID))...)
 			err = fmt.Errorf("%w: %s", err, panicked.Text)
 		}
 		done <- err
