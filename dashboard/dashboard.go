@@ -9,6 +9,19 @@
 // The store is that of package sqlstore, which [engagement.NewHandler] fills. Several
 // processes may show one store.
 //
+// # Mail
+//
+// With [WithClient], the page of a message shows its body as Nylas returns it, without the
+// pixel and with links that lead to their targets, so that looking does not count. Behind each
+// link stands who clicked it, if the links are those that the store knows from
+// [sqlstore.Store.SetSent].
+//
+// The form for a new message shows what package preflight finds while somebody writes, at its
+// place in the text. One form sends one mail, however often it is sent, and stores it by
+// SetSent. If Nylas does not say whether it sent the mail, the form says so and looks for it by
+// a mark in the metadata, under key5. Recipients of one mail cannot be told apart: for one mail
+// each, use package outbox.
+//
 // # Who may look
 //
 // The pages show mail, addresses and networks, and send mail with [WithClient]. They know no
