@@ -33,7 +33,11 @@ func TestDashboardScreenshots(t *testing.T) {
 	b.look(screen)
 	b.open(o.messagePage(m))
 	b.sees("#lines", "Microsoft")
-	b.run(chromedp.WaitReady(chromedp.CSS("iframe")))
+	evaluate[bool](b, `new Promise(shown => {
+		const look = () => performance.getEntriesByType("resource").some(e => e.name.endsWith("/body") && e.responseEnd)
+			? setTimeout(() => requestAnimationFrame(() => shown(true)), 1000) : setTimeout(look, 50)
+		look()
+	})`) // the mail is in the frame, and drawn
 	b.saves("dashboard-message.png")
 	b.open(o.url("campaign?name=trial-follow-up"))
 	b.sees("#numbers", "Messages")
