@@ -17,6 +17,7 @@ import (
 
 	"github.com/nylastrack/nylas-go/engagement/sqlstore"
 	"github.com/nylastrack/nylas-go/inbox"
+	"github.com/nylastrack/nylas-go/otelnylas"
 	"github.com/nylastrack/nylas-go/otelnylas/otelinbox"
 	"github.com/nylastrack/nylas-go/receive"
 	"github.com/nylastrack/nylas-go/sinks/riversink"
@@ -83,12 +84,12 @@ func (s *storage) openSQLite(folder string, logger *slog.Logger, meters metric.M
 		return err
 	}
 	box, err := inbox.Open(filepath.Join(folder, "inbox.db"), inbox.WithLogger(logger),
-		inbox.WithOrder(receive.MessageOrder), inbox.WithHooks(otelinbox.Hooks(inbox.Hooks{}, otelinbox.WithMeterProvider(meters))))
+		inbox.WithOrder(receive.MessageOrder), inbox.WithHooks(otelinbox.Hooks(inbox.Hooks{}, otelnylas.WithMeterProvider(meters))))
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, box.Close)
-	measured, err := otelinbox.Observe(box, otelinbox.WithMeterProvider(meters))
+	measured, err := otelinbox.Observe(box, otelnylas.WithMeterProvider(meters))
 	if err != nil {
 		return err
 	}
