@@ -22,14 +22,16 @@ import (
 
 var benchMessages = flag.Int("messages", 100_000, "how many messages the benchmark of the pages has, with ten events each")
 
-// The limits of what the server takes for a page. They are those that somebody notices: 50 ms
-// is less than a network takes.
+// The limits of what the server takes for a page. 50 ms is less than a network takes.
 const (
 	maxPageQueries = 1.5 // times what the queries of the page take by themselves
 	maxPageTime    = 50 * time.Millisecond
 	// What is around a list takes this long whatever the queries take, some of which are
 	// done in a tenth of it.
 	maxPageFloor = time.Millisecond
+	// clearly is how far a limit is missed before the benchmark fails, because other
+	// tenants of a machine disturb any measurement.
+	clearly = 1.2
 )
 
 // BenchmarkDashboard asks for each page of a store with 100,000 messages and 1,000,000 events.
@@ -97,10 +99,10 @@ func BenchmarkDashboard(b *testing.B) {
 			times, perPage := float64(middle(ours))/float64(middle(bare)), middle(ours)
 			b.ReportMetric(float64(perPage)/float64(time.Millisecond), "ms/page")
 			b.ReportMetric(times, "x-queries")
-			if b.N > 1 && times > maxPageQueries && perPage-middle(bare) > maxPageFloor {
+			if b.N > 1 && times > clearly*maxPageQueries && perPage-middle(bare) > maxPageFloor {
 				b.Errorf("a page takes %.2f times its queries, the limit is %v", times, maxPageQueries)
 			}
-			if b.N > 1 && perPage > maxPageTime {
+			if b.N > 1 && float64(perPage) > clearly*float64(maxPageTime) {
 				b.Errorf("a page takes %v, the limit is %v", perPage, maxPageTime)
 			}
 		})

@@ -69,7 +69,7 @@ type tab struct {
 func (d *Dashboard) campaigns(w http.ResponseWriter, r *http.Request) {
 	f, ok := filterOf(r)
 	if !ok {
-		d.refuse(w, r, badFilter)
+		d.refuse(w, r)
 		return
 	}
 	after := f.After
@@ -88,7 +88,7 @@ func (d *Dashboard) campaigns(w http.ResponseWriter, r *http.Request) {
 	if found.Next != "" {
 		view.Next = d.at("campaigns") + "?" + url.Values{afterParam: {found.Next}}.Encode()
 	}
-	d.write(w, r, campaignsTemplate, http.StatusOK, "Campaigns", view)
+	d.write(w, r, campaignsTemplate, "Campaigns", view)
 }
 
 func campaignName(name string) string {
@@ -125,7 +125,7 @@ func (d *Dashboard) campaign(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	f.Campaign = query.Get(nameParam)
 	if !ok || !isText(f.Campaign) || len(f.Campaign) > maxFilter {
-		d.refuse(w, r, badFilter)
+		d.refuse(w, r)
 		return
 	}
 	c, found, err := d.store.Campaign(r.Context(), f.Campaign)
@@ -145,7 +145,7 @@ func (d *Dashboard) campaign(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Name = f.Campaign // also if no message of it was judged yet
-	d.write(w, r, campaignTemplate, http.StatusOK, campaignName(c.Name), d.campaignView(&c, f, &messages))
+	d.write(w, r, campaignTemplate, campaignName(c.Name), d.campaignView(&c, f, &messages))
 }
 
 func (d *Dashboard) campaignView(c *sqlstore.Campaign, f filter, messages *sqlstore.MessagePage) campaignView {

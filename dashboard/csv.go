@@ -55,7 +55,7 @@ func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string
 	query := r.URL.Query()
 	one := place{f.Grant, query.Get(messageParam), query.Get(threadParam)}
 	if !ok || !isID(one.grant) || !isID(one.message) || !isID(one.thread) || one.message != "" && one.thread != "" {
-		d.refuse(w, r, badFilter)
+		d.refuse(w, r)
 		return
 	}
 	f.After = "" // all pages

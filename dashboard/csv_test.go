@@ -115,8 +115,8 @@ func TestDownloadBreaksOff(t *testing.T) {
 		answer, err := server.Client().Do(request)
 		require.NoError(t, err)
 		_, err = csv.NewReader(answer.Body).ReadAll()
-		assert.Error(t, err, file)
-		assert.NoError(t, answer.Body.Close())
+		require.Error(t, err, file)
+		require.NoError(t, answer.Body.Close())
 	}
 	assert.Contains(t, s.log.String(), "a download broke off")
 }

@@ -120,6 +120,6 @@ func (d *Dashboard) frame(r *http.Request, title string, content any) page.Page 
 }
 
 // write answers with a page.
-func (d *Dashboard) write(w http.ResponseWriter, r *http.Request, t *template.Template, status int, title string, content any) {
-	page.Write(w, r, t, status, d.frame(r, title, content))
+func (d *Dashboard) write(w http.ResponseWriter, r *http.Request, t *template.Template, title string, content any) {
+	page.Write(w, r, t, http.StatusOK, d.frame(r, title, content))
 }

@@ -50,9 +50,6 @@ func filterOf(r *http.Request) (filter, bool) {
 	return f, f.State == "" || new(engagement.State).UnmarshalText([]byte(f.State)) == nil
 }
 
-// badFilter says what is wrong with a filter.
-const badFilter = "The address of this page has a filter that cannot be: an unknown state or page, or a text that is no UTF-8 or too long."
-
 // isText reports whether a database takes something as a text.
 func isText(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 

@@ -46,7 +46,7 @@ type choice struct {
 func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) {
 	f, ok := filterOf(r)
 	if !ok {
-		d.refuse(w, r, badFilter)
+		d.refuse(w, r)
 		return
 	}
 	messages, err := d.store.Messages(r.Context(), f.query(listMessages))
@@ -60,7 +60,7 @@ func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := homeView{Feed: feed, list: d.list(func(f filter) string { return f.with(d.at()) }, f, &messages)}
-	d.write(w, r, homeTemplate, http.StatusOK, "Messages", view)
+	d.write(w, r, homeTemplate, "Messages", view)
 }
 
 // list makes a page of messages. link returns the path of the same page with another filter.
@@ -83,6 +83,7 @@ func (d *Dashboard) list(link func(filter) string, f filter, found *sqlstore.Mes
 	}
 	now := time.Now()
 	waiting := 0
+	l.Rows = make([]row, 0, len(found.Messages))
 	for i := range found.Messages {
 		m := &found.Messages[i]
 		l.Rows = append(l.Rows, d.row(m, now))

@@ -91,7 +91,7 @@ func (d *Dashboard) message(w http.ResponseWriter, r *http.Request) {
 	}
 	summary := d.judge(h)
 	view := d.messageView(h, &summary, min(max(before, 1), len(h.events)))
-	d.write(w, r, messageTemplate, http.StatusOK, view.Subject, view)
+	d.write(w, r, messageTemplate, view.Subject, view)
 }
 
 func (d *Dashboard) messageView(h *history, s *engagement.Summary, before int) messageView {

@@ -14,16 +14,17 @@ func (d *Dashboard) missing(w http.ResponseWriter, r *http.Request) {
 	d.notice(w, r, http.StatusNotFound, "Not here", "There is no such page. If it is that of a message, nothing is known of the message, or what was known has been deleted.")
 }
 
-// refuse answers a request that asks for what cannot be.
-func (d *Dashboard) refuse(w http.ResponseWriter, r *http.Request, why string) {
-	d.notice(w, r, http.StatusBadRequest, "That does not work", why)
+// refuse answers a request with a filter that cannot be.
+func (d *Dashboard) refuse(w http.ResponseWriter, r *http.Request) {
+	d.notice(w, r, http.StatusBadRequest, "That does not work",
+		"The address of this page has a filter that cannot be: an unknown state or page, or a text that is no UTF-8 or too long.")
 }
 
 // failed answers when the store did not. The error is logged only: it may name what strangers
 // must not know.
 func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, doing string, err error) {
 	if !errors.Is(err, context.Canceled) { // else who asked is gone
-		d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: "+doing, slog.Any("error", err))
+		d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: a page could not be shown", slog.String("doing", doing), slog.Any("error", err))
 	}
 	d.notice(w, r, http.StatusInternalServerError, "That went wrong", "The database did not answer as it should. The log of the program says more. Try again later.")
 }

@@ -28,6 +28,16 @@ func (p *piece) text(text string) *piece {
 	return p
 }
 
+// itemSize is about how long an element of a list is, in bytes.
+const itemSize = 600
+
+// newPiece returns a piece with room for some elements.
+func newPiece(items int) *piece {
+	p := &piece{}
+	p.Grow(items * itemSize)
+	return p
+}
+
 // html returns what was built.
 func (p *piece) html() template.HTML { return template.HTML(p.String()) }
 
@@ -64,7 +74,7 @@ func (p *piece) muted(text string) {
 
 // Items are the elements of the list of messages.
 func (l list) Items() template.HTML {
-	p := &piece{}
+	p := newPiece(len(l.Rows))
 	for i := range l.Rows {
 		r := &l.Rows[i]
 		p.item(r.Key, r.Version, "")
@@ -105,7 +115,7 @@ func (p *piece) head(l *line) {
 
 // FeedItems are the elements of the live list.
 func (v homeView) FeedItems() template.HTML {
-	p := &piece{}
+	p := newPiece(len(v.Feed))
 	for i := range v.Feed {
 		l := &v.Feed[i]
 		p.item(l.Key, l.Version, "notice "+l.Class)
@@ -119,7 +129,7 @@ func (v homeView) FeedItems() template.HTML {
 
 // Items are the elements of the timeline.
 func (v messageView) Items() template.HTML {
-	p := &piece{}
+	p := newPiece(len(v.Lines))
 	for i := range v.Lines {
 		l := &v.Lines[i]
 		p.item(l.Key, l.Version, "notice "+l.Class)
@@ -145,7 +155,7 @@ func (v messageView) Items() template.HTML {
 
 // Items are the elements of the list of campaigns.
 func (v campaignsView) Items() template.HTML {
-	p := &piece{}
+	p := newPiece(4 * len(v.Campaigns))
 	for i := range v.Campaigns {
 		c := &v.Campaigns[i]
 		p.item(c.Key, c.Version, "card")

@@ -29,9 +29,10 @@ func (d *Dashboard) Run(ctx context.Context) error {
 	pause := time.Duration(0)
 	for {
 		judged, err := d.store.Judge(ctx, d.classifier)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // that is how Run ends
+		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err != nil:
 			pause = min(max(2*pause, judgeEvery), maxJudgePause)
 			d.logger.LogAttrs(ctx, slog.LevelError, "dashboard: messages could not be judged", slog.Any("error", err), slog.Duration("again_in", pause))

@@ -27,10 +27,11 @@ type Campaign struct {
 
 // Rate is a share of the messages that did not bounce, as a range.
 type Rate struct {
-	// Human is how many messages a person probably acted on.
+	// Human is how many messages a person probably acted on: with a verdict for a person
+	// whose confidence is at least Medium.
 	Human int
-	// Possible is Human plus the messages with events that may be a person's or a
-	// machine's.
+	// Possible is Human plus the messages with events that are perhaps a person's: those of
+	// Low confidence, and those that may be a person's or a machine's.
 	Possible int
 	// Of is how many messages there are, without those that are known to have bounced.
 	Of int
@@ -101,7 +102,8 @@ func (c *Campaign) add(s *Summary) {
 		c.Bounced++
 		return // a bounced message is in no rate
 	}
-	c.Opened.add(s.FirstOpen != nil, s.Opens.Indeterminate+s.Clicks.Indeterminate > 0)
-	c.Clicked.add(s.Clicks.Human > 0, s.Clicks.Indeterminate > 0)
-	c.Replied.add(s.Replies.Human > 0, s.Replies.Indeterminate > 0)
+	opens, clicks, replies := s.Opens.Human-s.WeakOpens, s.Clicks.Human-s.WeakClicks, s.Replies.Human-s.WeakReplies
+	c.Opened.add(opens+clicks > 0, s.WeakOpens+s.WeakClicks+s.Opens.Indeterminate+s.Clicks.Indeterminate > 0)
+	c.Clicked.add(clicks > 0, s.WeakClicks+s.Clicks.Indeterminate > 0)
+	c.Replied.add(replies > 0, s.WeakReplies+s.Replies.Indeterminate > 0)
 }

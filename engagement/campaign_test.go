@@ -88,6 +88,28 @@ func TestACampaignIsNamedByItsLabel(t *testing.T) {
 	}, campaigns)
 }
 
+// What is a person's by weak signs only is in the upper end.
+func TestWeakSignsAreNotInTheLowerEnd(t *testing.T) {
+	t.Parallel()
+	c := newClassifier(t)
+	weakOpen, weakClick := open(chrome, home, 10*time.Second), click(chrome, home, 0, 5*time.Second)
+	weak := c.Message(sentTo(1), []engagement.Event{weakOpen})
+	require.Equal(t, engagement.Human, weak.Verdicts[0].Actor)
+	require.Equal(t, engagement.Low, weak.Verdicts[0].Confidence)
+	assert.Equal(t, 1, weak.WeakOpens)
+	clicked := c.Message(sentTo(1), []engagement.Event{weakClick})
+	require.Equal(t, engagement.Human, clicked.Verdicts[0].Actor)
+	require.Equal(t, engagement.Low, clicked.Verdicts[0].Confidence)
+	assert.Equal(t, 1, clicked.WeakClicks)
+	both := c.Message(sentTo(1), []engagement.Event{weakOpen, open(gmail, googleIP, time.Hour)})
+	assert.Equal(t, 1, both.WeakOpens)
+
+	all := engagement.Campaigns(slices.Values([]engagement.Summary{weak, clicked, both}))
+	require.Len(t, all, 1)
+	assert.Equal(t, engagement.Rate{Human: 1, Possible: 3, Of: 3}, all[0].Opened)
+	assert.Equal(t, engagement.Rate{Human: 0, Possible: 1, Of: 3}, all[0].Clicked)
+}
+
 // hostile texts are formulas to a spreadsheet.
 var hostile = []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u200b=1", "\u00a0+1", "＝1", "\"=1\";=1", "a,b\n=c"}
 

@@ -26,6 +26,9 @@ type Summary struct {
 	Verdicts []Verdict
 
 	Opens, Clicks, Replies Counts
+	// WeakOpens, WeakClicks and WeakReplies are how many of the Human ones have a verdict of
+	// Low confidence: perhaps they are a person's.
+	WeakOpens, WeakClicks, WeakReplies int
 	// FirstOpen, FirstClick and FirstReply are the first that a person probably made,
 	// or nil if there is none. A click implies an open.
 	FirstOpen, FirstClick, FirstReply *Moment
@@ -189,14 +192,17 @@ func (c *Classifier) Message(sent Sent, events []Event) Summary {
 		switch e.Kind {
 		case Open:
 			s.Opens.add(v.Actor)
+			s.WeakOpens += v.weak()
 			s.first(&s.FirstOpen, events, i)
 		case Click:
 			s.Clicks.add(v.Actor)
+			s.WeakClicks += v.weak()
 			s.first(&s.FirstClick, events, i)
 			s.first(&s.FirstOpen, events, i)
 			links.add(e, v.Actor)
 		case Reply:
 			s.Replies.add(v.Actor)
+			s.WeakReplies += v.weak()
 			s.first(&s.FirstReply, events, i)
 		}
 		s.raise(e.Kind, v)
@@ -204,6 +210,14 @@ func (c *Classifier) Message(sent Sent, events []Event) Summary {
 	s.Links = links.rows()
 	s.explain(events)
 	return s
+}
+
+// weak is 1 for a verdict that only weak signs make a person's, and else 0.
+func (v *Verdict) weak() int {
+	if v.Actor == Human && v.Confidence == Low {
+		return 1
+	}
+	return 0
 }
 
 // first makes event i the first of its sort if a person made it and it is earlier.

@@ -141,9 +141,15 @@ func (p *parser) unknown() {
 	}
 	p.at = from.at
 	named := len(p.odd)
+	p.path = append(p.path[:0], step{name: "data"})
 	root := reflect.ValueOf(&data).Elem()
 	p.value(root, shapeOf(root.Type()))
-	p.odd = p.odd[:named]
+	p.path = p.path[:0]
+	// Its object may be anything. The members that every notification has may not.
+	p.odd = append(p.odd[:named], slices.DeleteFunc(p.odd[named:], func(path string) bool { return path == "data.object" })...)
+	if len(p.odd) == 0 {
+		p.odd = nil // as of a notification that was never odd
+	}
 	p.n.ApplicationID = data.ApplicationID
 	p.n.GrantID = cmp.Or(data.GrantID, data.Object.GrantID)
 }

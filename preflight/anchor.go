@@ -20,6 +20,7 @@ type openAnchor struct {
 	isPlace  bool // something to jump to, or a text in a style of its own
 	noTrack  bool
 	noscript bool // it stands in a noscript element
+	badPort  bool // it has a port that no server can have
 	unclosed bool // it stands in an element that is never closed
 	// What is to be said of the target.
 	placeholder, invisible bool
@@ -41,10 +42,15 @@ func (s *bodyScan) openAnchor() {
 	a := &s.anchor
 	a.noscript, a.unclosed = s.noscripts > 0, s.unclosed
 	a.link.Target, _, a.hasHref = s.scan.Href()
-	if a.hasHref {
+	switch {
+	case !a.hasHref:
+	case !a.listed && !markup.HasTrackedScheme(a.link.Target): // it is only counted
+		a.class = markup.UnsupportedScheme
+	default:
 		a.class, a.url = markup.Classify(a.link.Target)
 		switch a.class {
 		case markup.Eligible, markup.LooseURI, markup.HTTP, markup.UserInfo:
+			a.badPort = isBadPort(a.url)
 			a.wrapped = markup.IsWrapped(a.url, s.mail.DomainName)
 		default:
 		}
@@ -57,13 +63,13 @@ func (s *bodyScan) openAnchor() {
 	}
 	a.link.Line, a.link.Column = s.place(s.scan.Start())
 	if a.hasHref {
-		a.placeholder = markup.HasPlaceholder(a.link.Target) && !holdsTags(a.link.Target)
+		a.placeholder = hasPlaceholder(a.link.Target, a.url) && !holdsTags(a.link.Target)
 	}
 	if !a.checked {
 		return
 	}
 	a.finding = Finding{Line: a.link.Line, Column: a.link.Column, Link: len(s.report.Links)}
-	a.noTrack = isExempted(s.scan)
+	a.noTrack = a.hasHref && isExempted(s.scan)
 	a.invisible = markup.HasInvisible(a.link.Target)
 	a.isPlace = !a.hasHref && isPlace(s.scan)
 }

@@ -2,7 +2,6 @@ package preflight_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,15 +12,18 @@ import (
 	"github.com/nylastrack/nylas-go/preflight"
 )
 
-// maxCheckPasses is what checking a body may cost, as a multiple of what the HTML
-// tokenizer needs to go over the same bytes and keep nothing. The benchmark fails
-// above it.
-const maxCheckPasses = 8
-
-// maxWorstPasses is what checking a megabyte of the worst body may cost, as a multiple of
-// what the tokenizer needs to go over a megabyte of ordinary text. The worst bodies are
-// nothing but anchors of a few bytes each.
-const maxWorstPasses = 12
+// What checking a body may cost, as multiples of what the HTML tokenizer needs to go over
+// as many bytes and keep nothing: over the same bytes, and for the worst bodies over an
+// ordinary text. The benchmark fails above them.
+//
+// The goal is 20 ms for a megabyte. A pass takes 4.8 ms where that was measured, so the goal
+// is 4.2 passes there. Two bodies miss it, those with 333,000 references in one target, with
+// 5 passes. The limits leave room for machines that do other things.
+const (
+	maxLinksPasses = 7
+	maxTextPasses  = 1.6
+	maxWorstPasses = 7
+)
 
 func BenchmarkCheck(b *testing.B) {
 	var links, text strings.Builder
@@ -31,66 +33,75 @@ func BenchmarkCheck(b *testing.B) {
 	for text.Len() < 1_000_000 {
 		fmt.Fprintf(&text, "<tr><td width=\"300\" style=\"padding:4px\">Größe %d is <b>back</b> in the shop.</td></tr>\n", text.Len())
 	}
-	b.Run("1000-links", func(b *testing.B) { benchmarkPasses(b, links.String()) })
-	b.Run("1MB", func(b *testing.B) { benchmarkPasses(b, text.String()) })
-	for name, body := range hostile.Megabytes() {
-		b.Run("worst/"+name, func(b *testing.B) { benchmarkWorst(b, body, text.String()) })
+	b.Run("1000-links", func(b *testing.B) {
+		benchmarkPasses(b, maxLinksPasses, links.String(), map[string]string{"links": links.String()})
+	})
+	b.Run("1MB", func(b *testing.B) {
+		benchmarkPasses(b, maxTextPasses, text.String(), map[string]string{"text": text.String()})
+	})
+	b.Run("worst", func(b *testing.B) { benchmarkPasses(b, maxWorstPasses, text.String(), hostile.Megabytes()) })
+	for name, body := range hostile.Megabytes() { // to see which one it is
+		b.Run("each/"+name, func(b *testing.B) {
+			benchmarkPasses(b, maxWorstPasses, text.String(), map[string]string{name: body})
+		})
 	}
 }
 
-// benchmarkWorst measures the check of a body beside a pass of the tokenizer over ordinary
-// text, in turns, and reports the median of the turns' ratios, for each megabyte.
-func benchmarkWorst(b *testing.B, body, text string) {
+// benchmarkPasses measures the checks of bodies and passes of the tokenizer over a text, in
+// turns. Of each it takes the best time, which is the one that others disturbed least, and
+// reports the check that is the slowest for each megabyte.
+func benchmarkPasses(b *testing.B, limit float64, text string, bodies map[string]string) {
 	b.Helper()
-	mail, size := tracked(body), float64(len(body))/float64(len(text))
-	var ratios, took []float64
+	const (
+		turns  = 10
+		passes = 4 // so that they take about as long as a check, and are disturbed as much
+	)
+	var pass time.Duration
+	checks := make(map[string]time.Duration)
 	for b.Loop() {
-		pass := tokenize(text)
-		start := time.Now()
-		preflight.Check(mail)
-		check := time.Since(start)
-		ratios = append(ratios, float64(check)/float64(pass)/size)
-		took = append(took, float64(check)/float64(time.Millisecond)/size)
+		for range turns {
+			pass = best(pass, func() {
+				for range passes {
+					tokenize(text)
+				}
+			})
+			for name, body := range bodies {
+				mail := tracked(body)
+				checks[name] = best(checks[name], func() { preflight.Check(mail) })
+			}
+		}
 	}
-	slices.Sort(ratios)
-	slices.Sort(took)
-	median := ratios[len(ratios)/2]
-	b.ReportMetric(median, "x-pass/MB")
-	b.ReportMetric(took[len(took)/2], "ms/MB")
-	if b.N > 1 && median > maxWorstPasses {
-		b.Errorf("the check took %.2f times a pass of the tokenizer over text of the same size, the limit is %d", median, maxWorstPasses)
+	worst, slowest := "", 0.0 // in milliseconds for each megabyte
+	for name, check := range checks {
+		if ms := perMegabyte(check, bodies[name]); ms > slowest {
+			worst, slowest = name, ms
+		}
+	}
+	ratio := slowest / (perMegabyte(pass, text) / passes)
+	b.ReportMetric(slowest, "ms/MB")
+	b.ReportMetric(ratio, "x-pass")
+	b.Logf("the slowest body of %d is %q", len(bodies), worst)
+	if ratio > limit {
+		b.Errorf("the check of %q took %.2f times a pass of the tokenizer over text of the same size, the limit is %.1f", worst, ratio, limit)
 	}
 }
 
-func tokenize(body string) time.Duration {
+// best returns the time that do takes, or the one before if that was shorter.
+func best(before time.Duration, do func()) time.Duration {
 	start := time.Now()
+	do()
+	if took := time.Since(start); before == 0 || took < before {
+		return took
+	}
+	return before
+}
+
+func perMegabyte(d time.Duration, body string) float64 {
+	return float64(d) / float64(time.Millisecond) / float64(len(body)) * 1_000_000
+}
+
+func tokenize(body string) {
 	for z := html.NewTokenizer(strings.NewReader(body)); z.Next() != html.ErrorToken; {
 		_ = z.Raw()
-	}
-	return time.Since(start)
-}
-
-// benchmarkPasses measures the check beside a pass of the tokenizer, in turns, and
-// reports the median of the turns' ratios as x-pass, and that of the check in
-// milliseconds.
-func benchmarkPasses(b *testing.B, body string) {
-	b.Helper()
-	mail := tracked(body)
-	var ratios, took []float64
-	for b.Loop() {
-		pass := tokenize(body)
-		start := time.Now()
-		preflight.Check(mail)
-		check := time.Since(start)
-		ratios = append(ratios, float64(check)/float64(pass))
-		took = append(took, float64(check)/float64(time.Millisecond))
-	}
-	slices.Sort(ratios)
-	slices.Sort(took)
-	median := ratios[len(ratios)/2]
-	b.ReportMetric(median, "x-pass")
-	b.ReportMetric(took[len(took)/2], "ms")
-	if b.N > 1 && median > maxCheckPasses {
-		b.Errorf("the check took %.2f times a pass of the tokenizer, the limit is %d", median, maxCheckPasses)
 	}
 }

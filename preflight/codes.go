@@ -49,12 +49,14 @@ const (
 	// with a name or an id is a place to jump to and no finding. Neither is one with
 	// a style and nothing of a link.
 	CodeAnchorNoHref Code = "anchor-no-href"
-	// CodeUnfilledPlaceholder: the target holds a placeholder such as {{url}}, which was
-	// to be filled before the mail is sent (warning).
+	// CodeUnfilledPlaceholder: the target holds a placeholder such as {{url}} or __URL__, or
+	// leads to TODO, which was to be replaced before the mail is sent (warning). If it is a
+	// valid URI, Nylas tracks it like any other.
 	CodeUnfilledPlaceholder Code = "unfilled-placeholder"
 	// CodeBadURI: the target has control characters, white space or one of "<>\^`{|} in
 	// it, or nothing behind its scheme, so it is not a valid URI (warning). It holds tags if
-	// the quote behind it is missing. Or it has
+	// the quote behind it is missing. Or its port is 0 or above 65535, which browsers do not
+	// follow, and Nylas says nothing about it (warning). Or it has
 	// brackets, letters that are not ASCII, or a % that escapes nothing: no URI either,
 	// but browsers take it, and Nylas says nothing about it (info). Path, query and
 	// fragment follow the same rule.

@@ -27,6 +27,9 @@ func (a *openAnchor) statusByTarget() (Status, Code) {
 	if a.wrapped {
 		return StatusSkipped, CodeForeignTrackingPresent
 	}
+	if a.badPort {
+		return StatusUnknown, CodeBadURI
+	}
 	switch a.class {
 	case markup.Eligible:
 		if a.noscript {
@@ -132,6 +135,10 @@ func (s *bodyScan) related(shown, host string) bool {
 
 // checkStatus has the findings that say why a link is what it is.
 func (s *bodyScan) checkStatus(a *openAnchor) {
+	if a.badPort {
+		s.about(a, CodeBadURI, LevelWarning, "correct the port: they go from 1 to 65535, so browsers do not follow the link")
+		return
+	}
 	switch a.class {
 	case markup.Eligible:
 		switch {

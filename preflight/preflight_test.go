@@ -50,16 +50,30 @@ func TestCheckOfLinks(t *testing.T) {
 		"http": {`<a href="http://acme.dev/">x</a>`, preflight.StatusUnknown, preflight.CodeHTTPScheme, []string{"info http-scheme 1:1"}},
 		"no href": {`<a>www.google.com</a>`, preflight.StatusSkipped, preflight.CodeAnchorNoHref,
 			[]string{"warning anchor-no-href 1:1"}},
-		"a place":  {`<a name="top"></a>`, preflight.StatusSkipped, preflight.CodeAnchorNoHref, nil},
-		"empty":    {`<a href>x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
-		"zoom":     {`<a href="zoommtg://zoom.us">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
-		"script":   {`<a href="javascript:x()">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
-		"relative": {`<a href="/x">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
-		"fragment": {`<a href="#x">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, nil},
-		"space":    {`<a href="https://acme.dev/a b">x</a>`, preflight.StatusSkipped, preflight.CodeBadURI, []string{"warning bad-uri 1:1"}},
-		"variable": {`<a href="https://acme.dev/{{id}}">x</a>`, preflight.StatusSkipped, preflight.CodeUnfilledPlaceholder, []string{"warning unfilled-placeholder 1:1"}},
-		"password": {`<a href="https://kim:pw@acme.dev/">x</a>`, preflight.StatusSkipped, preflight.CodeURLUserinfo, []string{"warning url-userinfo 1:1"}},
-		"user":     {`<a href="https://kim@acme.dev/">x</a>`, preflight.StatusUnknown, preflight.CodeURLUserinfo, []string{"warning url-userinfo 1:1"}},
+		"a place":      {`<a name="top"></a>`, preflight.StatusSkipped, preflight.CodeAnchorNoHref, nil},
+		"empty":        {`<a href>x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
+		"zoom":         {`<a href="zoommtg://zoom.us">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
+		"script":       {`<a href="javascript:x()">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
+		"relative":     {`<a href="/x">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, []string{"warning unsupported-scheme 1:1"}},
+		"fragment":     {`<a href="#x">x</a>`, preflight.StatusSkipped, preflight.CodeUnsupportedScheme, nil},
+		"space":        {`<a href="https://acme.dev/a b">x</a>`, preflight.StatusSkipped, preflight.CodeBadURI, []string{"warning bad-uri 1:1"}},
+		"variable":     {`<a href="https://acme.dev/{{id}}">x</a>`, preflight.StatusSkipped, preflight.CodeUnfilledPlaceholder, []string{"warning unfilled-placeholder 1:1"}},
+		"TODO":         {`<a href="https://TODO">x</a>`, preflight.StatusEligible, "", []string{"warning unfilled-placeholder 1:1"}},
+		"tbd, a page":  {`<a href="https://tbd:443/page?a=b">x</a>`, preflight.StatusEligible, "", []string{"warning unfilled-placeholder 1:1"}},
+		"only TODO":    {`<a href="TODO">x</a>`, preflight.StatusSkipped, preflight.CodeUnfilledPlaceholder, []string{"warning unfilled-placeholder 1:1"}},
+		"todo.com":     {`<a href="https://todo.com/todo">x</a>`, preflight.StatusEligible, "", nil},
+		"underlined":   {`<a href="__URL__">x</a>`, preflight.StatusSkipped, preflight.CodeUnfilledPlaceholder, []string{"warning unfilled-placeholder 1:1"}},
+		"a part of it": {`<a href="https://acme.dev/a?u=__USER_ID2__&b">x</a>`, preflight.StatusEligible, "", []string{"warning unfilled-placeholder 1:1"}},
+		"Python":       {`<a href="https://docs.python.org/object.html#object.__init__">x</a>`, preflight.StatusEligible, "", nil},
+		"dunder page":  {`<a href="https://acme.dev/__init__/__a">x</a>`, preflight.StatusEligible, "", nil},
+		"only lines":   {`<a href="https://acme.dev/____/__1__/a__B__c">x</a>`, preflight.StatusEligible, "", nil},
+		"port 99999":   {`<a href="https://acme.dev:99999/">x</a>`, preflight.StatusUnknown, preflight.CodeBadURI, []string{"warning bad-uri 1:1"}},
+		"port 0":       {`<a href="http://acme.dev:0/">x</a>`, preflight.StatusUnknown, preflight.CodeBadURI, []string{"warning bad-uri 1:1"}},
+		"long port":    {`<a href="https://acme.dev:99999999999999999999/">x</a>`, preflight.StatusUnknown, preflight.CodeBadURI, []string{"warning bad-uri 1:1"}},
+		"port 65535":   {`<a href="https://acme.dev:65535/">x</a>`, preflight.StatusEligible, "", nil},
+		"empty port":   {`<a href="https://acme.dev:/">x</a>`, preflight.StatusEligible, "", nil},
+		"password":     {`<a href="https://kim:pw@acme.dev/">x</a>`, preflight.StatusSkipped, preflight.CodeURLUserinfo, []string{"warning url-userinfo 1:1"}},
+		"user":         {`<a href="https://kim@acme.dev/">x</a>`, preflight.StatusUnknown, preflight.CodeURLUserinfo, []string{"warning url-userinfo 1:1"}},
 
 		"example.com": {`<a href="https://example.com/demo">x</a>`, preflight.StatusEligible, "",
 			[]string{"error denylisted-placeholder 1:1 refused"}},
@@ -323,11 +337,30 @@ func TestFindingsHoldNothingOfTheMail(t *testing.T) {
 	}
 }
 
+// Links that are not listed are counted as those that are.
+func TestCheckCountsAllLinks(t *testing.T) {
+	t.Parallel()
+	const listed = 10_000
+	for target, want := range map[string]preflight.Status{
+		"HTTPS://acme.dev": preflight.StatusEligible, "mailto:kim@acme.dev": preflight.StatusEligible, "Tel:1": preflight.StatusEligible, "&#116;el:1": preflight.StatusEligible,
+		"http://acme.dev": preflight.StatusUnknown, "https://acme.dev/%": preflight.StatusUnknown, "mailto:?a": preflight.StatusUnknown,
+		"": preflight.StatusSkipped, "/tel:1": preflight.StatusSkipped, "tel": preflight.StatusSkipped, "ftp://acme.dev": preflight.StatusSkipped, "https:": preflight.StatusSkipped, "{{x}}": preflight.StatusSkipped,
+	} {
+		anchor := `<a href="` + target + `">x</a>`
+		for _, n := range []int{1, listed + 1} {
+			report := preflight.Check(tracked(strings.Repeat(anchor, n)))
+			assert.Equal(t, want, report.Links[0].Status, target)
+			counted := map[preflight.Status]int{preflight.StatusEligible: report.Eligible, preflight.StatusSkipped: report.Skipped, preflight.StatusUnknown: report.Unknown}
+			assert.Equal(t, n, counted[want], target)
+		}
+	}
+}
+
 // Whatever a body holds, a check allocates a few times its size and makes a
 // bounded report. Going over the body is linear, so this bounds the time as well.
 func TestHostileBodies(t *testing.T) { // alone, because it counts what is allocated
-	// Most of it is passing: what is known of an anchor while it is open, and
-	// the tokenizer's buffer. The report of a small body can be larger than that.
+	// Most of it is passing: what is known of an anchor while it is open. The report of a
+	// small body can be larger than that.
 	const most = 40
 	larger := hostile.Larger()
 	for name, body := range hostile.Bodies() {

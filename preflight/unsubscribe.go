@@ -71,23 +71,23 @@ func isUnsubscribe(link Link) bool {
 // fold returns a text in small letters, without accents and what nobody sees, so that
 // texts are equal however they were typed: Désabonner, DÉSABONNER and desabonner.
 func fold(text string) string {
-	text = strings.ToLower(text)
 	if strings.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
-		return text
+		return strings.ToLower(text)
 	}
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r < utf8.RuneSelf:
+		if r = unicode.ToLower(r); r < utf8.RuneSelf {
 			return r
+		}
+		if plain, ok := withoutAccent[r]; ok {
+			return plain
+		}
+		switch {
 		case r == '’' || r == 'ʼ':
 			return '\''
 		case unicode.In(r, unicode.Mn, unicode.Cf):
 			return -1
 		case '！' <= r && r <= '～': // ASCII in the width of Chinese letters
 			return unicode.ToLower(r - '！' + '!')
-		}
-		if plain, ok := withoutAccent[r]; ok {
-			return plain
 		}
 		return r
 	}, text)

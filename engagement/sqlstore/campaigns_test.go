@@ -63,6 +63,9 @@ func (m *model) campaigns(t *testing.T) []engagement.Campaign {
 	require.NoError(t, err)
 	return engagement.Campaigns(func(yield func(engagement.Summary) bool) {
 		for _, message := range m.messages {
+			if message.withdrawn && message.sent.At.IsZero() {
+				continue // nothing is left of it
+			}
 			s := classifier.Message(message.sent, message.events)
 			s.Delivery = message.delivery
 			if !yield(s) {
@@ -207,7 +210,9 @@ func TestMessagesAreJudgedWhileEventsCome(t *testing.T) {
 						assert.NoError(t, s.SetSent(t.Context(), message.sent))
 					}
 					key, event := own.event(r, id, "")
-					put(t, s, key, event)
+					assert.NoError(t, s.Update(t.Context(), key, func(r engagement.Record) (engagement.Addition, error) {
+						return engagement.Addition{State: r.State, Events: []engagement.Event{event}}, nil
+					}))
 					message.events = append(message.events, event)
 				}
 			})

@@ -70,6 +70,14 @@ func (e Engine) table(columns [][2]string) (source string, value func(name strin
 	return "json_to_recordset(CAST(? AS json)) AS j(" + strings.Join(types, ", ") + ")", func(name string) string { return "j." + name }
 }
 
+// listed is the SQL of the numbers in a parameter that is a JSON list.
+func (e Engine) listed() string {
+	if e == SQLite {
+		return "(SELECT value FROM json_each(?))"
+	}
+	return "(SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(? AS json)))"
+}
+
 const (
 	// maxBusy is how long a statement is tried again while somebody else has the
 	// database, if its context does not end before. It is our choice: others hold the

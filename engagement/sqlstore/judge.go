@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -160,14 +161,22 @@ func (s *Store) judge(ctx context.Context, c *engagement.Classifier, due []*dueR
 		byID[r.id] = r
 		list = append(list, judgedRow{ID: r.id, Was: r.version, JudgeAt: next, State: int64(r.after.State), Rules: r.after.Rules, Outcome: text, Seq: r.seq})
 	}
-	encoded, err := json.Marshal(list)
-	if err != nil || len(list) == 0 {
-		return 0, err
+	if len(list) == 0 {
+		return 0, nil
 	}
 	source, value := s.engine.table(judgedColumns)
 	update := "UPDATE nylas_messages SET judge_at = " + value("judge_at") + ", state = " + value("state") + ", rules = " + value("rules") +
 		", outcome = " + value("outcome") + ", judged_seq = " + value("judged_seq") + ", version = version + 1 FROM " + source + " WHERE nylas_messages.id = " + value("id") + " AND nylas_messages.version = " + value("was") + " RETURNING nylas_messages.id"
 	err = s.repeat(ctx, func(conn *sql.Conn) error {
+		stored = 0
+		free, err := s.free(ctx, conn, list)
+		if err != nil || len(free) == 0 {
+			return err
+		}
+		encoded, err := json.Marshal(free)
+		if err != nil {
+			return err
+		}
 		ids, err := s.idsIn(ctx, conn, update, string(encoded))
 		if err != nil {
 			return err
@@ -187,6 +196,33 @@ func (s *Store) judge(ctx context.Context, c *engagement.Classifier, due []*dueR
 	return stored, err
 }
 
+// free locks rows, and returns those that nobody else has locked. To wait for the others while
+// it keeps some could make an Update fail, which waits for one of these. What is left out
+// stays due.
+func (s *Store) free(ctx context.Context, conn *sql.Conn, list []judgedRow) (free []judgedRow, err error) {
+	if s.engine == SQLite { // which has one writer at a time
+		return list, nil
+	}
+	ids := make([]int64, len(list))
+	for i, row := range list {
+		ids[i] = row.ID
+	}
+	encoded, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	locked, err := s.idsIn(ctx, conn, "SELECT id FROM nylas_messages WHERE id IN "+s.engine.listed()+" FOR UPDATE SKIP LOCKED", string(encoded))
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range list {
+		if slices.Contains(locked, row.ID) {
+			free = append(free, row)
+		}
+	}
+	return free, nil
+}
+
 // eventsOf reads the events of rows. Those that base has come to are left out.
 func (s *Store) eventsOf(ctx context.Context, due []*dueRow) error {
 	ids := make([]int64, len(due))
@@ -197,10 +233,6 @@ func (s *Store) eventsOf(ctx context.Context, due []*dueRow) error {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return err
-	}
-	in := "(SELECT value FROM json_each(?))"
-	if s.engine == PostgreSQL {
-		in = "(SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(? AS json)))"
 	}
 	reset := func() {
 		for _, r := range due {
@@ -215,13 +247,16 @@ func (s *Store) eventsOf(ctx context.Context, due []*dueRow) error {
 		}
 		r.events, r.seq, r.err = append(r.events, event), max(r.seq, at.id), errors.Join(r.err, err)
 		return nil
-	}, selectEvents+" WHERE e.message IN "+in+" AND e.seq > m.base_seq", string(list))
+	}, selectEvents+" WHERE e.message IN "+s.engine.listed()+" AND e.seq > m.base_seq", string(list))
 }
 
 // judge sets what a message came to, and returns when it is due again.
 func (r *dueRow) judge(ctx context.Context, c *engagement.Classifier, now time.Time) (next int64, err error) {
-	if err := errors.Join(r.err, json.Unmarshal([]byte(r.links), &r.sent.Links)); err != nil {
-		return 0, err
+	if r.err != nil {
+		return 0, r.err
+	}
+	if json.Unmarshal([]byte(r.links), &r.sent.Links) != nil { // whose error may quote a link
+		return 0, errNoLinks
 	}
 	if r.before, err = decodeOutcome(r.outcome); err != nil {
 		return 0, err
@@ -253,6 +288,8 @@ func (r *dueRow) judge(ctx context.Context, c *engagement.Classifier, now time.T
 	r.after = &counted{Outcome: o, Campaign: engagement.CampaignOf(r.sent.Label)}
 	return next, nil
 }
+
+var errNoLinks = errors.New("the links are no list of texts")
 
 // knownRow answers a Ledger with what a row says of the events that are known.
 type knownRow dueRow

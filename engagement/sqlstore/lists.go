@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,10 +13,6 @@ import (
 
 // newestFirst is the order of lists of messages.
 const newestFirst = " ORDER BY active_at DESC, id DESC"
-
-// firstPosition is before that of any message in a list: one without anything to show has
-// an active_at of 0.
-var firstPosition = position{at: 1, id: math.MinInt64}
 
 // states are the values of the column state: that of messages that nobody has judged, and
 // those of engagement.
@@ -31,10 +26,10 @@ var states = func() []int64 {
 	}
 }()
 
-// list returns a statement for the positions of the messages of a query, from one position
-// up to another that does not belong to it. top limits the messages of each state. An index
-// has them in their order, one state after the other.
-func (s *Store) list(q MessageQuery, from, to position, top string) (statement string, args []any) {
+// list returns a statement for the positions of the newest messages of a query that come
+// after one, with a limit for each state. An index has them in their order, one state after
+// the other.
+func (s *Store) list(q MessageQuery, after position, top string) (statement string, args []any) {
 	where := ""
 	var values []any
 	equal := func(column string, value any) {
@@ -66,8 +61,8 @@ func (s *Store) list(q MessageQuery, from, to position, top string) (statement s
 	var parts []string
 	for i, state := range wanted {
 		parts = append(parts, "SELECT * FROM (SELECT active_at, id FROM "+table+" WHERE "+where+"state = ?"+
-			" AND (active_at, id) >= (?, ?) AND (active_at, id) < (?, ?)"+newestFirst+top+") AS part"+strconv.Itoa(i))
-		args = append(append(args, values...), state, from.at, from.id, to.at, to.id)
+			" AND active_at > 0 AND (active_at, id) < (?, ?)"+newestFirst+top+") AS part"+strconv.Itoa(i))
+		args = append(append(args, values...), state, after.at, after.id)
 	}
 	return strings.Join(parts, " UNION ALL "), args
 }
@@ -82,22 +77,35 @@ func (s *Store) search(ctx context.Context, q MessageQuery, after position, limi
 			return page, err
 		}
 	}
-	// The last of the messages that are looked at comes first: what is stored meanwhile is
-	// before it.
-	from := firstPosition
 	top := " LIMIT " + strconv.Itoa(MaxLooked)
-	list, args := s.list(q, from, after, top)
-	if err := s.query(ctx, func() { from = firstPosition }, func(rows *sql.Rows) error { return rows.Scan(&from.at, &from.id) },
-		"SELECT active_at, id FROM ("+list+") AS newest"+newestFirst+" LIMIT 1 OFFSET "+strconv.Itoa(MaxLooked-1), args...); err != nil {
-		return MessagePage{}, err
-	}
-	list, args = s.list(q, from, after, "")
-	contains := map[Engine]string{SQLite: "instr", PostgreSQL: "strpos"}[s.engine]
-	page, err := s.messages(ctx, "id IN (SELECT id FROM ("+list+") AS looked) AND "+
-		contains+"(lower(subject || '\n' || label || '\n' || campaign), lower(CAST(? AS text))) > 0", limit, append(args, text))
-	if page.Next == "" && from != firstPosition {
-		page.Next = from.cursor('m')
-	}
+	list, args := s.list(q, after, top)
+	hit := map[Engine]string{SQLite: "instr", PostgreSQL: "strpos"}[s.engine] +
+		"(lower(subject || '\n' || label || '\n' || campaign), lower(CAST(? AS text))) > 0"
+	var page MessagePage
+	var last position
+	// The last row that is looked at comes too, because the next page begins after it.
+	err := s.query(ctx, func() { page = MessagePage{} }, func(rows *sql.Rows) error {
+		var hit bool
+		var place int
+		message, at, err := scanMessage(rows, &hit, &place)
+		switch {
+		case err != nil:
+			return err
+		case page.Next != "":
+			return nil
+		case hit && len(page.Messages) == limit:
+			page.Next = last.cursor('m')
+			return nil
+		case hit:
+			page.Messages = append(page.Messages, message)
+		}
+		if last = at; place == MaxLooked {
+			page.Next = at.cursor('m')
+		}
+		return nil
+	}, "SELECT "+messageColumns+", "+hit+", place FROM (SELECT id AS looked, row_number() OVER ("+strings.TrimSpace(newestFirst)+
+		") AS place FROM (SELECT * FROM ("+list+") AS parts"+newestFirst+top+") AS newest) AS places JOIN nylas_messages ON id = looked WHERE "+hit+" OR place = "+strconv.Itoa(MaxLooked)+
+		newestFirst+" LIMIT "+strconv.Itoa(limit+1), slices.Concat([]any{text}, args, []any{text})...)
 	return page, err
 }
 

@@ -2,7 +2,7 @@ package sqlstore
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"slices"
 	"time"
 
@@ -18,6 +18,11 @@ type Outcome struct {
 	Opens   engagement.Counts `json:"opens"`
 	Clicks  engagement.Counts `json:"clicks"`
 	Replies engagement.Counts `json:"replies"`
+	// WeakOpens, WeakClicks and WeakReplies are how many of the Human ones have a verdict of
+	// Low confidence: perhaps they are a person's.
+	WeakOpens   int `json:"weak_opens,omitzero"`
+	WeakClicks  int `json:"weak_clicks,omitzero"`
+	WeakReplies int `json:"weak_replies,omitzero"`
 	// FirstOpen, FirstClick and FirstReply are the times of the first that a person
 	// probably made. They are the zero Time if there is none or Nylas gave no time.
 	FirstOpen  time.Time `json:"first_open,omitzero"`
@@ -49,6 +54,7 @@ func (o Outcome) Settled(now time.Time) bool { return !now.Before(o.SettledAt) }
 func outcomeOf(s *engagement.Summary, now time.Time) Outcome {
 	o := Outcome{
 		State: s.State, Confidence: s.Confidence, Opens: s.Opens, Clicks: s.Clicks, Replies: s.Replies,
+		WeakOpens: s.WeakOpens, WeakClicks: s.WeakClicks, WeakReplies: s.WeakReplies,
 		Complete: s.Complete, Missing: s.Missing, Lost: s.Lost,
 		Delivery: s.Delivery, SettledAt: s.SettledAt, Rules: s.Rules, JudgedAt: now.UTC().Truncate(time.Microsecond),
 	}
@@ -87,6 +93,9 @@ func (o Outcome) with(deleted Outcome) Outcome {
 		counts.Machine += more.Machine
 		counts.Self += more.Self
 	}
+	o.WeakOpens += deleted.WeakOpens
+	o.WeakClicks += deleted.WeakClicks
+	o.WeakReplies += deleted.WeakReplies
 	return o
 }
 
@@ -104,14 +113,16 @@ func encodeOutcome(c *counted) (string, error) {
 	return string(encoded), err
 }
 
+var errNoOutcome = errors.New("the outcome of the message is damaged, or of a later version of this package")
+
 // decodeOutcome returns nil if there is none.
 func decodeOutcome(text string) (*counted, error) {
 	if text == "" {
 		return nil, nil
 	}
 	var c counted
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return nil, fmt.Errorf("the outcome in a row of nylas_messages: %w", err)
+	if json.Unmarshal([]byte(text), &c) != nil {
+		return nil, errNoOutcome
 	}
 	return &c, nil
 }
@@ -120,10 +131,8 @@ func decodeOutcome(text string) (*counted, error) {
 func (c *counted) campaign() engagement.Campaign {
 	s := engagement.Summary{
 		Sent: engagement.Sent{Label: c.Campaign}, State: c.State, Opens: c.Opens, Clicks: c.Clicks, Replies: c.Replies,
+		WeakOpens: c.WeakOpens, WeakClicks: c.WeakClicks, WeakReplies: c.WeakReplies,
 		Complete: c.Complete, Delivery: c.Delivery,
-	}
-	if c.Opens.Human+c.Clicks.Human > 0 {
-		s.FirstOpen = &engagement.Moment{}
 	}
 	return engagement.Campaigns(slices.Values([]engagement.Summary{s}))[0]
 }

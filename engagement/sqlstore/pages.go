@@ -19,8 +19,8 @@ const (
 	DefaultPage = 50
 	// MaxPage is the limit of a page. It is our choice: what a page of a dashboard shows.
 	MaxPage = 1000
-	// MaxLooked is how many rows a search looks at in one call. It is our choice: it takes
-	// less than 50 ms.
+	// MaxLooked is how many rows a search or a feed with a filter looks at in one call. It is
+	// our choice: on SQLite it takes less than 50 ms.
 	MaxLooked = 2000
 )
 
@@ -83,7 +83,7 @@ func (s *Store) Messages(ctx context.Context, q MessageQuery) (MessagePage, erro
 		page, err = s.search(ctx, q, after, limit)
 	} else {
 		top := " LIMIT " + strconv.Itoa(limit+1)
-		list, args := s.list(q, firstPosition, after, top)
+		list, args := s.list(q, after, top)
 		page, err = s.messages(ctx, "id IN (SELECT id FROM ("+list+") AS newest"+newestFirst+top+")", limit, args)
 	}
 	if err != nil {
@@ -130,14 +130,17 @@ func (s *Store) Message(ctx context.Context, grantID, messageID string) (Message
 	return message, found, nil
 }
 
-// messageColumns are the columns that scanMessage reads.
+// messageColumns are the columns that scanMessage reads, and more may follow.
 const messageColumns = "id, active_at, grant_id, message_id, thread_id, sent, label, subject, sent_at, recipients, links, last_event, withdrawn, delivery, outcome"
 
-func scanMessage(rows *sql.Rows) (m Message, at position, err error) {
+func scanMessage(rows *sql.Rows, more ...any) (m Message, at position, err error) {
 	var sentAt, lastEvent int64
 	var links, outcome string
-	if err := rows.Scan(&at.id, &at.at, &m.GrantID, &m.MessageID, &m.ThreadID, &m.Known, &m.Label, &m.Subject, &sentAt,
-		&m.Recipients, &links, &lastEvent, &m.Withdrawn, &m.Delivery, &outcome); err != nil {
+	into := []any{
+		&at.id, &at.at, &m.GrantID, &m.MessageID, &m.ThreadID, &m.Known, &m.Label, &m.Subject, &sentAt,
+		&m.Recipients, &links, &lastEvent, &m.Withdrawn, &m.Delivery, &outcome,
+	}
+	if err := rows.Scan(append(into, more...)...); err != nil {
 		return m, at, err
 	}
 	m.At, m.LastEvent = moment(sentAt), moment(lastEvent)

@@ -22,11 +22,13 @@ type Withdrawal struct {
 
 // Withdraw makes the Store drop all later events of messages, for ever: the pixel of a mail
 // goes on reporting opens. Messages that are unknown so far are remembered too. Once it has
-// returned, no event of them is stored any more, in any process.
+// returned, no event of them is stored any more, in any process. With DeleteEvents, the time of
+// their last event is forgotten too.
 //
 // What [Store.SetSent] stored of the messages stays until [Store.DeleteMessages]. With
 // DeleteEvents, what the events came to goes too: the message has no Outcome until
-// [Store.Judge] finds that it has no events, and its campaign does not count it before.
+// [Store.Judge] finds that it has no events, and its campaign does not count it before. A
+// message that SetSent did not store is in no list and no campaign any more.
 func (s *Store) Withdraw(ctx context.Context, w Withdrawal) error {
 	var places []place
 	for i, id := range slices.Concat(w.MessageIDs, w.ThreadIDs) {
@@ -55,12 +57,15 @@ func (s *Store) withdraw(ctx context.Context, conn *sql.Conn, at place, deleteEv
 	now := time.Now().UnixMicro()
 	var id int64
 	var outcome string
-	if err := conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, withdrawn, changed_at)
-		VALUES (?, ?, ?, TRUE, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = TRUE, version = nylas_messages.version + 1
-		RETURNING id, outcome`), at.grant, at.message, at.thread, now).Scan(&id, &outcome); err != nil || !deleteEvents {
+	if err := conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, withdrawn, changed_at, version)
+		VALUES (?, ?, ?, TRUE, ?, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = TRUE, version = nylas_messages.version + 1
+		RETURNING id, outcome`), at.grant, at.message, at.thread, now, now).Scan(&id, &outcome); err != nil || !deleteEvents {
 		return err
 	}
 	if err := campaigns.forget(outcome, at.message); err != nil {
+		return err
+	}
+	if _, err := s.execIn(ctx, conn, forgetLastEvent+" WHERE id = ?", id); err != nil {
 		return err
 	}
 	if _, err := s.execIn(ctx, conn, `UPDATE nylas_messages SET state = -1, rules = '', outcome = '', judged_seq = 0, base = '', base_seq = 0,
@@ -80,18 +85,28 @@ const (
 	sweepStep = 200
 )
 
+// forgetLastEvent begins an update of messages that have no events any more: their last time is
+// personal data too. What was sent moves to where it was sent, and the rest is in no page.
+const forgetLastEvent = "UPDATE nylas_messages SET last_event = 0, active_at = CASE WHEN NOT sent THEN 0 WHEN sent_at > 0 THEN sent_at ELSE changed_at END"
+
 // DeleteEvents deletes the events that took place before a time, and returns how many. An
-// event that is deleted stays known: it is not stored again when it comes again.
+// event that is deleted stays known: it is not stored again when it comes again. A message all
+// of whose events are deleted has no [Message.LastEvent] any more; [Store.Messages] returns it
+// if [Store.SetSent] stored it.
 //
 // What deleted events came to stays: the Outcome of a message is kept as it was judged
 // last, and [Store.Judge] adds what later events came to. Events that nobody has judged
 // before they are deleted count for nothing.
 func (s *Store) DeleteEvents(ctx context.Context, before time.Time) (int64, error) {
 	deleted, err := s.sweep(ctx, func(conn *sql.Conn, after, last int64) (int64, error) {
-		// The version tells a Judge that has read the events already.
+		// The first statement locks the rows, so that no event can be added meanwhile. The
+		// version tells a Judge that has read the events already.
 		if _, err := s.execIn(ctx, conn, `UPDATE nylas_messages SET base = outcome, base_seq = judged_seq, version = version + 1
 			WHERE id > ? AND id <= ? AND EXISTS (SELECT 1 FROM nylas_events WHERE message = nylas_messages.id AND at < ?)`,
 			after, last, before.UnixMicro()); err != nil {
+			return 0, err
+		}
+		if _, err := s.execIn(ctx, conn, forgetLastEvent+" WHERE id > ? AND id <= ? AND last_event > 0 AND last_event < ?", after, last, before.UnixMicro()); err != nil {
 			return 0, err
 		}
 		return s.execIn(ctx, conn, "DELETE FROM nylas_events WHERE message > ? AND message <= ? AND at < ?", after, last, before.UnixMicro())

@@ -103,6 +103,7 @@ func TestWithdrawnMessages(t *testing.T) {
 		withdrawn := map[string]bool{}
 		for _, m := range page.Messages {
 			withdrawn[m.MessageID] = m.Withdrawn
+			assert.Equal(t, m.MessageID == "m-2", m.LastEvent.IsZero(), "%s: its events were deleted", m.MessageID)
 		}
 		assert.Equal(t, map[string]bool{"m-1": true, "m-2": true, "m-3": false}, withdrawn)
 	})
@@ -165,6 +166,34 @@ func TestOldEventsAreDeletedAndStayKnown(t *testing.T) {
 		deleted, err = s.DeleteEvents(t.Context(), time.Now().Add(time.Minute))
 		require.NoError(t, err)
 		assert.Equal(t, int64(messages+1), deleted, "what has no time is as old as its storing")
+	})
+}
+
+// The time of an event is personal data, so it goes with the event.
+func TestLastEventGoesWithTheEvents(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, d database) {
+		s := d.store(t)
+		add(t, s, opens("m-never-sent"), opened("m-never-sent", "A", 0))
+		add(t, s, opens("m-sent"), opened("m-sent", "B", 0))
+		require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: "m-sent", At: noon.Add(-time.Hour)}))
+		add(t, s, opens("m-undated"), opened("m-undated", "C", 0))
+		require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: "m-undated"}))
+		add(t, s, opens("m-later"), opened("m-later", "D", 0), opened("m-later", "E", 60))
+		_, err := s.DeleteEvents(t.Context(), noon.Add(time.Second))
+		require.NoError(t, err)
+		last := func() map[string]time.Time {
+			page, err := s.Messages(t.Context(), sqlstore.MessageQuery{})
+			require.NoError(t, err)
+			all := map[string]time.Time{}
+			for _, m := range page.Messages {
+				all[m.MessageID] = m.LastEvent
+			}
+			return all
+		}
+		assert.Equal(t, map[string]time.Time{"m-sent": {}, "m-undated": {}, "m-later": noon.Add(time.Minute)}, last())
+		add(t, s, opens("m-never-sent"), opened("m-never-sent", "F", 120))
+		assert.Equal(t, noon.Add(2*time.Minute), last()["m-never-sent"], "a new one brings it back")
 	})
 }
 

@@ -38,8 +38,8 @@ func (s *Store) SetSent(ctx context.Context, sent engagement.Sent) error {
 	label := clean(sent.Label)
 	campaign := engagement.CampaignOf(label)
 	return failed(ctx, "set sent", s.exec(ctx, `INSERT INTO nylas_messages
-		(grant_id, message_id, thread_id, sent, label, label_hash, campaign, campaign_hash, subject, sent_at, recipients, links, active_at, changed_at, judge_at)
-		VALUES (?, ?, ?, TRUE, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		(grant_id, message_id, thread_id, sent, label, label_hash, campaign, campaign_hash, subject, sent_at, recipients, links, active_at, changed_at, judge_at, version)
+		VALUES (?, ?, ?, TRUE, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET sent = TRUE,
 		label = CASE WHEN excluded.label = '' THEN nylas_messages.label ELSE excluded.label END,
 		label_hash = CASE WHEN excluded.label = '' THEN nylas_messages.label_hash ELSE excluded.label_hash END,
@@ -49,7 +49,7 @@ func (s *Store) SetSent(ctx context.Context, sent engagement.Sent) error {
 		active_at = CASE WHEN nylas_messages.last_event = 0 THEN excluded.active_at ELSE nylas_messages.active_at END,
 		changed_at = excluded.changed_at, judge_at = excluded.judge_at, version = nylas_messages.version + 1`,
 		at.grant, at.message, at.thread, label, hashOf(label), campaign, hashOf(campaign), clean(sent.Subject), sentAt, sent.Recipients,
-		string(links), activeAt, now, now))
+		string(links), activeAt, now, now, now))
 }
 
 // SetDelivery stores whether a message arrived, which notifications other than those of
@@ -65,10 +65,10 @@ func (s *Store) SetDelivery(ctx context.Context, grantID, messageID string, deli
 	}
 	now := time.Now().UnixMicro()
 	return failed(ctx, "set delivery", s.exec(ctx, `INSERT INTO nylas_messages
-		(grant_id, message_id, thread_id, delivery, changed_at) VALUES (?, ?, ?, ?, ?)
+		(grant_id, message_id, thread_id, delivery, changed_at, version) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET delivery = excluded.delivery, changed_at = excluded.changed_at,
 		judge_at = CASE WHEN nylas_messages.active_at > 0 THEN excluded.changed_at ELSE 0 END, version = nylas_messages.version + 1`,
-		at.grant, at.message, at.thread, string(delivery), now))
+		at.grant, at.message, at.thread, string(delivery), now, now))
 }
 
 // Sent returns what SetSent stored of a message, or false. Label is that of the events if

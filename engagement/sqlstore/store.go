@@ -148,10 +148,11 @@ type lockedRow struct {
 // lock makes the row if it is missing. Where others are making it too, they wait here:
 // a row that is not there cannot be locked.
 func (s *Store) lock(ctx context.Context, conn *sql.Conn, at place, column string) (row lockedRow, err error) {
-	err = conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, changed_at)
-		VALUES (?, ?, ?, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = nylas_messages.withdrawn
+	now := time.Now().UnixMicro()
+	err = conn.QueryRowContext(ctx, s.engine.numbered(`INSERT INTO nylas_messages (grant_id, message_id, thread_id, changed_at, version)
+		VALUES (?, ?, ?, ?, ?) ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET withdrawn = nylas_messages.withdrawn
 		RETURNING id, `+column+`, withdrawn, label, last_event, active_at`),
-		at.grant, at.message, at.thread, time.Now().UnixMicro()).
+		at.grant, at.message, at.thread, now, now).
 		Scan(&row.id, &row.record.State, &row.record.Withdrawn, &row.label, &row.lastEvent, &row.activeAt)
 	return row, err
 }

@@ -36,7 +36,7 @@ func IsEmulatorPixel(scan *Scanner) bool {
 		return false
 	}
 	src, _ := scan.Attr("src")
-	if HostOf(src) == "" || !strings.Contains(src, EmulatorPixelPath) {
+	if !strings.Contains(src, EmulatorPixelPath) || HostOf(src) == "" {
 		return false
 	}
 	u, err := url.Parse(Trim(src))

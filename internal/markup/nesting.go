@@ -127,8 +127,7 @@ func (n *Nesting) Start(tag atom.Atom, selfClosing bool) {
 		n.deeper++
 		return
 	}
-	foreign := element == atom.Svg || element == atom.Math || n.latest[atom.Svg] > 0 || n.latest[atom.Math] > 0
-	if element == 0 || selfClosing && foreign { // elsewhere a tag does not close itself
+	if element == 0 || selfClosing && n.isForeign(element) { // elsewhere a tag does not close itself
 		return
 	}
 	switch element {
@@ -151,6 +150,11 @@ func (n *Nesting) Start(tag atom.Atom, selfClosing bool) {
 		n.truncate(len(n.open) - 1)
 	}
 	n.push(element)
+}
+
+// isForeign reports whether an element that begins is one of svg or math.
+func (n *Nesting) isForeign(element atom.Atom) bool {
+	return element == atom.Svg || element == atom.Math || n.latest[atom.Svg] > 0 || n.latest[atom.Math] > 0
 }
 
 // End ends an element, and all that began in it.

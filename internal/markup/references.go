@@ -30,7 +30,7 @@ func attributeValue(source []byte) string {
 		return string(value)
 	}
 	var room [64]byte
-	asked := slices.Grow(room[:0], len(value))
+	asked := slices.Grow(room[:0], len(value)+bytes.Count(value, []byte("&")))
 	for _, reference := range references(value) {
 		asked = append(append(asked, reference...), 0) // no reference means a NUL
 	}
@@ -84,14 +84,18 @@ func references(value []byte) iter.Seq2[int, []byte] {
 // referenceLength returns where the reference ends with which a text begins. It returns 1
 // if the & begins none.
 func referenceLength(text []byte) int {
-	start, isPart := len("&"), isASCIIAlphanumeric
-	if len(text) > start && text[start] == '#' {
-		start, isPart = start+1, isDigit
-		if len(text) > start && text[start]|0x20 == 'x' {
-			start, isPart = start+1, isHex
-		}
+	start := len("&")
+	var end int
+	switch {
+	case len(text) == start || text[start] != '#':
+		end = start + skip(text[start:], isASCIIAlphanumeric)
+	case len(text) > start+1 && text[start+1]|0x20 == 'x':
+		start += len("#x")
+		end = start + skip(text[start:], isHex)
+	default:
+		start += len("#")
+		end = start + skip(text[start:], isDigit)
 	}
-	end := start + skip(text[start:], isPart)
 	switch {
 	case end == start:
 		return len("&")

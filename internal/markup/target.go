@@ -60,6 +60,17 @@ func Classify(href string) (Class, *url.URL) {
 	return class, u
 }
 
+// HasTrackedScheme reports whether a target has a scheme of which Classify says more than
+// that it is another one, or that the target is no URI.
+func HasTrackedScheme(href string) bool {
+	for _, scheme := range []string{"https:", "http:", "mailto:", "tel:"} {
+		if len(href) >= len(scheme) && strings.EqualFold(href[:len(scheme)], scheme) {
+			return true
+		}
+	}
+	return false
+}
+
 // chars is what is counted of the characters of a target.
 type chars struct {
 	forbidden   bool // what no URI has, and what nobody writes on purpose
@@ -104,6 +115,7 @@ func isHex(c byte) bool {
 // escapePercents escapes each % that escapes nothing.
 func escapePercents(href string) string {
 	var b strings.Builder
+	b.Grow(len(href) + 2*strings.Count(href, "%"))
 	for i := range len(href) {
 		b.WriteByte(href[i])
 		if href[i] == '%' && !beginsWithHex(href[i+1:]) {

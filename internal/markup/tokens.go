@@ -279,11 +279,8 @@ func skip(s []byte, while func(byte) bool) int {
 }
 
 func isSpace(c byte) bool {
-	switch c {
-	case ' ', '\t', '\n', '\f', '\r':
-		return true
-	}
-	return false
+	const spaces uint64 = 1<<' ' | 1<<'\t' | 1<<'\n' | 1<<'\f' | 1<<'\r'
+	return c <= ' ' && spaces>>c&1 != 0
 }
 
 // isNameByte reports whether a byte can be in the name of a tag.
