@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/nylastrack/nylas-go/internal/label"
@@ -14,23 +15,24 @@ import (
 // Person is somebody to whom [SendMessageRequest.Each] addresses a message.
 type Person struct {
 	// ID names the person in your program, such as the id of a contact. It becomes part of
-	// the label, which everybody who sees the label can read: no address.
-	ID string
+	// the label, which webhooks and logs get, so Each refuses an email address.
+	ID string `json:"id"`
 	Participant
 }
 
-// PersonalRequest is a message to one person, and how to send it.
+// PersonalRequest is a message to one person, and how to send it. As JSON it can be queued:
+// encoding loses nothing.
 //
 //	message, err := client.Messages.Send(ctx, grantID, p.Request, nylas.WithIdempotencyKey(p.IdempotencyKey))
 type PersonalRequest struct {
-	Person Person
+	Person Person `json:"person"`
 	// Request is a copy that you may change before you send it: put a name into its Body,
 	// for instance.
-	Request *SendMessageRequest
+	Request *SendMessageRequest `json:"request"`
 	// IdempotencyKey is made of the campaign and Person.ID only. It is the same each time,
 	// so a second send within an hour does not send a second mail. Nylas forgets keys
 	// after that hour: keep a record of what was sent.
-	IdempotencyKey string
+	IdempotencyKey string `json:"idempotency_key"`
 }
 
 // Each returns a request for each person, in their order. The requests are copies of r with
@@ -46,10 +48,10 @@ type PersonalRequest struct {
 //	// and when an event comes:
 //	values, ok := nylas.DecodeLabel(event.Label) // values["campaign"], values["person"]
 //
-// Each sends nothing. It returns [ErrInvalidRequest] if campaign is empty, if r has To, CC or
-// BCC, if TrackingOptions is nil or has a label that is not of EncodeLabel, or if a person
-// has no ID, the ID of another one, or no address, or if several people would get a
-// [ReaderContent]. A label of more than 2048 characters is
+// Each sends nothing. It returns [ErrInvalidRequest] if campaign is empty or has an email
+// address in it, if r has To, CC or BCC, if TrackingOptions is nil or has a label that is not of
+// EncodeLabel, if a person has no ID, the ID of another one, an ID with an email address in it,
+// or no Email, or if several people would get a [ReaderContent]. A label of more than 2048 characters is
 // [ErrTrackingDataTooLarge].
 func (r *SendMessageRequest) Each(campaign string, people []Person) ([]PersonalRequest, error) {
 	op := &operation{name: "address each person"}
@@ -58,6 +60,8 @@ func (r *SendMessageRequest) Each(campaign string, people []Person) ([]PersonalR
 		return nil, refuse(op, "the request is nil")
 	case campaign == "":
 		return nil, refuse(op, "the campaign is empty: it is part of every label and key")
+	case hasAddress(campaign):
+		return nil, refuse(op, "the campaign has an email address in it, and labels are for everybody to read: use a name or an id")
 	case len(r.To)+len(r.CC)+len(r.BCC) > 0:
 		return nil, refuse(op, "the request has To, CC or BCC: each message goes to one person, so leave them empty")
 	case r.TrackingOptions == nil:
@@ -85,6 +89,8 @@ func (r *SendMessageRequest) Each(campaign string, people []Person) ([]PersonalR
 		switch {
 		case person.ID == "":
 			return nil, refuse(op, fmt.Sprintf("people[%d] has no ID", i))
+		case hasAddress(person.ID):
+			return nil, refuse(op, fmt.Sprintf("people[%d].ID has an email address in it, and labels are for everybody to read: use the id of the contact", i))
 		case person.Email == "":
 			return nil, refuse(op, fmt.Sprintf("people[%d] has no Email", i))
 		case seen[person.ID]:
@@ -102,6 +108,11 @@ func (r *SendMessageRequest) Each(campaign string, people []Person) ([]PersonalR
 	}
 	return all, nil
 }
+
+// hasAddress reports whether a text has an email address in it: an @ between other characters.
+func hasAddress(text string) bool { return addressPattern.MatchString(text) }
+
+var addressPattern = regexp.MustCompile(`[^\s@]@[^\s@]`)
 
 // to returns a copy for one person that shares with r only what a send does not change: the
 // contents of attachments and the variables of a template.

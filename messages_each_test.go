@@ -101,11 +101,14 @@ func TestEachIsRefused(t *testing.T) {
 		campaign string
 		people   []nylas.Person
 	}{
-		"the campaign is empty: it is part of every label and key":                            {nil, "", people(1)},
-		"the request has To, CC or BCC: each message goes to one person, so leave them empty": {func(r *nylas.SendMessageRequest) { r.BCC = toKim() }, "q", people(1)},
-		"TrackingOptions is nil, so no label comes back":                                      {func(r *nylas.SendMessageRequest) { r.TrackingOptions = nil }, "q", people(1)},
-		"TrackingOptions.Label is not one of EncodeLabel, so nothing can be added to it":      {func(r *nylas.SendMessageRequest) { r.TrackingOptions.Label = "x" }, "q", people(1)},
-		`TrackingOptions.Label already has "person", which Each sets`:                         {func(r *nylas.SendMessageRequest) { r.TrackingOptions.Label = "nt1:person=1" }, "q", people(1)},
+		"the campaign is empty: it is part of every label and key":                                                 {nil, "", people(1)},
+		"the request has To, CC or BCC: each message goes to one person, so leave them empty":                      {func(r *nylas.SendMessageRequest) { r.BCC = toKim() }, "q", people(1)},
+		"TrackingOptions is nil, so no label comes back":                                                           {func(r *nylas.SendMessageRequest) { r.TrackingOptions = nil }, "q", people(1)},
+		"TrackingOptions.Label is not one of EncodeLabel, so nothing can be added to it":                           {func(r *nylas.SendMessageRequest) { r.TrackingOptions.Label = "x" }, "q", people(1)},
+		`TrackingOptions.Label already has "person", which Each sets`:                                              {func(r *nylas.SendMessageRequest) { r.TrackingOptions.Label = "nt1:person=1" }, "q", people(1)},
+		"the campaign has an email address in it, and labels are for everybody to read: use a name or an id":       {nil, "for kim@example.org", people(1)},
+		"people[1].ID has an email address in it, and labels are for everybody to read: use the id of the contact": {nil, "q", append(people(1), nylas.Person{ID: "Kim@Example", Participant: nylas.Participant{Email: "x@example.org"}})},
+		"people[0].ID has an email address in it, and labels are for everybody to read: use the id of the contact": {nil, "q", []nylas.Person{{ID: "@x <kim@example.org>"}}},
 		"people[0] has no ID":    {nil, "q", []nylas.Person{{}}},
 		"people[0] has no Email": {nil, "q", []nylas.Person{{ID: "1"}}},
 		"people[1] has the ID of somebody before: both would have one key, and one mail":       {nil, "q", twice},
@@ -130,6 +133,36 @@ func TestEachIsRefused(t *testing.T) {
 	all, err := once.Each("q", people(1))
 	require.NoError(t, err, "one message can have it")
 	assert.Len(t, all, 1)
+}
+
+// An @ alone is no address.
+func TestEachTakesAnAt(t *testing.T) {
+	t.Parallel()
+	all, err := offer().Each("Sale @ Acme", []nylas.Person{{ID: "@kim", Participant: nylas.Participant{Email: "kim@example.org"}}})
+	require.NoError(t, err)
+	values, _ := nylas.DecodeLabel(all[0].Request.TrackingOptions.Label)
+	assert.Equal(t, map[string]string{"campaign": "Sale @ Acme", "person": "@kim", "version": "b"}, values)
+}
+
+// A request for a person can wait in a queue as JSON.
+func TestEachAsJSON(t *testing.T) {
+	t.Parallel()
+	all, err := offer().Each("q2", []nylas.Person{{ID: "7", Participant: nylas.Participant{Name: "Kim", Email: "kim@example.org"}}})
+	require.NoError(t, err)
+	encoded, err := json.Marshal(all[0])
+	require.NoError(t, err)
+	var names map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(encoded, &names))
+	assert.JSONEq(t, `{"id":"7","name":"Kim","email":"kim@example.org"}`, string(names["person"]))
+	assert.Contains(t, string(names["request"]), `"subject":"Offer"`)
+	assert.Contains(t, names, "idempotency_key")
+	assert.Len(t, names, 3)
+	var again nylas.PersonalRequest
+	require.NoError(t, json.Unmarshal(encoded, &again))
+	assert.Equal(t, all[0].Person, again.Person)
+	assert.Equal(t, all[0].IdempotencyKey, again.IdempotencyKey)
+	assert.Equal(t, all[0].Request.TrackingOptions, again.Request.TrackingOptions)
+	assert.Equal(t, all[0].Request.To, again.Request.To)
 }
 
 func readOnce(r *nylas.SendMessageRequest) {

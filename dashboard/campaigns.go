@@ -75,7 +75,7 @@ func (d *Dashboard) campaigns(w http.ResponseWriter, r *http.Request) {
 	after := f.After
 	found, err := d.store.Campaigns(r.Context(), sqlstore.CampaignQuery{After: after, Limit: listCampaigns})
 	if err != nil {
-		d.failed(w, r, "read the campaigns", err)
+		d.failed(w, r, err)
 		return
 	}
 	var view campaignsView
@@ -130,13 +130,13 @@ func (d *Dashboard) campaign(w http.ResponseWriter, r *http.Request) {
 	}
 	c, found, err := d.store.Campaign(r.Context(), f.Campaign)
 	if err != nil {
-		d.failed(w, r, "read a campaign", err)
+		d.failed(w, r, err)
 		return
 	}
 	var messages sqlstore.MessagePage
 	if f.Campaign != "" { // a query cannot ask for the messages without a label only
 		if messages, err = d.store.Messages(r.Context(), f.query(listMessages)); err != nil {
-			d.failed(w, r, "read the messages of a campaign", err)
+			d.failed(w, r, err)
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nylastrack/nylas-go/internal/page"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // pollEvery is how often an open page asks the store whether something has changed. It is
@@ -52,7 +53,7 @@ func (d *Dashboard) poll(ctx context.Context, w *watch) {
 		version, err = d.store.Version(ctx)
 		switch {
 		case err != nil && !failedBefore && ctx.Err() == nil: // once, not each second
-			d.logger.LogAttrs(ctx, slog.LevelWarn, "dashboard: an open page cannot ask for changes", slog.Any("error", err))
+			d.logger.LogAttrs(ctx, slog.LevelWarn, "dashboard: an open page cannot ask for changes", slog.Any(telemetry.LogError, err))
 		case err == nil && version != known:
 			known = version
 			w.change()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/engagement/sqlstore"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // messagesCSV downloads the messages of a filter, with what they came to.
@@ -63,14 +64,14 @@ func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string
 	if one.message != "" || one.thread != "" {
 		h, found, err := d.read(r.Context(), one, 1)
 		if err != nil {
-			d.failed(w, r, "read the message of a download", err)
+			d.failed(w, r, err)
 			return
 		}
 		if found {
 			e.page.Messages = []sqlstore.Message{h.Message}
 		}
 	} else if e.page, e.err = d.store.Messages(r.Context(), f.query(sqlstore.MaxPage)); e.err != nil {
-		d.failed(w, r, "read the messages of a download", e.err)
+		d.failed(w, r, e.err)
 		return
 	}
 	h := w.Header()
@@ -87,7 +88,7 @@ func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string
 	}
 	if err != nil {
 		if r.Context().Err() == nil {
-			d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: a download broke off", slog.String("file", name), slog.Any("error", err))
+			d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: a download broke off", slog.String(telemetry.LogPath, r.Pattern), slog.Any(telemetry.LogError, err))
 		}
 		panic(http.ErrAbortHandler)
 	}

@@ -51,12 +51,12 @@ func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) {
 	}
 	messages, err := d.store.Messages(r.Context(), f.query(listMessages))
 	if err != nil {
-		d.failed(w, r, "read the messages", err)
+		d.failed(w, r, err)
 		return
 	}
 	feed, err := d.feed(r.Context(), f, messages.Messages)
 	if err != nil {
-		d.failed(w, r, "read the newest events", err)
+		d.failed(w, r, err)
 		return
 	}
 	view := homeView{Feed: feed, list: d.list(func(f filter) string { return f.with(d.at()) }, f, &messages)}

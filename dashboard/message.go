@@ -78,7 +78,7 @@ func (d *Dashboard) message(w http.ResponseWriter, r *http.Request) {
 	}
 	h, found, err := d.read(r.Context(), p, maxJudged)
 	if err != nil {
-		d.failed(w, r, "read a message", err)
+		d.failed(w, r, err)
 		return
 	}
 	if !found {

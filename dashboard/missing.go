@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/nylastrack/nylas-go/internal/page"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // missing answers where there is no page.
@@ -22,9 +23,9 @@ func (d *Dashboard) refuse(w http.ResponseWriter, r *http.Request) {
 
 // failed answers when the store did not. The error is logged only: it may name what strangers
 // must not know.
-func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, doing string, err error) {
+func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(err, context.Canceled) { // else who asked is gone
-		d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: a page could not be shown", slog.String("doing", doing), slog.Any("error", err))
+		d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: a page could not be shown", slog.String(telemetry.LogPath, r.Pattern), slog.Any(telemetry.LogError, err))
 	}
 	d.notice(w, r, http.StatusInternalServerError, "That went wrong", "The database did not answer as it should. The log of the program says more. Try again later.")
 }

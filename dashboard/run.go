@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 const (
@@ -35,7 +37,7 @@ func (d *Dashboard) Run(ctx context.Context) error {
 		switch {
 		case err != nil:
 			pause = min(max(2*pause, judgeEvery), maxJudgePause)
-			d.logger.LogAttrs(ctx, slog.LevelError, "dashboard: messages could not be judged", slog.Any("error", err), slog.Duration("again_in", pause))
+			d.logger.LogAttrs(ctx, slog.LevelError, "dashboard: messages could not be judged", slog.Any(telemetry.LogError, err), slog.Time(telemetry.LogRetryAt, time.Now().Add(pause)))
 		case judged.Messages > 0 && !judged.Next.IsZero() && !judged.Next.After(time.Now()): // there are more
 			pause = 0
 			continue

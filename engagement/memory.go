@@ -220,6 +220,10 @@ func (s *MemoryStore) Events(ctx context.Context, grantID, messageID string) ([]
 // Withdraw drops the events of a message that the store keeps, and all that are still to
 // come: [Change.Withdrawn] tells of these. Withdrawn messages take a few bytes each and are
 // not evicted. Replies that name their thread only are not dropped.
+//
+// It takes one message and always deletes, because this store forgets at a restart anyway.
+// That of package sqlstore takes all mail of a person in one transaction, with threads, and
+// deletes only on request.
 func (s *MemoryStore) Withdraw(ctx context.Context, grantID, messageID string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -89,7 +89,7 @@ func TestWaitForAttempt(t *testing.T) {
 			assert.Equal(t, i+1, d.Attempt)
 			assert.Equal(t, http.StatusServiceUnavailable, d.Status)
 		}
-		assert.NoError(t, w.recipient(m).Open(t.Context())) // this one is taken, and counts like any other
+		require.NoError(t, w.recipient(m).Open(t.Context())) // this one is taken, and counts like any other
 		d, err := w.server.WaitForAttempt(t.Context(), nylastest.Wanted{Nth: 2}, 1)
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusOK, d.Status)

@@ -24,6 +24,7 @@ func TestAddRefusesWhatCannotBeSentOnce(t *testing.T) {
 	}{
 		"no key":             {key: "-", says: "the key must be 1 to 256 visible ASCII characters"},
 		"a key with a space": {key: "mail 1", says: "the key must be"},
+		"an address as key":  {key: "kim@example.org", says: "the key has an @"},
 		"a long key":         {key: strings.Repeat("k", 257), says: "the key must be"},
 		"no grant":           {grant: "-", says: "the grant is empty"},
 		"nobody":             {change: func(r *nylas.SendMessageRequest) { r.To = nil }, says: "want one recipient"},

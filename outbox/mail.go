@@ -20,7 +20,7 @@ const (
 	Unknown State = "unknown"
 	// Sent means that Nylas accepted the mail, or that the mailbox has it.
 	Sent State = "sent"
-	// Failed means that the mail was refused, or that Nylas told later that it was not sent.
+	// Failed means that the mail was refused.
 	Failed State = "failed"
 	// Suppressed means that the mail was not sent because of the suppression list.
 	Suppressed State = "suppressed"
@@ -86,8 +86,7 @@ func (e *StoppedError) Unwrap() error { return e.Err }
 // Resend sends a mail again that is [Failed], [Unknown] or [Suppressed], with a new
 // Idempotency-Key. If it was Unknown, a second mail is possible: look into the mailbox first.
 //
-// The error is [ErrNoMail] or [ErrState]. It is ErrState too for a mail that Nylas accepted,
-// and reported as not sent later: its content is no longer kept, so add it with another key.
+// The error is [ErrNoMail] or [ErrState].
 func (o *Outbox) Resend(ctx context.Context, key string) error {
 	return o.decide(ctx, "resend", key, `UPDATE mails SET twice = twice OR state = 'unknown', state = 'waiting', round = round + 1,
 		doubts = 0, next = 0, reason = '' WHERE key = ? AND state IN ('failed', 'unknown', 'suppressed') AND request <> ''`)

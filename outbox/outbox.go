@@ -150,8 +150,8 @@ func (o *Outbox) Close() error {
 // Add stores a mail to be sent from a grant by [Outbox.Run]. It is on the disk when Add
 // returns nil.
 //
-// key names the mail in your program: 1 to 256 visible ASCII characters, and no address. It
-// becomes the Idempotency-Key. If the key was added before, with the same content, Add has no
+// key names the mail in your program: 1 to 256 visible ASCII characters without an @, so that it
+// is no address. It becomes the Idempotency-Key. If the key was added before, with the same content, Add has no
 // effect, whatever became of the mail: so a program can add all its mails again at each start.
 // With another content the error is [ErrKeyUsed].
 //
@@ -190,6 +190,8 @@ func (o *Outbox) newMail(key, grantID string, request *nylas.SendMessageRequest)
 	switch {
 	case key == "" || len(key) > maxKeyBytes || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return refuse(fmt.Sprintf("the key must be 1 to %d visible ASCII characters", maxKeyBytes))
+	case strings.Contains(key, "@"):
+		return refuse("the key has an @: an email address must not become an Idempotency-Key, nor part of an unsubscribe URL")
 	case grantID == "":
 		return refuse("the grant is empty")
 	case len(request.To) != 1 || len(request.CC)+len(request.BCC) > 0:

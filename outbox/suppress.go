@@ -57,18 +57,17 @@ func (o *Outbox) Unsuppress(ctx context.Context, address string) error {
 // Learn takes from a notification what concerns the Outbox, and ignores any other one, so
 // give it all notifications of [events.FailureTypes]; it fits a [receive.Dispatcher]:
 //
-//		dispatcher.Other = box.Learn
+//	dispatcher.Other = box.Learn
 //
-//	  - A bounce or a complaint suppresses its recipients. A bounce of a full mailbox does not.
-//	  - message.send_failed and message.rejected make a mail of the Outbox [Failed] that was
-//	    Sent: Nylas had accepted it, but did not send it. Its recipient is not suppressed,
-//	    because the reason is not theirs: Nylas rejects a message that has a virus.
+// A bounce or a complaint suppresses its recipients. A bounce of a full mailbox does not. What
+// Nylas accepted and then rejected or could not send does not either, because the reason is not
+// theirs; the mail stays [Sent], so look at message.rejected and message.send_failed yourself.
 //
 // Notifications may come several times. The mails need not be of this Outbox.
 //
 // [receive.Dispatcher]: https://pkg.go.dev/github.com/nylastrack/nylas-go/receive#Dispatcher
 func (o *Outbox) Learn(ctx context.Context, n *events.Notification) error {
-	reason, bounce, complaint, unsent := ReasonBounced, events.Bounce{}, events.Complaint{}, ""
+	reason, bounce, complaint := ReasonBounced, events.Bounce{}, events.Complaint{}
 	var all []string
 	switch data := n.Data.(type) {
 	case *events.MessageBounceDetected:
@@ -81,12 +80,6 @@ func (o *Outbox) Learn(ctx context.Context, n *events.Notification) error {
 		reason, complaint = ReasonComplained, data.Complaint
 	case *events.MessageTransactionalComplaint:
 		reason, complaint = ReasonComplained, data.Complaint
-	case *events.MessageRejected:
-		unsent = data.Message.ID
-	case *events.MessageSendFailed:
-		if data.Message != nil {
-			unsent = data.Message.ID
-		}
 	}
 	for _, recipient := range bounce.Recipients {
 		if bounce.Type != bounceMailboxFull {
@@ -104,12 +97,7 @@ func (o *Outbox) Learn(ctx context.Context, n *events.Notification) error {
 			return err
 		}
 	}
-	if unsent == "" {
-		return nil
-	}
-	_, err := o.db.ExecContext(ctx, "UPDATE mails SET state = ?, reason = ? WHERE message_id = ? AND state = ?",
-		Failed, "Nylas notified "+string(n.Type), unsent, Sent)
-	return wrap("learn", err)
+	return nil
 }
 
 // normal is an address as it is compared. In practice mail systems do not tell upper from lower

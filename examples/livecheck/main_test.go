@@ -52,17 +52,11 @@ func newBench(t *testing.T, opts ...nylastest.Option) *bench {
 		stdin:  strings.NewReader(""), stdout: &b.stdout, stderr: &b.stderr, http: b.server.HTTPClient(),
 		listen: func(context.Context, string) (net.Listener, error) { return network.Listen("app.test") },
 	}
-	slowly(t, b.server, 2*time.Second)
-	return b
-}
-
-// slowly lets each send take a while.
-func slowly(t *testing.T, server *nylastest.Server, long time.Duration) {
-	t.Helper()
-	require.NoError(t, server.Inject(nylastest.Fault{
+	require.NoError(t, b.server.Inject(nylastest.Fault{
 		Endpoint: nylastest.EndpointSend, Times: nylastest.Forever,
-		Hold: func(ctx context.Context) { _ = sleep(ctx, long) },
+		Hold: func(ctx context.Context) { _ = sleep(ctx, 2*time.Second) },
 	}))
+	return b
 }
 
 // verdicts are the rows of a report, by check.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,7 +42,10 @@ func TestProgram(t *testing.T) {
 	t.Parallel()
 	const soon = time.Second
 	server := nylastest.NewServer(t, nylastest.WithRetryDelays(soon, soon), nylastest.WithReadings(nylastest.Readings{DraftUpdateReplaces: true}))
-	slowly(t, server, 2*cutAfter) // longer than the program waits before it cuts a connection
+	require.NoError(t, server.Inject(
+		nylastest.Fault{Endpoint: nylastest.EndpointSend, Times: 4, Delay: time.Nanosecond}, // those before the one that is cut
+		nylastest.Fault{Endpoint: nylastest.EndpointSend, Hold: func(ctx context.Context) { _ = sleep(ctx, 10*cutAfter) }},
+	))
 	file := filepath.Join(t.TempDir(), "report.md")
 	output, err := program(t, server, "-yes", "-o", file).CombinedOutput()
 	require.NoError(t, err, string(output))
