@@ -154,6 +154,7 @@ func TestCampaignNotJudged(t *testing.T) {
 	s.sent("m-1", noon, func(m *engagement.Sent) { m.Label = "spring" })
 	page := s.get("/campaign?name=spring")
 	assert.Equal(t, []string{"m-1"}, subjects(page))
+	assert.Contains(t, page, "<h1><bdi>spring</bdi></h1>")
 	assert.Contains(t, text(page), "Opened no message to count")
 	assert.Contains(t, text(page), "1 of these messages waits for its verdict. Does the program call Dashboard.Run?")
 	s.judge()
