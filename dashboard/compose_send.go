@@ -15,6 +15,7 @@ import (
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/engagement"
 	"github.com/nylastrack/nylas-go/internal/page"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 	"github.com/nylastrack/nylas-go/preflight"
 )
 
@@ -48,7 +49,7 @@ func (d *Dashboard) send(w http.ResponseWriter, r *http.Request) {
 		d.sent(ctx, w, r, &f, []*nylas.Message{message}, response.SecondMailPossible)
 		return
 	}
-	d.logger.WarnContext(ctx, "dashboard: a message was not sent, or it is unknown whether", slog.Any("error", err))
+	d.logger.WarnContext(ctx, "dashboard: a message was not sent, or it is unknown whether", slog.Any(telemetry.LogError, err))
 	switch failed, _ := errors.AsType[*nylas.Error](err); {
 	case errors.Is(err, nylas.ErrIdempotencyConflict):
 		d.writeOutcome(w, r, &f, outcome{Status: http.StatusConflict, Changed: true})
@@ -80,7 +81,7 @@ func (d *Dashboard) find(w http.ResponseWriter, r *http.Request) {
 	found, err := d.client.Messages.FindSent(r.Context(), f.Sender, nylas.MarkOf(markKey, f.Key))
 	switch {
 	case err != nil:
-		d.logger.WarnContext(r.Context(), "dashboard: it cannot be looked for a message", slog.Any("error", err))
+		d.logger.WarnContext(r.Context(), "dashboard: it cannot be looked for a message", slog.Any(telemetry.LogError, err))
 		d.writeOutcome(w, r, &f, outcome{Status: http.StatusBadGateway, Error: errorText(err), Looked: "The search failed."})
 	case len(found) == 0:
 		d.writeOutcome(w, r, &f, outcome{Status: http.StatusOK, Looked: "Not found at " + time.Now().In(d.location).Format("15:04:05") + "."})
@@ -109,7 +110,7 @@ func (d *Dashboard) sent(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	switch {
 	case problem != nil:
-		d.logger.ErrorContext(ctx, "dashboard: a message was sent, and not stored", slog.Any("error", problem))
+		d.logger.ErrorContext(ctx, "dashboard: a message was sent, and not stored", slog.Any(telemetry.LogError, problem))
 		d.writeOutcome(w, r, f, outcome{Status: http.StatusInternalServerError, Sent: paths, NotStored: true})
 	case perhapsTwice || len(paths) > 1:
 		d.writeOutcome(w, r, f, outcome{Status: http.StatusOK, Sent: paths, PerhapsTwice: perhapsTwice})

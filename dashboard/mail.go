@@ -9,6 +9,7 @@ import (
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/internal/page"
+	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
 
 // maxBodyWait is how long the frame waits for Nylas. It is our choice: what somebody waits
@@ -45,7 +46,7 @@ func (d *Dashboard) readMail(r *http.Request) (shown string, notes []string) {
 	h, found, err := d.read(ctx, at, maxJudged)
 	switch {
 	case err != nil:
-		d.logger.ErrorContext(ctx, "dashboard: the events of a message cannot be read", slog.Any("error", err))
+		d.logger.ErrorContext(ctx, "dashboard: the events of a message cannot be read", slog.Any(telemetry.LogError, err))
 		return "", []string{noBodyStore}
 	case !found:
 		return "", []string{noBodyUnknown}
@@ -57,7 +58,7 @@ func (d *Dashboard) readMail(r *http.Request) (shown string, notes []string) {
 	case r.Context().Err() != nil:
 		return "", nil // who asked is gone
 	case err != nil:
-		d.logger.WarnContext(ctx, "dashboard: the body of a message cannot be read", slog.Any("error", err))
+		d.logger.WarnContext(ctx, "dashboard: the body of a message cannot be read", slog.Any(telemetry.LogError, err))
 		return "", []string{"Nylas did not return the body: " + err.Error() + "."}
 	case message.Body == "":
 		return "", []string{noBodyEmpty}
