@@ -177,3 +177,26 @@ func TestASearchIsBounded(t *testing.T) {
 		assert.Equal(t, []string{"m-77"}, ids, "an id is found at once, however old")
 	})
 }
+
+// Another label moves a message to another campaign: in lists at once, and in the numbers of
+// the campaigns when it is judged.
+func TestAnotherLabelIsAnotherCampaign(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, d database) {
+		s := d.store(t)
+		sent := engagement.Sent{GrantID: "g-1", MessageID: "m-1", Label: "spring", At: noon}
+		require.NoError(t, s.SetSent(t.Context(), sent))
+		judge(t, s)
+		sent.Label = "nt1:campaign=autumn+sale&person=1"
+		require.NoError(t, s.SetSent(t.Context(), sent))
+		assert.Empty(t, messages(t, s, sqlstore.MessageQuery{Campaign: "spring"}))
+		assert.Equal(t, []string{"m-1"}, messageIDs(messages(t, s, sqlstore.MessageQuery{Campaign: "autumn sale"})))
+		found, _ := searched(t, s, sqlstore.MessageQuery{Search: "AUTUMN SALE"})
+		assert.Equal(t, []string{"m-1"}, found)
+		assert.Equal(t, "spring", storedCampaigns(t, s, 10)[0].Name)
+		judge(t, s)
+		all := storedCampaigns(t, s, 10)
+		require.Len(t, all, 1)
+		assert.Equal(t, "autumn sale", all[0].Name)
+	})
+}
