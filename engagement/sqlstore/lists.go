@@ -112,6 +112,6 @@ func (s *Store) search(ctx context.Context, q MessageQuery, after position, limi
 // matches reports whether a message is in the list that a query without Search asks for.
 func (q MessageQuery) matches(m *Message) bool {
 	return (q.GrantID == "" || q.GrantID == m.GrantID) && (q.Label == "" || q.Label == m.Label) &&
-		(q.Campaign == "" || q.Campaign == m.Sent.Campaign()) && (q.State == nil || m.Outcome != nil && m.Outcome.State == *q.State) &&
+		(q.Campaign == "" || q.Campaign == m.Campaign()) && (q.State == nil || m.Outcome != nil && m.Outcome.State == *q.State) &&
 		(m.Known || !m.LastEvent.IsZero())
 }

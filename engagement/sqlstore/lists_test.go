@@ -155,25 +155,48 @@ func TestASearchIsBounded(t *testing.T) {
 		db := d.open(t)
 		fill(t, db, d.engine, 3, 2*sqlstore.MaxLooked+500, 1)
 		s := d.store(t)
-		run(t, db, "UPDATE nylas_messages SET subject = 'A rare thing' WHERE message_id IN ('m-3', 'm-4400', 'm-2499', 'm-2500', 'm-2501')")
+		run(t, db, "UPDATE nylas_messages SET subject = 'A rare thing' WHERE message_id IN ('m-3', 'm-2400', 'm-1499', 'm-1500', 'm-1501')")
 		page, err := s.Messages(t.Context(), sqlstore.MessageQuery{Search: "rare"})
 		require.NoError(t, err)
-		assert.Equal(t, []string{"m-4400", "m-2501", "m-2500"}, messageIDs(page.Messages), "the newest 2,000")
+		assert.Equal(t, []string{"m-2400", "m-1501", "m-1500"}, messageIDs(page.Messages), "the newest 1,000")
 		require.NotEmpty(t, page.Next)
 		require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: "newer", Subject: "rare"})) // meanwhile
 		page, err = s.Messages(t.Context(), sqlstore.MessageQuery{Search: "rare", After: page.Next})
 		require.NoError(t, err)
-		assert.Equal(t, []string{"m-2499"}, messageIDs(page.Messages))
+		assert.Equal(t, []string{"m-1499"}, messageIDs(page.Messages))
 		ids, pages := searched(t, s, sqlstore.MessageQuery{Search: "nowhere"})
 		assert.Empty(t, ids)
 		assert.Equal(t, 3, pages)
-		ids, pages = searched(t, s, sqlstore.MessageQuery{Search: "rare", GrantID: "g-0"}) // m-3 and m-2499
-		assert.Equal(t, []string{"m-2499", "m-3"}, ids)
+		ids, pages = searched(t, s, sqlstore.MessageQuery{Search: "rare", GrantID: "g-0"})
+		assert.Equal(t, []string{"m-2400", "m-1500", "m-3"}, ids)
 		assert.Equal(t, 1, pages)
 		ids, pages = searched(t, s, sqlstore.MessageQuery{Search: "rare", Limit: 1})
-		assert.Equal(t, []string{"newer", "m-4400", "m-2501", "m-2500", "m-2499", "m-3"}, ids)
+		assert.Equal(t, []string{"newer", "m-2400", "m-1501", "m-1500", "m-1499", "m-3"}, ids)
 		assert.GreaterOrEqual(t, pages, 6)
 		ids, _ = searched(t, s, sqlstore.MessageQuery{Search: "m-77"})
 		assert.Equal(t, []string{"m-77"}, ids, "an id is found at once, however old")
+	})
+}
+
+// Another label moves a message to another campaign: in lists at once, and in the numbers of
+// the campaigns when it is judged.
+func TestAnotherLabelIsAnotherCampaign(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, d database) {
+		s := d.store(t)
+		sent := engagement.Sent{GrantID: "g-1", MessageID: "m-1", Label: "spring", At: noon}
+		require.NoError(t, s.SetSent(t.Context(), sent))
+		judge(t, s)
+		sent.Label = "nt1:campaign=autumn+sale&person=1"
+		require.NoError(t, s.SetSent(t.Context(), sent))
+		assert.Empty(t, messages(t, s, sqlstore.MessageQuery{Campaign: "spring"}))
+		assert.Equal(t, []string{"m-1"}, messageIDs(messages(t, s, sqlstore.MessageQuery{Campaign: "autumn sale"})))
+		found, _ := searched(t, s, sqlstore.MessageQuery{Search: "AUTUMN SALE"})
+		assert.Equal(t, []string{"m-1"}, found)
+		assert.Equal(t, "spring", storedCampaigns(t, s, 10)[0].Name)
+		judge(t, s)
+		all := storedCampaigns(t, s, 10)
+		require.Len(t, all, 1)
+		assert.Equal(t, "autumn sale", all[0].Name)
 	})
 }

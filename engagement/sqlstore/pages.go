@@ -21,7 +21,7 @@ const (
 	MaxPage = 1000
 	// MaxLooked is how many rows a search or a feed with a filter looks at in one call. It is
 	// our choice: on SQLite it takes less than 50 ms.
-	MaxLooked = 2000
+	MaxLooked = 1000
 )
 
 // MessageQuery asks for a page of messages. Its zero value asks for the first page of all.
