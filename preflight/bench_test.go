@@ -17,12 +17,13 @@ import (
 // ordinary text. The benchmark fails above them.
 //
 // The goal is 20 ms for a megabyte. A pass takes 4.8 ms where that was measured, so the goal
-// is 4.2 passes there. Two bodies miss it, those with 333,000 references in one target, with
-// 5 passes. The limits leave room for machines that do other things.
+// is 4.2 passes there. Four bodies miss it: a target with 333,000 references takes 4.6
+// passes, or 5.1 if they resolve, and "percents" and "references and numbers" take 4.4. The
+// limits leave room for machines that do other things.
 const (
 	maxLinksPasses = 7
 	maxTextPasses  = 1.6
-	maxWorstPasses = 7
+	maxWorstPasses = 8
 )
 
 func BenchmarkCheck(b *testing.B) {

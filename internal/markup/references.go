@@ -38,8 +38,7 @@ func attributeValue(source []byte) string {
 	if resolved == string(asked) {
 		return string(value)
 	}
-	var result []byte
-	copied := 0
+	result, copied := make([]byte, 0, len(value)), 0
 	for at, reference := range references(value) {
 		var meaning string
 		meaning, resolved, _ = strings.Cut(resolved, "\x00")
