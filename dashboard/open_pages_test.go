@@ -27,7 +27,7 @@ func TestOpenPagesEnd(t *testing.T) {
 	require.NoError(t, err)
 	answer, err := new(http.Client).Do(request)
 	require.NoError(t, err)
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	stop()
 	running.Wait()
 }

@@ -32,7 +32,7 @@ func (d *Dashboard) Run(ctx context.Context) error {
 	for {
 		judged, err := d.store.Judge(ctx, d.classifier)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // that is how Run ends
+			return nil
 		}
 		switch {
 		case err != nil:

@@ -207,14 +207,16 @@ func TestMessagesAreJudgedWhileEventsCome(t *testing.T) {
 				for n := range 25 {
 					if n%8 == 0 {
 						message.sent = engagement.Sent{GrantID: "g-1", MessageID: id, Label: modelLabels[1+r.IntN(3)], Subject: fmt.Sprint(n)}
-						if !assert.NoError(t, s.SetSent(t.Context(), message.sent)) {
+						if err := s.SetSent(t.Context(), message.sent); err != nil {
+							t.Error(err)
 							return
 						}
 					}
 					key, event := own.event(r, id, "")
-					if !assert.NoError(t, s.Update(t.Context(), key, func(r engagement.Record) (engagement.Addition, error) {
+					if err := s.Update(t.Context(), key, func(r engagement.Record) (engagement.Addition, error) {
 						return engagement.Addition{State: r.State, Events: []engagement.Event{event}}, nil
-					})) {
+					}); err != nil {
+						t.Error(err)
 						return
 					}
 					message.events = append(message.events, event)
