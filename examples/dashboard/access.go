@@ -24,7 +24,7 @@ func newGuard(where net.Addr, password string) (func(http.Handler) http.Handler,
 	if tcp, ok := where.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
 		return nil, fmt.Errorf("others can reach %s, and could read the mail and send more: set DASHBOARD_PASSWORD, or use a loopback address such as -addr %s", where, defaultPages)
 	}
-	return func(next http.Handler) http.Handler { return dashboard.LocalOnly(next) }, nil
+	return dashboard.LocalOnly, nil
 }
 
 // withPassword wants a password by basic authentication, from any user.

@@ -152,7 +152,7 @@ func (d *demonstration) seed(ctx context.Context, client *nylas.Client, now time
 	for _, c := range campaigns {
 		at := now.Add(-c.ago)
 		for _, p := range people[:c.people] {
-			if _, err := d.send(ctx, client, c.sender, c.mail.to(p), p, at); err != nil {
+			if err := d.send(ctx, client, c.sender, c.mail.to(p), p, at); err != nil {
 				return err
 			}
 			at = at.Add(between(d.rng, time.Second, 4*time.Second))
@@ -161,7 +161,7 @@ func (d *demonstration) seed(ctx context.Context, client *nylas.Client, now time
 	at := now.Add(-5 * day)
 	for i, m := range singles {
 		p := people[(i*7+3)%len(people)]
-		if _, err := d.send(ctx, client, i%len(senders), m.to(p), p, at); err != nil {
+		if err := d.send(ctx, client, i%len(senders), m.to(p), p, at); err != nil {
 			return err
 		}
 		at = at.Add(between(d.rng, 10*time.Hour, 16*time.Hour))
@@ -206,8 +206,7 @@ func (d *demonstration) another(ctx context.Context, client *nylas.Client) error
 		return nil
 	}
 	m, p := singles[d.rng.IntN(len(singles))], people[d.rng.IntN(len(people))]
-	_, err := d.send(ctx, client, d.rng.IntN(len(senders)), m.to(p), p, time.Now())
-	return err
+	return d.send(ctx, client, d.rng.IntN(len(senders)), m.to(p), p, time.Now())
 }
 
 func (d *demonstration) act(ctx context.Context, a act, at time.Time) error {
@@ -229,7 +228,7 @@ func (d *demonstration) plan(message string, sentAt, earliest time.Time, links i
 
 // send sends a message with tracking, stores what the verdicts need to know of it, and plans
 // what becomes of it.
-func (d *demonstration) send(ctx context.Context, client *nylas.Client, from int, m mail, to person, at time.Time) (*nylas.Message, error) {
+func (d *demonstration) send(ctx context.Context, client *nylas.Client, from int, m mail, to person, at time.Time) error {
 	request := &nylas.SendMessageRequest{
 		To: []nylas.Participant{{Name: to.name, Email: to.email}}, Subject: m.subject, Body: m.body,
 		TrackingOptions: &nylas.TrackingOptions{Opens: true, Links: true, ThreadReplies: true, Label: m.label},
@@ -242,14 +241,14 @@ func (d *demonstration) send(ctx context.Context, client *nylas.Client, from int
 	}
 	message, err := client.Messages.Send(ctx, d.senders[from].GrantID, request)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	earliest := at
 	if time.Since(at) < minReading {
 		earliest = at.Add(minReading)
 	}
 	d.plan(message.ID, at, earliest, max(1, len(links)), tell)
-	return message, d.store.SetSent(ctx, engagement.Sent{
+	return d.store.SetSent(ctx, engagement.Sent{
 		GrantID: message.GrantID, MessageID: message.ID, Label: m.label, Subject: m.subject, At: at, Links: links, Recipients: 1,
 	})
 }

@@ -181,7 +181,7 @@ func TestPostgreSQL(t *testing.T) {
 	require.NoError(t, server.Wait(t.Context()))
 	db, err := sql.Open("pgx", database)
 	require.NoError(t, err)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	store, err := sqlstore.New(db, sqlstore.PostgreSQL)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {

@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	defer pages.Close()
+	defer func() { _ = pages.Close() }()
 	guard, err := newGuard(pages.Addr(), set.password)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	defer deliveries.Close()
+	defer func() { _ = deliveries.Close() }()
 
 	p := &service{settings: set, logger: slog.New(slog.NewTextHandler(stdout, nil)), stdout: stdout}
 	if p.metrics, err = newMetrics(); err != nil {
