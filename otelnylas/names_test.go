@@ -12,11 +12,11 @@ import (
 // The keys of log records are those of the semantic conventions, where these have one.
 func TestLogKeysAreThoseOfTheConventions(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, string(semconv.HTTPRequestMethodKey), telemetry.LogMethod)
-	assert.Equal(t, string(semconv.URLTemplateKey), telemetry.LogPath)
-	assert.Equal(t, string(semconv.HTTPResponseStatusCodeKey), telemetry.LogStatus)
-	assert.Equal(t, string(semconv.ExceptionMessageKey), telemetry.LogError)
-	assert.Equal(t, string(semconv.ExceptionStacktraceKey), telemetry.LogStack)
-	assert.Equal(t, string(semconv.MessagingMessageIDKey), telemetry.LogDeliveryID)
+	assert.Equal(t, telemetry.LogMethod, string(semconv.HTTPRequestMethodKey))
+	assert.Equal(t, telemetry.LogPath, string(semconv.URLTemplateKey))
+	assert.Equal(t, telemetry.LogStatus, string(semconv.HTTPResponseStatusCodeKey))
+	assert.Equal(t, telemetry.LogError, string(semconv.ExceptionMessageKey))
+	assert.Equal(t, telemetry.LogStack, string(semconv.ExceptionStacktraceKey))
+	assert.Equal(t, telemetry.LogDeliveryID, string(semconv.MessagingMessageIDKey))
 	assert.Equal(t, telemetry.NotificationType, telemetry.LogType)
 }
