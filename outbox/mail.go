@@ -53,18 +53,6 @@ type Counts struct {
 	SecondMailPossible int
 }
 
-// Total is the number of all mails.
-func (c Counts) Total() int {
-	return c.Waiting + c.Sending + c.Unknown + c.Sent + c.Failed + c.Suppressed + c.Dropped
-}
-
-func (c *Counts) of(state State) *int {
-	return map[State]*int{
-		Waiting: &c.Waiting, Sending: &c.Sending, Unknown: &c.Unknown, Sent: &c.Sent,
-		Failed: &c.Failed, Suppressed: &c.Suppressed, Dropped: &c.Dropped,
-	}[state]
-}
-
 // StoppedError says that Run stopped sending from a grant, because the reason concerns all of
 // its mail: sending is paused, or the grant or the API key cannot be used. Err is the error of
 // the send; errors.Is finds [github.com/nylastrack/nylas-go.ErrSendingPaused] in it, for

@@ -273,16 +273,10 @@ func save(ctx context.Context, tx *sql.Tx, m *mail) error {
 
 // Progress counts the mails by their state.
 func (o *Outbox) Progress(ctx context.Context) (c Counts, err error) {
-	err = o.rows(ctx, func(rows *sql.Rows) error {
-		var state State
-		var n, twice int
-		err := rows.Scan(&state, &n, &twice)
-		if field := c.of(state); field != nil {
-			*field = n
-		}
-		c.SecondMailPossible += twice
-		return err
-	}, "SELECT state, count(*), sum(twice) FROM mails GROUP BY state")
+	err = o.db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'sending'),
+		count(*) FILTER (WHERE state = 'unknown'), count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state = 'failed'),
+		count(*) FILTER (WHERE state = 'suppressed'), count(*) FILTER (WHERE state = 'dropped'), count(*) FILTER (WHERE twice) FROM mails`).
+		Scan(&c.Waiting, &c.Sending, &c.Unknown, &c.Sent, &c.Failed, &c.Suppressed, &c.Dropped, &c.SecondMailPossible)
 	return c, wrap("count", err)
 }
 
@@ -290,40 +284,19 @@ func (o *Outbox) Progress(ctx context.Context) (c Counts, err error) {
 // none is given. The Outbox may be used inside the loop. An error ends the list.
 func (o *Outbox) Mails(ctx context.Context, states ...State) iter.Seq2[Mail, error] {
 	return func(yield func(Mail, error) bool) {
-		for last, found := int64(0), true; found; {
-			var page []Mail
-			err := o.rows(ctx, func(rows *sql.Rows) error {
-				var m mail
-				err := m.scan(rows)
-				last, page = m.id, append(page, m.Mail)
-				return err
-			}, "SELECT "+columns+" FROM mails WHERE id > ? ORDER BY id LIMIT ?", last, pageRows)
-			if err != nil {
+		for m := new(mail); ; { // one query for each, so that none is open inside the loop
+			err := m.scan(o.db.QueryRowContext(ctx, "SELECT "+columns+" FROM mails WHERE id > ? ORDER BY id LIMIT 1", m.id))
+			if errors.Is(err, sql.ErrNoRows) {
+				return
+			} else if err != nil {
 				yield(Mail{}, wrap("list", err))
 				return
 			}
-			for _, m := range page {
-				if (len(states) == 0 || slices.Contains(states, m.State)) && !yield(m, nil) {
-					return
-				}
+			if (len(states) == 0 || slices.Contains(states, m.State)) && !yield(m.Mail, nil) {
+				return
 			}
-			found = len(page) > 0
 		}
 	}
-}
-
-// pageRows is how many mails Mails reads at a time.
-const pageRows = 500
-
-func (o *Outbox) rows(ctx context.Context, each func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := o.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	for rows.Next() && err == nil {
-		err = each(rows)
-	}
-	return errors.Join(err, rows.Err(), rows.Close())
 }
 
 // wrap says what failed.
