@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go"
-	"github.com/nylastrack/nylas-go/nylastest"
 	"github.com/nylastrack/nylas-go/outbox"
 )
 
@@ -128,48 +127,5 @@ func TestAddsTheRequestsOfEach(t *testing.T) {
 		for _, err := range w.Mails(ctx) {
 			require.ErrorIs(t, err, context.Canceled)
 		}
-	})
-}
-
-// What a program decides of a mail that is not settled.
-func TestResendAndDrop(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		require.ErrorIs(t, w.Resend(t.Context(), "mail-0"), outbox.ErrNoMail)
-		require.ErrorIs(t, w.Drop(t.Context(), "mail-0"), outbox.ErrNoMail)
-		w.add(3)
-		require.ErrorIs(t, w.Resend(t.Context(), "mail-0"), outbox.ErrState)
-		require.NoError(t, w.Drop(t.Context(), "mail-0"))
-		require.NoError(t, w.Drop(t.Context(), "mail-0"))
-		w.add(3)
-		var duringSend []error
-		w.inject(nylastest.Fault{Hold: func(context.Context) {
-			duringSend = []error{w.Drop(context.Background(), "mail-1"), w.Resend(context.Background(), "mail-1")}
-		}})
-		require.NoError(t, w.run())
-		require.Len(t, duringSend, 2)
-		for _, err := range duringSend {
-			require.ErrorIs(t, err, outbox.ErrState)
-		}
-		assert.Equal(t, outbox.Counts{Sent: 2, Dropped: 1}, w.counts())
-		require.ErrorIs(t, w.Resend(t.Context(), "mail-1"), outbox.ErrState)
-		require.ErrorIs(t, w.Drop(t.Context(), "mail-1"), outbox.ErrState)
-		require.ErrorIs(t, w.Resend(t.Context(), "mail-0"), outbox.ErrState)
-		assert.Len(t, w.nylas.Messages(), 2)
-	}, outbox.WithWorkers(1))
-}
-
-// A mail is dropped while the outbox looks for it. What was found does not bring it back.
-func TestDropWhileLooking(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		w.inject(nylastest.Fault{Before: nylastest.Disconnect()},
-			nylastest.Fault{Endpoint: nylastest.EndpointListMessages, Hold: func(context.Context) {
-				assert.NoError(t, w.Drop(context.Background(), "mail-0"))
-			}})
-		w.add(1)
-		require.NoError(t, w.run())
-		assert.Equal(t, outbox.Counts{Dropped: 1}, w.counts())
-		assert.Empty(t, w.nylas.Messages())
 	})
 }

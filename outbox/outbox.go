@@ -42,8 +42,6 @@ var (
 	ErrKeyUsed = errors.New("outbox: the key belongs to a mail with another content")
 	// ErrNoMail means that no mail has the key.
 	ErrNoMail = errors.New("outbox: no mail has this key")
-	// ErrState means that the state of the mail does not allow the call.
-	ErrState = errors.New("outbox: the state of the mail does not allow that")
 )
 
 // An Option changes how an Outbox works. A nil option has no effect.
@@ -151,9 +149,12 @@ func (o *Outbox) Close() error {
 // returns nil.
 //
 // key names the mail in your program: 1 to 256 visible ASCII characters without an @, so that it
-// is no address. It becomes the Idempotency-Key. If the key was added before, with the same content, Add has no
-// effect, whatever became of the mail: so a program can add all its mails again at each start.
-// With another content the error is [ErrKeyUsed].
+// is no address. It becomes the Idempotency-Key. If the key was added before, with the same
+// content, Add has no effect, whatever became of the mail: so a program can add all its mails
+// again at each start. With another content the error is [ErrKeyUsed].
+//
+// To send a mail again that is [Failed], [Unknown] or [Suppressed], add it with another key. If it
+// is Unknown, a second mail is possible then: look into the mailbox first.
 //
 // The request must have one recipient in To, and neither CC nor BCC. To send to many people,
 // use [nylas.SendMessageRequest.Each] and [Outbox.AddEach]. SendAt is refused, because a

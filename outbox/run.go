@@ -40,11 +40,11 @@ const (
 
 const (
 	reasonKilled   = "the program ended during a send"
-	reasonNotFound = "its outcome is unknown, and the mailbox does not have it: Resend it or Drop it"
+	reasonNotFound = "its outcome is unknown, and the mailbox does not have it: another key sends it again"
 )
 
 // Run sends the mails through client, and returns nil when nothing is left to do: every mail
-// is sent, failed, suppressed or dropped, or is [Unknown] and was looked for in vain. Mails
+// is sent, failed or suppressed, or is [Unknown] and was looked for in vain. Mails
 // that are added meanwhile are sent too. One Run at a time is allowed.
 //
 // Run ends early when ctx is done, and returns the cause: it begins no further send, and waits

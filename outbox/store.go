@@ -247,8 +247,7 @@ func prepare(ctx context.Context, tx *sql.Tx, m *mail, now time.Time) error {
 	return err
 }
 
-// errMoot means that there is nothing to record: Drop, Resend or another worker came between, or
-// Run ends.
+// errMoot means that there is nothing to record: another worker came between, or Run ends.
 var errMoot = errors.New("outbox: nothing to record")
 
 // save writes what can change of a mail.
@@ -257,8 +256,8 @@ func save(ctx context.Context, tx *sql.Tx, m *mail) error {
 		m.request = ""
 	}
 	result, err := tx.ExecContext(ctx, `UPDATE mails SET request = ?, state = ?, first = ?, last = ?, attempts = ?, doubts = ?, next = ?,
-		message_id = ?, reason = ?, twice = ?, round = round + ? WHERE id = ? AND state = ? AND round = ? AND last = ?`, m.request, m.State, m.first, m.last,
-		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.newKey, m.id, m.read, m.round, m.readLast)
+		message_id = ?, reason = ?, twice = ?, round = round + ? WHERE id = ? AND state = ? AND last = ?`, m.request, m.State, m.first, m.last,
+		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.newKey, m.id, m.read, m.readLast)
 	if err != nil {
 		return err
 	}
@@ -275,8 +274,8 @@ func save(ctx context.Context, tx *sql.Tx, m *mail) error {
 func (o *Outbox) Progress(ctx context.Context) (c Counts, err error) {
 	err = o.db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'sending'),
 		count(*) FILTER (WHERE state = 'unknown'), count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state = 'failed'),
-		count(*) FILTER (WHERE state = 'suppressed'), count(*) FILTER (WHERE state = 'dropped'), count(*) FILTER (WHERE twice) FROM mails`).
-		Scan(&c.Waiting, &c.Sending, &c.Unknown, &c.Sent, &c.Failed, &c.Suppressed, &c.Dropped, &c.SecondMailPossible)
+		count(*) FILTER (WHERE state = 'suppressed'), count(*) FILTER (WHERE twice) FROM mails`).
+		Scan(&c.Waiting, &c.Sending, &c.Unknown, &c.Sent, &c.Failed, &c.Suppressed, &c.SecondMailPossible)
 	return c, wrap("count", err)
 }
 
