@@ -196,7 +196,6 @@ func (r *run) judge(ctx context.Context, m *mail, err error) error {
 	if m.State != Waiting {
 		return r.save(ctx, m)
 	}
-	m.newKey = failed.NeedsNewKey // Nylas keeps the answer under this one
 	m.setNext(others)
 	if err := r.save(ctx, m); err != nil {
 		return err

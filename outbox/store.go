@@ -30,9 +30,11 @@ const (
 	schemaVersion = 1
 )
 
-// Times are nanoseconds since 1970. round counts the Idempotency-Keys of a mail, and doubts the
-// attempts of the round whose outcome is unknown. first is when the first of these was, last
-// when the last attempt was, next when there is something to do. The suppression list is a
+// Times are nanoseconds since 1970. A round is the attempts with one
+// Idempotency-Key: when nothing is in doubt, Nylas could still answer from memory under the one
+// before, so the next attempt begins another round. round is the number of its first attempt, first
+// when that was, and doubts how many of its attempts have an unknown outcome. last is when the last
+// attempt was, next when there is something to do. The suppression list is a
 // table of its own because it outlives the mails and has addresses that no mail has.
 const schema = `CREATE TABLE mails (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, grant_id TEXT NOT NULL, address TEXT NOT NULL,
 	label TEXT NOT NULL, digest BLOB NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, round INTEGER NOT NULL, first INTEGER NOT NULL,
@@ -54,7 +56,6 @@ type mail struct {
 	round, doubts         int
 	read                  State // as the file has it, with readLast
 	readLast              int64
-	newKey                bool // it needs another Idempotency-Key
 }
 
 const columns = "id, key, grant_id, address, label, digest, request, state, round, first, last, attempts, doubts, next, message_id, reason, twice"
@@ -74,9 +75,9 @@ func (m *mail) setNext(next int64) {
 	}
 }
 
-// idempotencyKey is the mail's own key, until a new one is needed.
+// idempotencyKey is the mail's own key in its first round.
 func (m *mail) idempotencyKey() string {
-	if m.round == 0 {
+	if m.round <= 1 {
 		return m.Key
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "nylas-go outbox %d %s", m.round, m.Key))
@@ -236,7 +237,7 @@ func prepare(ctx context.Context, tx *sql.Tx, m *mail, now time.Time) error {
 		m.State, m.Reason, m.last = Sending, "", now.UnixNano()
 		m.Attempts++
 		if m.doubts == 0 {
-			m.first = m.last
+			m.first, m.round = m.last, m.Attempts
 		}
 		return nil
 	case m.doubts == 0:
@@ -256,14 +257,12 @@ func save(ctx context.Context, tx *sql.Tx, m *mail) error {
 		m.request = ""
 	}
 	result, err := tx.ExecContext(ctx, `UPDATE mails SET request = ?, state = ?, first = ?, last = ?, attempts = ?, doubts = ?, next = ?,
-		message_id = ?, reason = ?, twice = ?, round = round + ? WHERE id = ? AND state = ? AND last = ?`, m.request, m.State, m.first, m.last,
-		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.newKey, m.id, m.read, m.readLast)
+		message_id = ?, reason = ?, twice = ?, round = ? WHERE id = ? AND state = ? AND last = ?`, m.request, m.State, m.first, m.last,
+		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.round, m.id, m.read, m.readLast)
 	if err != nil {
 		return err
 	}
-	if m.read, m.readLast = m.State, m.last; m.newKey {
-		m.round, m.newKey = m.round+1, false
-	}
+	m.read, m.readLast = m.State, m.last
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(err, errMoot)
 	}
