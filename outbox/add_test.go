@@ -21,10 +21,10 @@ func TestAddRefusesWhatCannotBeSentOnce(t *testing.T) {
 		change     func(*nylas.SendMessageRequest)
 		says       string
 	}{
-		"no key":             {key: "-", says: "the key must be 1 to 256 visible ASCII characters"},
+		"no key":             {key: "-", says: "the key must be 1 to 240 visible ASCII characters"},
 		"a key with a space": {key: "mail 1", says: "the key must be"},
 		"an address as key":  {key: "kim@example.org", says: "the key has an @"},
-		"a long key":         {key: strings.Repeat("k", 257), says: "the key must be"},
+		"a long key":         {key: strings.Repeat("k", 241), says: "the key must be"},
 		"no grant":           {grant: "-", says: "the grant is empty"},
 		"nobody":             {change: func(r *nylas.SendMessageRequest) { r.To = nil }, says: "want one recipient"},
 		"two":                {change: func(r *nylas.SendMessageRequest) { r.To = append(r.To, r.To[0]) }, says: "want one recipient"},

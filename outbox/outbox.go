@@ -62,9 +62,9 @@ const (
 	// message. A queued one of an Agent Account can take 90 s.
 	// https://developer.nylas.com/docs/changelogs/2026-10-09-agent-account-send-queueing/
 	defaultLookAfter = 5 * time.Minute
-	// maxKeyBytes is Nylas' limit for an Idempotency-Key, which the key of a mail becomes.
+	// maxKeyBytes leaves room in Nylas' 256 for an Idempotency-Key: for an @ and a number.
 	// https://developer.nylas.com/docs/v3/email/idempotent-send/
-	maxKeyBytes = 256
+	maxKeyBytes = 240
 	// markKey is the key of the metadata where the mark stands by which a mail is found.
 	markKey = "key5"
 )
@@ -148,8 +148,9 @@ func (o *Outbox) Close() error {
 // Add stores a mail to be sent from a grant by [Outbox.Run]. It is on the disk when Add
 // returns nil.
 //
-// key names the mail in your program: 1 to 256 visible ASCII characters without an @, so that it
-// is no address. It becomes the Idempotency-Key. If the key was added before, with the same
+// key names the mail in your program: 1 to 240 visible ASCII characters without an @, so that it
+// is no address. It becomes the Idempotency-Key; the key of an attempt after one that Nylas refused
+// has a number besides. If the key was added before, with the same
 // content, Add has no effect, whatever became of the mail: so a program can add all its mails
 // again at each start. With another content the error is [ErrKeyUsed].
 //

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"testing"
@@ -82,6 +83,7 @@ func TestLooksBeforeItSendsAgain(t *testing.T) {
 				start := time.Now()
 				require.NoError(t, w.run())
 				assert.Len(t, w.nylas.Messages(), 1)
+				assert.Equal(t, "mail-0", w.nylas.Messages()[0].IdempotencyKey, "one key as long as it is in doubt")
 				assert.Equal(t, tt.sends, w.sends())
 				assert.GreaterOrEqual(t, time.Since(start), 5*time.Minute)
 				assert.Less(t, time.Since(start), 10*time.Minute)
@@ -168,6 +170,7 @@ func TestRetriesLater(t *testing.T) {
 				messages := w.nylas.Messages()
 				require.Len(t, messages, 2)
 				assert.GreaterOrEqual(t, messages[0].SentAt.Sub(start), tt.after, "the whole grant rests")
+				assert.Equal(t, fmt.Sprint("mail-0@", max(1, tt.fault.Times)+1), messages[0].IdempotencyKey, "Nylas can remember its answer")
 				assert.Less(t, time.Since(start), tt.most)
 				assert.Equal(t, outbox.Counts{Sent: 2}, w.counts())
 			}, outbox.WithWorkers(1))

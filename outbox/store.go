@@ -3,9 +3,7 @@ package outbox
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,17 +73,14 @@ func (m *mail) setNext(next int64) {
 	}
 }
 
-// idempotencyKey is the mail's own key in its first round.
+// idempotencyKey is the mail's own key in its first round, and then one that
+// no mail has, because it has an @.
 func (m *mail) idempotencyKey() string {
 	if m.round <= 1 {
 		return m.Key
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "nylas-go outbox %d %s", m.round, m.Key))
-	return "nylas-go-" + hex.EncodeToString(sum[:keyBytes])
+	return fmt.Sprintf("%s@%d", m.Key, m.round)
 }
-
-// keyBytes is how much of a SHA-256 is in a further key: enough that no two mails get one.
-const keyBytes = 16
 
 // openFile takes the lock of the file and then opens it. The file of the lock stays: removing
 // it would let two processes lock two files of one name.
