@@ -52,8 +52,6 @@ type mail struct {
 	address, request      string
 	digest                []byte
 	round, doubts         int
-	read                  State // as the file has it, with readLast
-	readLast              int64
 }
 
 const columns = "id, key, grant_id, address, label, digest, request, state, round, first, last, attempts, doubts, next, message_id, reason, twice"
@@ -61,7 +59,6 @@ const columns = "id, key, grant_id, address, label, digest, request, state, roun
 func (m *mail) scan(row interface{ Scan(...any) error }) error {
 	err := row.Scan(&m.id, &m.Key, &m.GrantID, &m.address, &m.Label, &m.digest, &m.request, &m.State, &m.round, &m.first, &m.last,
 		&m.Attempts, &m.doubts, &m.next, &m.MessageID, &m.Reason, &m.SecondMailPossible)
-	m.read, m.readLast = m.State, m.last
 	m.setNext(m.next)
 	return err
 }
@@ -191,42 +188,35 @@ func (o *Outbox) recover(ctx context.Context) error {
 	return err
 }
 
-// claim returns a mail that is due, or nil. One that waited is marked as being sent, because
-// its request may go out, or as suppressed. One that is unknown is to be looked for, and is due
-// again later. Without a mail, wake is when the next one is due, and idle reports that none
-// ever is unless something is added.
-func (o *Outbox) claim(ctx context.Context) (m *mail, wake int64, idle bool, err error) {
-	err = o.transaction(ctx, func(tx *sql.Tx) error {
-		next, now := new(mail), time.Now()
-		err := next.scan(tx.QueryRowContext(ctx, "SELECT "+columns+" FROM mails WHERE next < ? ORDER BY next, id LIMIT 1", int64(never)))
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			wake = never
-			return tx.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM mails WHERE state = 'sending')").Scan(&idle)
-		case err != nil:
-			return err
-		case next.next > now.UnixNano():
-			wake = next.next
-			return nil
-		case next.State == Unknown:
-			next.setNext(now.Add(o.lookDelay(next.doubts)).UnixNano())
-		default:
-			err = prepare(ctx, tx, next, now)
-		}
-		if err == nil {
-			err = save(ctx, tx, next)
-		}
-		m = next
-		return err
-	})
-	return m, wake, idle, err
+// claim returns a mail that is due, or nil and when the next one is. No other worker gets it until
+// it is saved with another next. One that waited is marked as being sent, because its request may
+// go out, or as suppressed. One that is unknown is to be looked for.
+func (r *run) claim(ctx context.Context) (_ *mail, wake int64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, now := new(mail), time.Now()
+	err = m.scan(r.db.QueryRowContext(ctx, "SELECT "+columns+" FROM mails WHERE next < ? ORDER BY next, id LIMIT 1", int64(never)))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, never, nil
+	case err != nil || m.next > now.UnixNano():
+		return nil, m.next, err
+	case m.State == Unknown:
+		m.setNext(never)
+	default:
+		err = r.prepare(ctx, m, now)
+	}
+	if err == nil {
+		err = r.write(context.WithoutCancel(ctx), m)
+	}
+	return m, 0, err
 }
 
 // prepare marks a mail as being sent, or not to be sent to a suppressed address.
-func prepare(ctx context.Context, tx *sql.Tx, m *mail, now time.Time) error {
+func (o *Outbox) prepare(ctx context.Context, m *mail, now time.Time) error {
 	m.setNext(never)
 	var reason string
-	err := tx.QueryRowContext(ctx, "SELECT reason FROM suppressed WHERE address = ?", m.address).Scan(&reason)
+	err := o.db.QueryRowContext(ctx, "SELECT reason FROM suppressed WHERE address = ?", m.address).Scan(&reason)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		m.State, m.Reason, m.last = Sending, "", now.UnixNano()
@@ -243,25 +233,15 @@ func prepare(ctx context.Context, tx *sql.Tx, m *mail, now time.Time) error {
 	return err
 }
 
-// errMoot means that there is nothing to record: another worker came between, or Run ends.
-var errMoot = errors.New("outbox: nothing to record")
-
-// save writes what can change of a mail.
-func save(ctx context.Context, tx *sql.Tx, m *mail) error {
+// write writes what can change of a mail.
+func (o *Outbox) write(ctx context.Context, m *mail) error {
 	if m.State == Sent {
 		m.request = ""
 	}
-	result, err := tx.ExecContext(ctx, `UPDATE mails SET request = ?, state = ?, first = ?, last = ?, attempts = ?, doubts = ?, next = ?,
-		message_id = ?, reason = ?, twice = ?, round = ? WHERE id = ? AND state = ? AND last = ?`, m.request, m.State, m.first, m.last,
-		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.round, m.id, m.read, m.readLast)
-	if err != nil {
-		return err
-	}
-	m.read, m.readLast = m.State, m.last
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, errMoot)
-	}
-	return nil
+	_, err := o.db.ExecContext(ctx, `UPDATE mails SET request = ?, state = ?, first = ?, last = ?, attempts = ?, doubts = ?, next = ?,
+		message_id = ?, reason = ?, twice = ?, round = ? WHERE id = ?`, m.request, m.State, m.first, m.last,
+		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.round, m.id)
+	return err
 }
 
 // Progress counts the mails by their state.
