@@ -91,7 +91,9 @@ func TestWaitsForASlowLook(t *testing.T) {
 			nylastest.Fault{Endpoint: nylastest.EndpointListMessages, Hold: func(context.Context) { <-time.After(time.Minute) }})
 		w.add(1)
 		start := time.Now()
-		require.NoError(t, w.run())
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		require.ErrorIs(t, w.Run(ctx, w.client), context.DeadlineExceeded)
 		var sends []time.Duration
 		for _, r := range w.nylas.History().Requests {
 			if r.Method == http.MethodPost {
@@ -101,5 +103,5 @@ func TestWaitsForASlowLook(t *testing.T) {
 		// The look at 30 s ends at 90 s and sends again. That of 60 s later finds nothing at once.
 		assert.Equal(t, []time.Duration{0, 90 * time.Second, 150 * time.Second}, sends)
 		assert.Len(t, w.nylas.Messages(), 1)
-	}, outbox.WithWorkers(2), outbox.WithLookAfter(30*time.Second))
+	}, outbox.WithWorkers(2), outbox.WithStay(), outbox.WithLookAfter(30*time.Second))
 }
