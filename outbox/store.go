@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -144,39 +143,26 @@ func setUp(db *sql.DB) error {
 	return err
 }
 
-// transaction does work, or leaves nothing of it.
-func (o *Outbox) transaction(ctx context.Context, work func(tx *sql.Tx) error) error {
+// insert stores all mails or none. It has no effect on those that are there with the same content.
+func (o *Outbox) insert(ctx context.Context, mails []*mail) error {
 	tx, err := o.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if err := work(tx); err != nil {
-		_ = tx.Rollback() // it fails if SQLite or the end of ctx did that
-		return err
+	defer func() { _ = tx.Rollback() }() // it has no effect after Commit
+	for _, m := range mails {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO mails ("+columns+") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, '', '', 0) ON CONFLICT (key) DO NOTHING",
+			m.Key, m.GrantID, m.address, m.Label, m.digest, m.request, Waiting); err != nil {
+			return err
+		}
+		var same bool
+		if err := tx.QueryRowContext(ctx, "SELECT digest = ? FROM mails WHERE key = ?", m.digest, m.Key).Scan(&same); err != nil {
+			return err
+		} else if !same {
+			return ErrKeyUsed
+		}
 	}
 	return tx.Commit()
-}
-
-func (o *Outbox) insert(ctx context.Context, mails []*mail) error {
-	return o.transaction(ctx, func(tx *sql.Tx) error {
-		for _, m := range mails {
-			var known []byte
-			err := tx.QueryRowContext(ctx, "SELECT digest FROM mails WHERE key = ?", m.Key).Scan(&known)
-			switch {
-			case err == nil && bytes.Equal(known, m.digest):
-				continue
-			case err == nil:
-				return ErrKeyUsed
-			case !errors.Is(err, sql.ErrNoRows):
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO mails ("+columns+") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, '', '', 0)",
-				m.Key, m.GrantID, m.address, m.Label, m.digest, m.request, Waiting); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // recover makes what was under way when the process ended unknown, and what was given up or
