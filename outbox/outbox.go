@@ -27,9 +27,9 @@ type Outbox struct {
 	lock *flock.Flock
 	wake chan struct{} // has room for one: a mail was added or changed
 
-	mu      sync.Mutex
-	stop    context.CancelFunc // ends Run; nil if it does not run
-	stopped chan struct{}      // closed when that Run has returned
+	running chan struct{} // has room for one Run
+	closing chan struct{} // closed by Close
+	close   sync.Once
 }
 
 var (
@@ -127,18 +127,14 @@ func Open(path string, opts ...Option) (*Outbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("outbox: open %s: %w", path, err)
 	}
-	return &Outbox{config: c, db: db, lock: lock, wake: make(chan struct{}, 1)}, nil
+	return &Outbox{config: c, db: db, lock: lock, wake: make(chan struct{}, 1), running: make(chan struct{}, 1), closing: make(chan struct{})}, nil
 }
 
 // Close ends Run as if its context were done, waits for it, and closes the file.
 func (o *Outbox) Close() error {
-	o.mu.Lock()
-	stop, stopped := o.stop, o.stopped
-	o.mu.Unlock()
-	if stop != nil {
-		stop()
-		<-stopped
-	}
+	o.close.Do(func() { close(o.closing) })
+	o.running <- struct{}{} // waits for Run, and allows no other
+	defer func() { <-o.running }()
 	if err := errors.Join(o.db.Close(), o.lock.Unlock()); err != nil {
 		return fmt.Errorf("outbox: close: %w", err)
 	}

@@ -58,23 +58,22 @@ func (o *Outbox) Run(ctx context.Context, client *nylas.Client) error {
 	if client == nil {
 		return errors.New("outbox: run: the client is nil")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	r := &run{Outbox: o, client: client, stops: make(map[string]error)}
-	stopped := make(chan struct{})
-	defer close(stopped)
-	o.mu.Lock()
-	if o.stop != nil {
-		o.mu.Unlock()
+	select {
+	case o.running <- struct{}{}:
+		defer func() { <-o.running }()
+	default:
 		return ErrRunning
 	}
-	o.stop, o.stopped = cancel, stopped
-	o.mu.Unlock()
-	defer func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.stop = nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-o.closing:
+			cancel()
+		case <-ctx.Done():
+		}
 	}()
+	r := &run{Outbox: o, client: client, stops: make(map[string]error)}
 	if err := o.recover(ctx); err != nil {
 		return wrap("run", err)
 	}
