@@ -118,13 +118,11 @@ func (r *run) work(ctx context.Context) error {
 			}
 			continue
 		}
-		timer := time.NewTimer(time.Until(time.Unix(0, wake)))
 		select {
 		case <-ctx.Done():
-		case <-timer.C:
+		case <-time.After(time.Until(time.Unix(0, wake))):
 		case <-r.wake:
 		}
-		timer.Stop()
 	}
 	return nil
 }
