@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/nylastrack/nylas-go/engagement/sqlstore"
 	"github.com/nylastrack/nylas-go/internal/page"
 	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
@@ -22,8 +23,12 @@ func (d *Dashboard) refuse(w http.ResponseWriter, r *http.Request) {
 }
 
 // failed answers when the store did not. The error is logged only: it may name what strangers
-// must not know.
+// must not know. A page that cannot be is the fault of who asked for it.
 func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, sqlstore.ErrQuery) {
+		d.refuse(w, r)
+		return
+	}
 	if !errors.Is(err, context.Canceled) { // else who asked is gone
 		d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: a page could not be shown", slog.String(telemetry.LogPath, r.Pattern), slog.Any(telemetry.LogError, err))
 	}

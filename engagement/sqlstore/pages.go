@@ -24,6 +24,10 @@ const (
 	MaxLooked = 1000
 )
 
+// ErrQuery is the error of a query that cannot be: its After is not the Next of a page of the
+// same list, or its Limit is out of range. The database was not asked.
+var ErrQuery = errors.New("the query cannot be")
+
 // MessageQuery asks for a page of messages. Its zero value asks for the first page of all.
 type MessageQuery struct {
 	GrantID string // only those of this grant, unless empty
@@ -230,7 +234,7 @@ func pageOf(after string, limit int, mark byte) (int, position, error) {
 	case limit == 0:
 		limit = DefaultPage
 	case limit < 0 || limit > MaxPage:
-		return 0, position{}, fmt.Errorf("the limit is %d: ask for 1 to %d", limit, MaxPage)
+		return 0, position{}, fmt.Errorf("%w: its Limit is %d: ask for 1 to %d", ErrQuery, limit, MaxPage)
 	}
 	if after == "" {
 		return limit, position{math.MaxInt64, math.MaxInt64}, nil
@@ -241,7 +245,7 @@ func pageOf(after string, limit int, mark byte) (int, position, error) {
 	p.at, errAt = strconv.ParseInt(at, cursorBase, 64)
 	p.id, errID = strconv.ParseInt(id, cursorBase, 64)
 	if after[0] != mark || errAt != nil || errID != nil {
-		return 0, position{}, errors.New("the query's After is not the Next of a page of this list: leave it empty for the first page")
+		return 0, position{}, fmt.Errorf("%w: its After is not the Next of a page of this list: leave it empty for the first page", ErrQuery)
 	}
 	return limit, p, nil
 }
