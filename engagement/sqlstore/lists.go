@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +44,7 @@ func (s *Store) list(q MessageQuery, after position, top string) (statement stri
 	}
 	// Of a text the hash is compared only: PostgreSQL would take the two for independent,
 	// and sort the few rows that it expects.
-	if campaign := cmp.Or(q.Campaign, engagement.CampaignOf(q.Label)); campaign != "" {
+	if campaign := cmp.Or(q.Campaign, engagement.CampaignOf(q.Label)); campaign != "" || q.NoCampaign {
 		index = "campaign"
 		equal("campaign_hash", hashOf(clean(campaign)))
 	}
@@ -109,9 +110,17 @@ func (s *Store) search(ctx context.Context, q MessageQuery, after position, limi
 	return page, err
 }
 
+// check refuses filters that exclude each other.
+func (q MessageQuery) check() error {
+	if q.NoCampaign && (q.Campaign != "" || q.Label != "") {
+		return fmt.Errorf("%w: it asks for messages without a campaign, and names one: leave NoCampaign out, or Campaign and Label", ErrQuery)
+	}
+	return nil
+}
+
 // matches reports whether a message is in the list that a query without Search asks for.
 func (q MessageQuery) matches(m *Message) bool {
 	return (q.GrantID == "" || q.GrantID == m.GrantID) && (q.Label == "" || q.Label == m.Label) &&
-		(q.Campaign == "" || q.Campaign == m.Campaign()) && (q.State == nil || m.Outcome != nil && m.Outcome.State == *q.State) &&
+		(q.Campaign == "" && !q.NoCampaign || q.Campaign == m.Campaign()) && (q.State == nil || m.Outcome != nil && m.Outcome.State == *q.State) &&
 		(m.Known || !m.LastEvent.IsZero())
 }

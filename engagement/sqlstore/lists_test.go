@@ -200,3 +200,37 @@ func TestAnotherLabelIsAnotherCampaign(t *testing.T) {
 		assert.Equal(t, "autumn sale", all[0].Name)
 	})
 }
+
+func TestMessagesWithoutCampaign(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, d database) {
+		s := d.store(t)
+		for i, label := range []string{"", "spring", "", "autumn"} {
+			require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: fmt.Sprint("m-", i), Label: label, At: noon.Add(time.Duration(i) * time.Second)}))
+			put(t, s, opens(fmt.Sprint("m-", i)), opened(fmt.Sprint("m-", i), fmt.Sprint("E", i), 60+i))
+		}
+		put(t, s, opens("m-4"), opened("m-4", "E4", 64)) // which SetSent did not store
+		judge(t, s)
+		for _, search := range []string{"", "m-2"} {
+			page, err := s.Messages(t.Context(), sqlstore.MessageQuery{NoCampaign: true, Search: search})
+			require.NoError(t, err)
+			want := []string{"m-4", "m-2", "m-0"}
+			if search != "" {
+				want = want[1:2]
+			}
+			assert.Equal(t, want, messageIDs(page.Messages))
+		}
+		page, err := s.Messages(t.Context(), sqlstore.MessageQuery{NoCampaign: true, Search: "m-1"})
+		require.NoError(t, err)
+		assert.Empty(t, page.Messages, "the id of one with a label")
+		latest, err := s.Latest(t.Context(), sqlstore.FeedQuery{NoCampaign: true})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"E4", "E2", "E0"}, ids(latest.Events))
+		for _, q := range []sqlstore.MessageQuery{{NoCampaign: true, Campaign: "spring"}, {NoCampaign: true, Label: "spring"}} {
+			_, err = s.Messages(t.Context(), q)
+			require.ErrorIs(t, err, sqlstore.ErrQuery)
+		}
+		_, err = s.Latest(t.Context(), sqlstore.FeedQuery{NoCampaign: true, Campaign: "spring"})
+		require.ErrorIs(t, err, sqlstore.ErrQuery)
+	})
+}

@@ -25,7 +25,8 @@ const (
 )
 
 // ErrQuery is the error of a query that cannot be: its After is not the Next of a page of the
-// same list, or its Limit is out of range. The database was not asked.
+// same list, its Limit is out of range, or its filters exclude each other. The database was not
+// asked.
 var ErrQuery = errors.New("the query cannot be")
 
 // MessageQuery asks for a page of messages. Its zero value asks for the first page of all.
@@ -34,6 +35,9 @@ type MessageQuery struct {
 	Label   string // only those with this label, unless empty
 	// Campaign leaves those of this campaign, unless empty: see [engagement.CampaignOf].
 	Campaign string
+	// NoCampaign leaves those of the campaign with the name "": without a label. Campaign and
+	// Label must be empty then.
+	NoCampaign bool
 	// State leaves those that came to this when [Store.Judge] judged them, unless nil.
 	State *engagement.State
 	// Search leaves those whose subject, label or campaign contains this text, unless empty.
@@ -80,6 +84,9 @@ type MessagePage struct {
 func (s *Store) Messages(ctx context.Context, q MessageQuery) (MessagePage, error) {
 	var page MessagePage
 	limit, after, err := pageOf(q.After, q.Limit, 'm')
+	if err == nil {
+		err = q.check()
+	}
 	if err != nil {
 		return page, failed(ctx, "messages", err)
 	}
