@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -232,5 +233,61 @@ func TestMessagesWithoutCampaign(t *testing.T) {
 		}
 		_, err = s.Latest(t.Context(), sqlstore.FeedQuery{NoCampaign: true, Campaign: "spring"})
 		require.ErrorIs(t, err, sqlstore.ErrQuery)
+	})
+}
+
+// All messages of a query come, each once, whatever happens between two of them.
+func TestAllMessages(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, d database) {
+		s := d.store(t)
+		var want []string
+		for i := range 1100 { // more than MaxPage
+			id, label := fmt.Sprint("m-", i), []string{"", "spring"}[i%2]
+			require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: id, Subject: fmt.Sprint("Number ", i%10), Label: label, At: noon.Add(-time.Duration(i) * time.Second)}))
+			want = append(want, id)
+		}
+		of := func(q sqlstore.MessageQuery, each func(i int)) (got []string) {
+			for m, err := range s.AllMessages(t.Context(), q) {
+				require.NoError(t, err)
+				each(len(got))
+				got = append(got, m.MessageID)
+			}
+			return got
+		}
+		every := func(from, step int) (some []string) {
+			for i := from; i < len(want); i += step {
+				some = append(some, want[i])
+			}
+			return some
+		}
+		nothing := func(int) {}
+		assert.Equal(t, every(1, 2), of(sqlstore.MessageQuery{Campaign: "spring"}, nothing))
+		assert.Equal(t, every(0, 2), of(sqlstore.MessageQuery{NoCampaign: true}, nothing))
+		assert.Equal(t, every(7, 10), of(sqlstore.MessageQuery{Search: "number 7"}, nothing))
+		assert.Equal(t, []string{"m-7"}, of(sqlstore.MessageQuery{Search: "m-7"}, nothing))
+		assert.Empty(t, of(sqlstore.MessageQuery{GrantID: "g-2"}, nothing))
+		assert.Equal(t, want, of(sqlstore.MessageQuery{GrantID: "g-1"}, func(i int) {
+			if i == 0 {
+				put(t, s, opens("m-1099"), opened("m-1099", "late", 60))
+				require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: "new", At: noon.Add(time.Hour)}))
+			}
+		}))
+		seen := 0
+		for range s.AllMessages(t.Context(), sqlstore.MessageQuery{}) {
+			seen++
+			break
+		}
+		assert.Equal(t, 1, seen)
+		for _, q := range []sqlstore.MessageQuery{{After: "m1_1"}, {Limit: 5}, {NoCampaign: true, Campaign: "spring"}} {
+			for _, err := range s.AllMessages(t.Context(), q) {
+				require.ErrorIs(t, err, sqlstore.ErrQuery)
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, err := range s.AllMessages(ended, sqlstore.MessageQuery{}) {
+			require.ErrorIs(t, err, context.Canceled)
+		}
 	})
 }

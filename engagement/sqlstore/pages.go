@@ -228,6 +228,9 @@ func (s *Store) EventPage(ctx context.Context, q EventQuery) (EventPage, error) 
 // position is where a row stands in a list: by its time, and rows of one time by their id.
 type position struct{ at, id int64 }
 
+// firstPage is before all rows.
+var firstPage = position{math.MaxInt64, math.MaxInt64}
+
 const cursorBase = 36
 
 // cursor writes a position as what a page calls Next. The mark tells lists apart.
@@ -244,7 +247,7 @@ func pageOf(after string, limit int, mark byte) (int, position, error) {
 		return 0, position{}, fmt.Errorf("%w: its Limit is %d: ask for 1 to %d", ErrQuery, limit, MaxPage)
 	}
 	if after == "" {
-		return limit, position{math.MaxInt64, math.MaxInt64}, nil
+		return limit, firstPage, nil
 	}
 	at, id, _ := strings.Cut(strings.TrimPrefix(after, string(mark)), "_")
 	var p position
