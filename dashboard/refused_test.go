@@ -22,3 +22,20 @@ func TestPagesOfOtherLists(t *testing.T) {
 	}
 	assert.Empty(t, s.log.String())
 }
+
+// What cannot be read of a filter must not become no filter.
+func TestMalformedQueries(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.spring()
+	for _, path := range []string{
+		"/", "/messages.csv", "/events.csv", "/campaigns", "/campaign", "/messages/g-1/m-1", "/messages/g-1/m-1/body", "/threads/g-1/t-1", "/changes",
+	} {
+		for _, query := range []string{"grant=%zz", "search=a;b", "name=spring&grant=%", "%zz=1"} {
+			w := s.do(http.MethodGet, path+"?"+query)
+			assert.Equal(t, http.StatusBadRequest, w.Code, path+"?"+query)
+			assert.Contains(t, w.Body.String(), "write % as %25", path+"?"+query)
+		}
+	}
+	assert.Empty(t, s.log.String())
+}
