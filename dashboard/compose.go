@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"net/mail"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nylastrack/nylas-go"
 	"github.com/nylastrack/nylas-go/internal/page"
@@ -16,6 +18,10 @@ import (
 // maxMailForm is the largest form for a new message, in bytes. It is our choice: a body of
 // 1 MiB, each byte of which a form may write as three. Gmail cuts a mail off at 102 kB.
 const maxMailForm = 3<<20 + 64<<10
+
+// maxFormWait is how long the form for a new message may take to arrive. It is our choice: the
+// largest one at 26 kB a second, which is a slow line.
+const maxFormWait = 2 * time.Minute
 
 var composeTemplate = page.MustParse(templateFiles, "templates/shared.html", "templates/compose.html")
 
@@ -78,14 +84,21 @@ func (d *Dashboard) writeForm(w http.ResponseWriter, r *http.Request, status int
 // readDraft reads the form. If it cannot, it answers and returns false.
 func (d *Dashboard) readDraft(w http.ResponseWriter, r *http.Request) (draft, bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxMailForm)
+	// A server that is made for small requests may give less time.
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Now().Add(maxFormWait)) // not every server can do it
 	if err := r.ParseForm(); err != nil {
 		status, text := http.StatusBadRequest, "The form could not be read. Go back and try again."
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			status, text = http.StatusRequestEntityTooLarge, "The message is larger than 1 MiB. Go back: your text is still there. Make it shorter."
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+			status, text = http.StatusRequestTimeout, "The message took too long to arrive. Go back: your text is still there. Try again."
+			w.Header().Set("Connection", "close") // the rest of it is no request
 		}
 		d.notice(w, r, status, "Not sent", text)
 		return draft{}, false
 	}
+	_ = connection.SetReadDeadline(time.Time{}) // what is done with it may take longer
 	value := func(name string) string { return strings.ToValidUTF8(r.PostForm.Get(name), "\uFFFD") }
 	return draft{
 		Key: value("key"), Sender: value("sender"), To: value("to"), Subject: value("subject"), Campaign: value("campaign"),

@@ -27,6 +27,10 @@
 // The pages show mail, addresses and networks, and send mail with [WithClient]. They know no
 // users: put your own authentication around them, like requireLogin above. A program for one
 // person on one machine listens on a loopback address and wraps them in [LocalOnly].
+//
+// Serve them by an http.Server with a ReadHeaderTimeout, such as 10 s, and an IdleTimeout, such
+// as 2 min, but without a WriteTimeout: the stream of events of an open page lasts as long as
+// the page. A form may take 2 min to arrive, whatever the ReadTimeout.
 package dashboard
 
 import (

@@ -34,7 +34,8 @@ const (
 
 // showMail returns the body of a sent mail as its sender can look at it: without the pixel,
 // with links that lead to their targets instead of through tracking, and behind each link who
-// clicked it. Everything else stays byte for byte; a frame must keep it from doing anything.
+// clicked it. Everything else stays byte for byte, except that [page.WithoutConnections]
+// renames two elements; a frame must keep it from doing anything.
 // The notes say what is not shown, and why.
 func showMail(body string, summary *engagement.Summary) (shown string, notes []string) {
 	if len(body) > maxBodyShown {
@@ -45,6 +46,7 @@ func showMail(body string, summary *engagement.Summary) (shown string, notes []s
 		return page.PlainText(body), nil
 	}
 	notes = []string{noteUncounted}
+	body = page.WithoutConnections(body)
 	stripped := nylas.StripPixel(body, m.hosts...)
 	m = scanMail(stripped)
 	rows, problem := linkRows(len(m.links), summary)
@@ -203,7 +205,7 @@ func (m sentBody) edit(rows []engagement.LinkCount) (edited string, unknown bool
 // characters that end the value of an attribute.
 func canFollow(target string) bool {
 	class, _ := markup.Classify(target)
-	return class != markup.BadURI && class != markup.UnsupportedScheme && !isTracked(target)
+	return class != markup.BadURI && class != markup.UnsupportedScheme && !isTracked(target) && !mentionsTracking(target, nil)
 }
 
 // withoutTarget returns the start tag of an anchor that leads nowhere.
@@ -215,37 +217,4 @@ func withoutTarget(attributes []markup.Attribute) string {
 	}
 	tag.WriteString(">")
 	return tag.String()
-}
-
-// checkShown reads a body by the rules of HTML, which know more than a scan: inside svg, for
-// instance, the text of a style element is read as tags. It reports whether nothing in it
-// leads through tracking, and else returns its text.
-func checkShown(body string, hosts []string) (text string, ok bool) {
-	root, err := parser.ParseWithOptions(strings.NewReader(body), parser.ParseOptionEnableScripting(false))
-	if err == nil && !holdsTracking(root, hosts) {
-		return "", true
-	}
-	var out strings.Builder
-	around := atom.Atom(0)
-	for scan := markup.New([]byte(body)); scan.Next(); around = scan.StartTag() {
-		if scan.Token() == parser.TextToken && around != atom.Style && around != atom.Script {
-			out.Write(scan.Text())
-		}
-	}
-	return out.String(), false
-}
-
-func holdsTracking(root *parser.Node, hosts []string) bool {
-	for node := range root.Descendants() {
-		for _, a := range node.Attr {
-			name := strings.TrimPrefix(a.Key, "xlink:")
-			host := markup.HostOf(a.Val)
-			switch {
-			case name == "href" && isTracked(a.Val),
-				name == "src" && (markup.IsNylasTrackingHost(host) || slices.Contains(hosts, host) || strings.Contains(a.Val, markup.EmulatorPixelPath)):
-				return true
-			}
-		}
-	}
-	return false
 }

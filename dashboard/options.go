@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 	"strings"
 	"time"
 
@@ -34,12 +35,18 @@ func defaults() options {
 // WithPath says where the program mounts the pages, such as "/mail/". The default is "/".
 func WithPath(path string) Option {
 	return option(func(o *options) error {
-		if !strings.HasPrefix(path, "/") || !strings.HasSuffix(path, "/") || strings.ContainsAny(path, "{}?# ") {
-			return fmt.Errorf("the path is %q: give one that begins and ends with a slash, such as /mail/", path)
+		if !isMountable(path) {
+			return fmt.Errorf("the path is %q: give one that begins and ends with a slash, such as /mail/, without empty segments, dots alone, spaces, or any of {}?#", path)
 		}
 		o.path = path
 		return nil
 	})
+}
+
+// isMountable reports whether an http.ServeMux and a browser leave a path as it is.
+func isMountable(given string) bool {
+	clean := strings.TrimSuffix(path.Clean("/"+given), "/") + "/"
+	return given == clean && !strings.ContainsAny(given, "{}?# \t\r\n")
 }
 
 // WithClassifier gives the pages a classifier, for instance one that knows the networks of

@@ -127,6 +127,14 @@ func TestOptions(t *testing.T) {
 		_, err := dashboard.New(s.store, option)
 		require.ErrorContains(t, err, want)
 	}
+	for _, path := range []string{"", "//", "/a//b/", "/a/../b/", "/./", "/../", "//evil/", "/a/./", "/a b/", "/{x}/", "/a\t/", "/a?/"} {
+		_, err := dashboard.New(s.store, dashboard.WithPath(path))
+		require.ErrorContains(t, err, "begins and ends with a slash", path)
+	}
+	for _, path := range []string{"/", "/a/", "/a.b/..c/", "/bücher/", "/50%/"} {
+		_, err := dashboard.New(s.store, dashboard.WithPath(path))
+		require.NoError(t, err, path)
+	}
 	_, err = dashboard.New(s.store, nil)
 	require.NoError(t, err, "an option that is nil is ignored")
 }

@@ -11,12 +11,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nylastrack/nylas-go/examples/internal/program"
+	"github.com/nylastrack/nylas-go/nylastest"
 )
 
 // asProgram lets the binary of the tests be the program.
@@ -173,6 +175,44 @@ func TestWithPassword(t *testing.T) {
 	}
 	p.End()
 	assert.NotContains(t, p.Output(), password)
+}
+
+// A page that somebody looks at keeps its stream longer than a webhook may take.
+func TestStreamLasts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := nylastest.NewNetwork()
+		listener, err := network.Listen("pages.test")
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() {
+			served <- servePages(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				select {
+				case <-time.After(time.Hour):
+					_, _ = io.WriteString(w, "an hour later")
+				case <-r.Context().Done():
+				}
+			}))
+		}()
+		client := &http.Client{Transport: &http.Transport{DialContext: network.DialContext, DisableKeepAlives: true}}
+		answer, err := client.Get("http://pages.test/")
+		require.NoError(t, err)
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Equal(t, "an hour later", string(body))
+
+		silent, err := network.DialContext(t.Context(), "", "pages.test")
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = io.Copy(io.Discard, silent)
+		require.NoError(t, err)
+		assert.Equal(t, pagesHeaderTimeout, time.Since(start))
+		require.NoError(t, silent.Close())
+		stop()
+		require.NoError(t, <-served)
+	})
 }
 
 // What Nylas reaches shows no page, so a tunnel to it opens nothing else.

@@ -119,7 +119,7 @@ func TestKilled(t *testing.T) {
 		t.Skip("there is no SIGTERM")
 	}
 	server, kim, message := nylasWithMessage(t)
-	folder, receive := t.TempDir(), freeAddress(t)
+	folder, receive := filepath.Join(t.TempDir(), "new", "mail"), freeAddress(t) // the program makes the folder
 	args := []string{"-data", folder, "-receive", receive}
 	env := []string{
 		"NYLAS_API_URL=" + server.URL(), "NYLAS_API_KEY=" + server.APIKey(), "NYLAS_GRANT_ID=" + server.GrantID(),

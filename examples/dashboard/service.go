@@ -120,7 +120,7 @@ func (s *service) serve(ctx context.Context, pages, deliveries net.Listener, gua
 	fmt.Fprintf(s.stdout, "The dashboard is at http://%s/\n", pages.Addr())
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return receive.Serve(ctx, pages, guard(front)) })
+	group.Go(func() error { return servePages(ctx, pages, guard(front)) })
 	group.Go(func() error { return receive.Serve(ctx, deliveries, back) })
 	group.Go(func() error { return s.storage.deliveries.Run(ctx, otelnylas.Handler(handler, measure)) })
 	group.Go(func() error { return shown.Run(ctx) })

@@ -75,6 +75,8 @@ func (s *storage) openSQLite(folder string, logger *slog.Logger, meters metric.M
 			return err
 		}
 		s.closers = append(s.closers, func() error { return os.RemoveAll(folder) })
+	} else if err := os.MkdirAll(folder, 0o700); err != nil { // it holds mail and secrets
+		return fmt.Errorf("-data: %w", err)
 	}
 	file := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(filepath.Join(folder, "events.db"))}
 	file.RawQuery = url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)"}}.Encode()

@@ -70,6 +70,7 @@ type tab struct {
 	ctx context.Context //nolint:containedctx // chromedp keeps a tab in a context
 
 	missing bool // the page is shown with status 404, which the console tells
+	away    bool // a proxy answers with status 502, which the console tells too
 
 	mu       sync.Mutex
 	problems []string
@@ -100,7 +101,7 @@ func newTab(t *testing.T) *tab {
 		case *runtime.EventExceptionThrown:
 			b.problems = append(b.problems, e.ExceptionDetails.Text)
 		case *log.EventEntryAdded:
-			if b.missing && strings.Contains(e.Entry.Text, "404") {
+			if b.missing && strings.Contains(e.Entry.Text, "404") || b.away && strings.Contains(e.Entry.Text, "502") {
 				return
 			}
 			if e.Entry.Level == log.EntryLevelError || e.Entry.Source == log.EntrySourceSecurity {

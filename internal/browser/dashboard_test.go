@@ -1,7 +1,11 @@
 package browser_test
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +101,35 @@ func TestDashboardShowsTheMail(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, at.Scheme == "data" || at.Host == o.address, request)
 	}
+}
+
+// A proxy whose server is away answers 502, which ends a stream of events for ever: the page
+// begins another one.
+func TestDashboardBehindAProxy(t *testing.T) {
+	o, b := newOffice(t), newTab(t)
+	b.away = true
+	to, err := url.Parse(o.url(""))
+	require.NoError(t, err)
+	forward := httputil.NewSingleHostReverseProxy(to)
+	var streams atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/changes" && streams.Add(1) == 1 {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		proxy.CloseClientConnections()
+		proxy.Close()
+	})
+	b.open(proxy.URL + "/")
+	b.sees("[data-link]", "Not connected")
+	m := o.sends("", "Your trial", "<p>Hello</p>", time.Hour)
+	o.opens(o.recipient(m.ID, time.Minute), nylastest.Gmail())
+	b.sees("[data-link]", "Live")
+	b.sees("#feed", "Your trial")
+	assert.EqualValues(t, 2, streams.Load())
 }
 
 // Whoever has only a keyboard writes, sends and reads.

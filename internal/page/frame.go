@@ -3,6 +3,7 @@ package page
 import (
 	"html"
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -31,17 +32,38 @@ const mailHead = `<!DOCTYPE html><meta charset="utf-8"><meta name="viewport" con
 // WriteMail answers with the HTML body of a mail, for a frame with [Sandbox]. The browser
 // loads images that are in the mail itself, and those from images, which are sources of a
 // Content-Security-Policy such as "127.0.0.1:8080/pixel/". It loads nothing else, and runs
-// no script.
+// no script. It opens no connection either: see [WithoutConnections].
 func WriteMail(w http.ResponseWriter, r *http.Request, body string, images ...string) {
 	setHeaders(w.Header(), mailPolicy+"; img-src data: "+strings.Join(images, " "))
+	// https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/X-DNS-Prefetch-Control
+	w.Header().Set("X-DNS-Prefetch-Control", "off")
 	// The window of a link must not keep the page's group of windows from opening it.
 	w.Header().Del("Cross-Origin-Opener-Policy")
 	if r.Method != http.MethodHead {
-		_, _ = w.Write([]byte(mailHead + body)) // who asked may be gone
+		_, _ = w.Write([]byte(mailHead + WithoutConnections(body))) // who asked may be gone
 	}
 }
 
 // PlainText returns plain text as HTML for [WriteMail].
 func PlainText(text string) string {
 	return `<pre class="plain">` + html.EscapeString(text) + `</pre>`
+}
+
+// What begins a tag of the elements that WithoutConnections renames. Without the name and one
+// of these characters there is no such tag, wherever it stands.
+// https://html.spec.whatwg.org/multipage/parsing.html#tag-name-state
+var (
+	linkTag   = regexp.MustCompile(`(?i)<link([\t\n\f\r />])`)
+	iframeTag = regexp.MustCompile(`(?i)<(/?)iframe([\t\n\f\r />])`)
+)
+
+// WithoutConnections renames the elements of a mail that make a browser connect to a server
+// although a Content-Security-Policy forbids to load anything. A link element does so with
+// rel=preconnect, also in the srcdoc of an iframe. Their new names, bgsound and noembed, are
+// obsolete and do nothing, and HTML parses them in the same way, so the rest of the mail stays
+// what it is.
+//
+// https://html.spec.whatwg.org/multipage/links.html#link-type-preconnect
+func WithoutConnections(body string) string {
+	return iframeTag.ReplaceAllString(linkTag.ReplaceAllString(body, "<bgsound$1"), "<${1}noembed$2")
 }

@@ -111,5 +111,23 @@ func TestWriteMail(t *testing.T) {
 	assert.NotContains(t, policy, "allow-scripts")
 	assert.NotContains(t, policy, "allow-same-origin")
 	assert.NotContains(t, policy, "script-src")
+	assert.Equal(t, "off", w.Header().Get("X-DNS-Prefetch-Control"))
 	assert.Equal(t, `<pre class="plain">1 &lt; 2</pre>`, page.PlainText("1 < 2"))
+}
+
+// A policy does not keep a link element from opening a connection.
+func TestWriteMailOpensNoConnection(t *testing.T) {
+	t.Parallel()
+	const rel = ` rel="preconnect" href="https://evil.dev">`
+	for _, body := range []string{
+		"<link" + rel, "<LINK\n" + rel, "<link/rel=dns-prefetch href=//evil.dev>", "<svg><style><p><link" + rel + "</style></svg>",
+		"<template shadowrootmode=open><link" + rel + "</template>", "<noscript><link" + rel + "</noscript>", "<title><link" + rel + "</title><link" + rel,
+		`<iframe srcdoc="&lt;link rel=preconnect href=//evil.dev&gt;"></iframe>`,
+	} {
+		w := httptest.NewRecorder()
+		page.WriteMail(w, httptest.NewRequest(http.MethodGet, "/", nil), "<p>Hello</p><linked>"+body+"<p>Bye</p>")
+		assert.Contains(t, w.Body.String(), "<p>Hello</p><linked>")
+		assert.Contains(t, w.Body.String(), "<p>Bye</p>")
+		assert.NotRegexp(t, `(?i)<(link|iframe)[\s/>]`, w.Body.String(), body)
+	}
 }

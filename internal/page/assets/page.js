@@ -65,8 +65,11 @@ async function refresh() {
 }
 
 // A page that nobody sees needs no stream: a browser has six connections to a server.
+const retryPause = 5000; // milliseconds after an answer that is no stream, such as one of a proxy
 let stream;
+let retry;
 function connect() {
+  clearTimeout(retry);
   const path = document.body.dataset.stream;
   if (!path || document.hidden) {
     stream?.close();
@@ -84,7 +87,13 @@ function connect() {
   stream = new EventSource(path);
   stream.addEventListener("changed", refresh);
   stream.addEventListener("open", () => say(true));
-  stream.addEventListener("error", () => say(false));
+  stream.addEventListener("error", (event) => {
+    say(false);
+    // A browser tries again by itself, except after an answer with another status than 200.
+    if (event.target !== stream || stream.readyState !== EventSource.CLOSED) return;
+    stream = undefined;
+    retry = setTimeout(connect, retryPause);
+  });
 }
 connect();
 document.addEventListener("visibilitychange", connect);
