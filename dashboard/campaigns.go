@@ -124,6 +124,7 @@ func (d *Dashboard) campaign(w http.ResponseWriter, r *http.Request) {
 	f, ok := filterOf(r)
 	query := r.URL.Query()
 	f.Campaign = query.Get(nameParam)
+	f.NoLabel = f.Campaign == ""
 	if !ok || !isText(f.Campaign) || len(f.Campaign) > maxFilter {
 		d.refuse(w, r)
 		return
@@ -133,12 +134,10 @@ func (d *Dashboard) campaign(w http.ResponseWriter, r *http.Request) {
 		d.failed(w, r, err)
 		return
 	}
-	var messages sqlstore.MessagePage
-	if f.Campaign != "" { // a query cannot ask for the messages without a label only
-		if messages, err = d.store.Messages(r.Context(), f.query(listMessages)); err != nil {
-			d.failed(w, r, err)
-			return
-		}
+	messages, err := d.store.Messages(r.Context(), f.query(listMessages))
+	if err != nil {
+		d.failed(w, r, err)
+		return
 	}
 	if !found && len(messages.Messages) == 0 && f.State == "" && f.After == "" {
 		d.missing(w, r)
@@ -152,6 +151,7 @@ func (d *Dashboard) campaignView(c *sqlstore.Campaign, f filter, messages *sqlst
 	link := func(f filter) string {
 		values := f.values()
 		values.Del(campaignParam)
+		values.Del(noLabelParam)
 		values.Set(nameParam, c.Name)
 		return d.at("campaign") + "?" + values.Encode()
 	}
@@ -165,10 +165,6 @@ func (d *Dashboard) campaignView(c *sqlstore.Campaign, f filter, messages *sqlst
 	}
 	if text := incomplete(&c.Campaign); text != "" {
 		view.Notes = append(view.Notes, note{text, "wait"})
-	}
-	if c.Name == "" {
-		view.None = "The list of all messages has those without a label too."
-		return view
 	}
 	view.Tabs = []tab{{"All", link(filter{}), f.State == ""}}
 	for _, s := range states {

@@ -160,3 +160,32 @@ func TestCampaignNotJudged(t *testing.T) {
 	s.judge()
 	assert.NotContains(t, text(s.get("/campaign?name=spring")), "waits for its verdict")
 }
+
+// The messages without a label are a campaign like each other: its page, its downloads and the
+// list with the same filter have the same messages.
+func TestMessagesWithoutLabel(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.spring()
+	for i := range 3 {
+		s.sent(fmt.Sprint("plain-", i), noon.Add(time.Duration(i)*time.Minute), nil)
+	}
+	s.happened(event("plain-0", engagement.Open, noon.Add(time.Hour), gmailAgent))
+	s.judge()
+	page := s.get("/campaign?name=")
+	want := []string{"plain-0", "plain-2", "plain-1"}
+	assert.Equal(t, want, subjects(page))
+	assert.Contains(t, text(page), "Messages 3 ")
+	downloads := regexp.MustCompile(`<a href="([^"]*)" download>`).FindAllStringSubmatch(page, -1)
+	require.Len(t, downloads, 2)
+	assert.ElementsMatch(t, want, column(s.table(html.UnescapeString(downloads[0][1])), "message_id"))
+	assert.Equal(t, want[:1], column(s.table(html.UnescapeString(downloads[1][1])), "message_id"))
+	home := s.get("/?nolabel=1")
+	assert.Equal(t, want, subjects(part(t, home, "messages", "</ol>")))
+	assert.Equal(t, 1, strings.Count(part(t, home, "feed", "</ol>"), "<li "), "the live list too")
+	assert.Contains(t, html.UnescapeString(page), `<a href="/campaign?name=&state=likely+opened">`)
+	assert.Equal(t, want[:1], subjects(s.get("/campaign?name=&state=likely+opened")))
+	for _, path := range []string{"/?nolabel=yes", "/?nolabel=1&campaign=spring", "/messages.csv?nolabel=1&campaign=spring"} {
+		assert.Equal(t, http.StatusBadRequest, s.do(http.MethodGet, path).Code, path)
+	}
+}

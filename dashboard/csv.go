@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -41,12 +42,12 @@ func exportOf(p place) url.Values {
 	return values
 }
 
-// export reads messages page by page, so that a download of any length needs little memory.
+// export reads one message after the other, so that a download of any length needs little
+// memory.
 type export struct {
-	d      *Dashboard
-	filter filter
-	page   sqlstore.MessagePage
-	err    error
+	d        *Dashboard
+	messages iter.Seq2[sqlstore.Message, error]
+	err      error
 }
 
 // download answers with a file. An error after its beginning breaks the connection off: a
@@ -60,20 +61,27 @@ func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string
 		return
 	}
 	f.After = "" // all pages
-	e := &export{d: d, filter: f}
+	messages := d.store.AllMessages(r.Context(), f.query(0))
 	if one.message != "" || one.thread != "" {
 		h, found, err := d.read(r.Context(), one, 1)
 		if err != nil {
 			d.failed(w, r, err)
 			return
 		}
-		if found {
-			e.page.Messages = []sqlstore.Message{h.Message}
-		}
-	} else if e.page, e.err = d.store.Messages(r.Context(), f.query(sqlstore.MaxPage)); e.err != nil {
-		d.failed(w, r, e.err)
+		messages = func(yield func(sqlstore.Message, error) bool) { _ = found && yield(h.Message, nil) }
+	}
+	next, stop := iter.Pull2(messages)
+	defer stop()
+	m, err, more := next()
+	if err != nil {
+		d.failed(w, r, err)
 		return
 	}
+	e := &export{d: d, messages: func(yield func(sqlstore.Message, error) bool) {
+		for more && yield(m, err) {
+			m, err, more = next()
+		}
+	}}
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
@@ -82,7 +90,7 @@ func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string
 	if r.Method == http.MethodHead {
 		return
 	}
-	err := write(r.Context(), e)
+	err = write(r.Context(), e)
 	if e.err != nil {
 		err = e.err
 	}
@@ -97,22 +105,16 @@ func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string
 // each calls yield with each message, judged now, until one call returns false. An error ends
 // it and is in e.err.
 func (e *export) each(ctx context.Context, yield func(engagement.Summary, []engagement.Event) bool) {
-	for {
-		for i := range e.page.Messages {
-			h, err := e.d.history(ctx, &e.page.Messages[i], 0)
-			if err != nil {
-				e.err = err
-				return
-			}
-			if !yield(e.d.judge(h), h.events) {
-				return
-			}
+	for m, err := range e.messages {
+		var h *history
+		if err == nil {
+			h, err = e.d.history(ctx, &m, 0)
 		}
-		if e.page.Next == "" {
+		if err != nil {
+			e.err = err
 			return
 		}
-		e.filter.After = e.page.Next
-		if e.page, e.err = e.d.store.Messages(ctx, e.filter.query(sqlstore.MaxPage)); e.err != nil {
+		if !yield(e.d.judge(h), h.events) {
 			return
 		}
 	}

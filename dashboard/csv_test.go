@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,4 +131,44 @@ func TestDownloadedFormulas(t *testing.T) {
 	s.happened(event("m-1", engagement.Open, noon.Add(time.Minute), "+cmd|x"))
 	assert.Equal(t, `'=HYPERLINK("https://evil.dev")`, s.table("/messages.csv")[0]["subject"])
 	assert.Equal(t, "'+cmd|x", s.table("/events.csv")[0]["user_agent"])
+}
+
+// A message that gets an event while a download runs does not jump out of the file.
+func TestDownloadIsCompleteAsOfItsStart(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"/messages.csv?campaign=fill-0", "/events.csv?campaign=fill-0", "/messages.csv?campaign=fill-0&state=likely+opened"} {
+		s := newSite(t)
+		const messages = 2500 // more than two pages of the store
+		s.fill(1, 1, messages-1)
+		var oldest string
+		require.NoError(t, s.db.QueryRowContext(t.Context(), "SELECT message_id FROM nylas_messages ORDER BY active_at LIMIT 1").Scan(&oldest))
+		w := &interrupted{ResponseRecorder: httptest.NewRecorder(), first: func() {
+			s.happened(click(oldest, 0, time.Now(), chromeAgent))
+			s.judge()
+		}}
+		s.pages.ServeHTTP(w, httptest.NewRequest(http.MethodGet, file, nil).WithContext(t.Context()))
+		rows, err := csv.NewReader(w.Body).ReadAll()
+		require.NoError(t, err)
+		ids := map[string]int{}
+		for _, row := range rows[1:] {
+			ids[row[1]]++
+		}
+		assert.Len(t, ids, messages, file)
+		assert.Contains(t, ids, oldest)
+		if strings.HasPrefix(file, "/messages") {
+			assert.Len(t, rows, messages+1, "each once")
+		}
+	}
+}
+
+// interrupted calls a function when the first part of an answer is out.
+type interrupted struct {
+	*httptest.ResponseRecorder
+	once  sync.Once
+	first func()
+}
+
+func (i *interrupted) Write(p []byte) (int, error) {
+	i.once.Do(i.first)
+	return i.ResponseRecorder.Write(p)
 }

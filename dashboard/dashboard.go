@@ -115,7 +115,7 @@ func (d *Dashboard) routes() http.Handler {
 		mux.HandleFunc("POST "+d.at("compose/find"), d.find)
 		mux.Handle("GET "+d.at("compose/"), http.RedirectHandler(d.at("compose"), http.StatusSeeOther))
 	}
-	return http.NewCrossOriginProtection().Handler(mux)
+	return http.NewCrossOriginProtection().Handler(d.parsed(mux))
 }
 
 // at returns the path of a page.

@@ -25,7 +25,7 @@ type feedLine struct {
 // feed returns the newest events of all messages, with their verdicts. known has messages that
 // were read already.
 func (d *Dashboard) feed(ctx context.Context, f filter, known []sqlstore.Message) ([]feedLine, error) {
-	latest, err := d.store.Latest(ctx, sqlstore.FeedQuery{GrantID: f.Grant, Campaign: f.Campaign, Limit: feedEvents})
+	latest, err := d.store.Latest(ctx, sqlstore.FeedQuery{GrantID: f.Grant, Campaign: f.Campaign, NoCampaign: f.NoLabel, Limit: feedEvents})
 	if err != nil {
 		return nil, err
 	}

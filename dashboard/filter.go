@@ -17,7 +17,8 @@ const (
 	campaignParam = "campaign"
 	stateParam    = "state"
 	searchParam   = "search"
-	afterParam    = "after" // of the page before
+	noLabelParam  = "nolabel" // "1" asks for messages without a label: an empty campaign is any
+	afterParam    = "after"   // of the page before
 )
 
 // maxFilter is how long a text of a filter can be, in bytes. It is our choice: 2,048
@@ -27,6 +28,7 @@ const maxFilter = 4 * 2048
 // filter says which messages a list shows.
 type filter struct {
 	Grant, Campaign, State, Search, After string
+	NoLabel                               bool // of the campaign without a name
 }
 
 // cursor is the shape of what the store gives as the After of the next page.
@@ -47,6 +49,16 @@ func filterOf(r *http.Request) (filter, bool) {
 	if f.After != "" && !cursor.MatchString(f.After) {
 		return f, false
 	}
+	switch query.Get(noLabelParam) {
+	case "":
+	case "1":
+		f.NoLabel = true
+	default:
+		return f, false
+	}
+	if f.NoLabel && f.Campaign != "" {
+		return f, false
+	}
 	return f, f.State == "" || new(engagement.State).UnmarshalText([]byte(f.State)) == nil
 }
 
@@ -63,6 +75,9 @@ func (f filter) values() url.Values {
 			values.Set(name, value)
 		}
 	}
+	if f.NoLabel {
+		values.Set(noLabelParam, "1")
+	}
 	return values
 }
 
@@ -76,7 +91,7 @@ func (f filter) with(path string) string {
 
 // query asks the store for a page.
 func (f filter) query(limit int) sqlstore.MessageQuery {
-	q := sqlstore.MessageQuery{GrantID: f.Grant, Campaign: f.Campaign, Search: f.Search, After: f.After, Limit: limit}
+	q := sqlstore.MessageQuery{GrantID: f.Grant, Campaign: f.Campaign, NoCampaign: f.NoLabel, Search: f.Search, After: f.After, Limit: limit}
 	if f.State != "" {
 		q.State = new(engagement.State)
 		_ = q.State.UnmarshalText([]byte(f.State)) // filterOf has tried

@@ -21,6 +21,7 @@ type history struct {
 	capped    bool               // there are older events too
 	gaps      []engagement.Gap
 	countable bool // gaps are all that is missing; else nobody knows what is
+	reduced   bool // judge found that events were deleted which the outcome in the store has
 }
 
 // read reads a message with its newest events: most of them or a page more, or all if most is
@@ -86,9 +87,6 @@ func (h *history) deleted(s *engagement.Summary) bool {
 
 // restore puts what deleted events came to into a summary of those that are left.
 func (h *history) restore(s *engagement.Summary) {
-	if !h.deleted(s) {
-		return
-	}
 	o := h.Outcome
 	s.State, s.Confidence, s.Opens, s.Clicks, s.Replies = o.State, o.Confidence, o.Opens, o.Clicks, o.Replies
 	s.Reasons = []engagement.Reason{{Code: engagement.CodeState, Text: "This is what the message came to when its events were judged."}}
@@ -105,12 +103,15 @@ func (h *history) restore(s *engagement.Summary) {
 	s.FirstOpen, s.FirstClick, s.FirstReply = first(o.FirstOpen, o.OpenImplied), first(o.FirstClick, false), first(o.FirstReply, false)
 }
 
-// judge says what a message came to.
+// judge says what a message came to, with what its deleted events came to.
 func (d *Dashboard) judge(h *history) engagement.Summary {
 	s := d.classifier.Message(h.Sent, h.events)
 	s.Delivery = h.Delivery
 	if h.countable {
 		s = s.WithMissing(h.gaps)
+	}
+	if h.reduced = h.deleted(&s); h.reduced {
+		h.restore(&s)
 	}
 	return s
 }

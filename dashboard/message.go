@@ -33,6 +33,7 @@ type messageView struct {
 	Counts         []countRow
 	Links          []linkRow
 	Lines          []line
+	None           string // what the timeline says if it is empty
 	Range          string // which lines these are, if not all
 	Newer, Older   string // paths, or empty
 	Body           string // the path of the frame with the mail, or empty
@@ -96,11 +97,9 @@ func (d *Dashboard) message(w http.ResponseWriter, r *http.Request) {
 
 func (d *Dashboard) messageView(h *history, s *engagement.Summary, before int) messageView {
 	now := time.Now()
-	all := notes(h, s, now)
-	h.restore(s)
 	view := messageView{
 		Home: d.at(), Subject: subjectOf(&h.Sent, h.thread), Thread: h.thread != "", Facts: d.facts(h, s),
-		State: stateChip(s.State), Notes: all,
+		State: stateChip(s.State), Notes: notes(h, s, now), None: none(h),
 		Counts:  []countRow{{"Opens", s.Opens}, {"Clicks", s.Clicks}, {"Replies", s.Replies}},
 		Sandbox: page.Sandbox, Download: d.at("events.csv") + "?" + exportOf(h.place).Encode(),
 	}
@@ -213,6 +212,17 @@ func (d *Dashboard) mailbox(grant string) string {
 	return clip(grant, maxText)
 }
 
+// none says why a timeline is empty.
+func none(h *history) string {
+	switch {
+	case h.reduced:
+		return "No event is stored any more: the old ones were deleted."
+	case h.Withdrawn:
+		return "No event is stored: the recipient withdrew their consent."
+	}
+	return "No event yet. That does not say that nobody read the message."
+}
+
 // notes are what one should know before one believes the numbers.
 func notes(h *history, s *engagement.Summary, now time.Time) []note {
 	var all []note
@@ -233,7 +243,7 @@ func notes(h *history, s *engagement.Summary, now time.Time) []note {
 		}
 		all = append(all, note{text, "wait"})
 	}
-	if h.deleted(s) {
+	if h.reduced {
 		all = append(all, note{"Old events of the message were deleted. The numbers and the state have them; the timeline does not.", ""})
 	}
 	if h.capped {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 
+	"github.com/nylastrack/nylas-go/engagement/sqlstore"
 	"github.com/nylastrack/nylas-go/internal/page"
 	"github.com/nylastrack/nylas-go/internal/telemetry"
 )
@@ -18,12 +20,28 @@ func (d *Dashboard) missing(w http.ResponseWriter, r *http.Request) {
 // refuse answers a request with a filter that cannot be.
 func (d *Dashboard) refuse(w http.ResponseWriter, r *http.Request) {
 	d.notice(w, r, http.StatusBadRequest, "That does not work",
-		"The address of this page has a filter that cannot be: an unknown state or page, or a text that is no UTF-8 or too long.")
+		"The address of this page has a filter that cannot be: an unknown state or page, or a text that is no UTF-8 or too long. Or a part of it cannot be read: write % as %25 and ; as %3B.")
+}
+
+// parsed refuses a query that cannot be parsed. [url.URL.Query] drops what it cannot read, so that
+// a filter with a typing error would become no filter, and a download everything.
+func (d *Dashboard) parsed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			d.refuse(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // failed answers when the store did not. The error is logged only: it may name what strangers
-// must not know.
+// must not know. A page that cannot be is the fault of who asked for it.
 func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, sqlstore.ErrQuery) {
+		d.refuse(w, r)
+		return
+	}
 	if !errors.Is(err, context.Canceled) { // else who asked is gone
 		d.logger.LogAttrs(r.Context(), slog.LevelError, "dashboard: a page could not be shown", slog.String(telemetry.LogPath, r.Pattern), slog.Any(telemetry.LogError, err))
 	}

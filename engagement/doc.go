@@ -24,7 +24,8 @@
 // up what the message came to. [Campaigns] does so for many messages.
 //
 // [NewHandler] puts it all behind a webhook or an inbox: it calls a function for each new
-// event with its verdict.
+// event with its verdict. [WithDelivery] has it learn which messages bounced, so that the
+// rates of a campaign do not count them.
 //
 // A [Store] keeps what is known. [MemoryStore] forgets when the process ends; package
 // sqlstore, a module of its own, keeps everything in SQLite or PostgreSQL. Stored events can

@@ -27,7 +27,8 @@ import (
 // keeps events. It may be provisional: see [Verdict.ProvisionalUntil].
 //
 // If classifier is nil, the built-in rules apply. Notifications that are not about tracking
-// are ignored. One that cannot be decoded is a permanent error.
+// are ignored, except those that [WithDelivery] wants. One that cannot be decoded is a
+// permanent error.
 func NewHandler(ledger *Ledger, classifier *Classifier, fn func(ctx context.Context, e Event, v Verdict) error, opts ...HandlerOption) (receive.Handler, error) {
 	if ledger == nil || fn == nil {
 		return nil, errors.New("engagement: NewHandler needs a ledger and a function")
@@ -52,6 +53,11 @@ func NewHandler(ledger *Ledger, classifier *Classifier, fn func(ctx context.Cont
 		if err != nil {
 			return receive.Permanent(fmt.Errorf("engagement: %w", err))
 		}
+		if config.delivery != nil {
+			if grantID, messageID, arrived, ok := DeliveryOf(n); ok {
+				return config.delivery(ctx, grantID, messageID, arrived)
+			}
+		}
 		_, err = ledger.apply(ctx, n, func(ctx context.Context, key Key) (tell, error) {
 			sent, earlier, err := ledger.history(ctx, key)
 			return func(added []Event) error { return config.tell(ctx, sent, earlier, added) }, err
@@ -74,6 +80,7 @@ type handlerConfig struct {
 	classifier *Classifier
 	fn         func(context.Context, Event, Verdict) error
 	headers    func(context.Context, Event) (map[string][]string, error)
+	delivery   func(ctx context.Context, grantID, messageID string, d Delivery) error
 }
 
 // WithReplyHeaders gives the handler a function that reads the headers of a reply, the

@@ -49,7 +49,8 @@ type Summary struct {
 	// WithSettleTime changes that. It is the zero Time if there are no events with a
 	// time.
 	SettledAt time.Time
-	// Delivery says whether the message arrived. Set it if you know, for Campaigns.
+	// Delivery says whether the message arrived. Set it if you know, for Campaigns; see
+	// WithDelivery.
 	Delivery Delivery
 	// Rules is the date of the rules that judged.
 	Rules string
@@ -139,16 +140,6 @@ func (a *Attribution) UnmarshalText(text []byte) error {
 	*a = Attribution(i)
 	return err
 }
-
-// Delivery says whether a message arrived. The zero value means that it is unknown.
-type Delivery string
-
-// The outcomes of a delivery. Nylas reports them in other notifications than those of
-// tracking: message.delivered, message.bounced and message.bounce_detected.
-const (
-	Delivered Delivery = "delivered"
-	Bounced   Delivery = "bounced"
-)
 
 // The codes of the reasons of a [Summary].
 const (

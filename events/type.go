@@ -115,8 +115,8 @@ func TrackingTypes() []Type {
 //     work.
 //
 // Each trigger concerns only some senders, and a webhook may have all of them. The list
-// can grow. It leaves out what confirms success, such as message.delivered, and
-// alert.triggered, which needs an alert rule.
+// can grow. It leaves out what confirms success, such as message.delivered, which
+// is in [DeliveryTypes], and alert.triggered, which needs an alert rule.
 //
 // https://developer.nylas.com/docs/reference/notifications/
 func FailureTypes() []Type {
@@ -126,6 +126,20 @@ func FailureTypes() []Type {
 		TypeMessageComplaint, TypeMessageTransactionalComplaint,
 		TypeMessageRejected, TypeMessageTransactionalRejected,
 		TypeGrantExpired, TypeGrantDeleted,
+	}
+}
+
+// DeliveryTypes returns the triggers that tell whether a message arrived: delivered, bounced
+// and rejected, of connected mailboxes (message.bounce_detected alone), Agent Accounts and
+// Transactional sends. Each trigger concerns only some senders, and a webhook may have all of
+// them. [FailureTypes] has the bounces and rejections too: do not name a trigger twice.
+//
+// https://developer.nylas.com/docs/reference/notifications/
+func DeliveryTypes() []Type {
+	return []Type{
+		TypeMessageBounceDetected,
+		TypeMessageDelivered, TypeMessageBounced, TypeMessageRejected,
+		TypeMessageTransactionalDelivered, TypeMessageTransactionalBounced, TypeMessageTransactionalRejected,
 	}
 }
 

@@ -105,7 +105,7 @@ func TestTypeNames(t *testing.T) {
 	}, unknownTypes)
 }
 
-// Both lists hold triggers of typed data, none twice, and a caller cannot change them.
+// The lists hold triggers of typed data, none twice, and a caller cannot change them.
 func TestTypesToSubscribeTo(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, []events.Type{"message.opened", "message.link_clicked", "thread.replied"}, events.TrackingTypes())
@@ -114,6 +114,10 @@ func TestTypesToSubscribeTo(t *testing.T) {
 		"message.complaint", "message.transactional.complaint", "message.rejected", "message.transactional.rejected",
 		"grant.expired", "grant.deleted",
 	}, events.FailureTypes())
+	assert.ElementsMatch(t, []events.Type{
+		"message.bounce_detected", "message.delivered", "message.bounced", "message.rejected",
+		"message.transactional.delivered", "message.transactional.bounced", "message.transactional.rejected",
+	}, events.DeliveryTypes())
 	seen := map[events.Type]bool{}
 	for _, typ := range append(events.TrackingTypes(), events.FailureTypes()...) {
 		assert.False(t, seen[typ], typ)

@@ -69,7 +69,7 @@ func (s *Server) handleIndex(mux *http.ServeMux) {
 	mux.Handle("GET "+assetsPath, http.StripPrefix(assetsPath, page.Assets()))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		page.Write(w, r, indexTemplate, http.StatusOK, page.Page{
-			Title: "Nylas emulator", Assets: assetsPath, Home: "/",
+			Title: "Nylas emulator", Brand: "Nylas emulator", Assets: assetsPath, Home: "/",
 			Content: map[string]any{"URL": s.URL(), "Messages": len(s.Messages()), "Paths": s.handled.list()},
 		})
 	})

@@ -83,24 +83,25 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A look takes longer than the wait for the next one. What it did not find says nothing about an
-// attempt that was made meanwhile.
-func TestASlowLookDoesNotDecide(t *testing.T) {
+// A look takes longer than the wait for the next one. Nothing is sent before it has ended.
+func TestWaitsForASlowLook(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.inject(nylastest.Fault{Before: nylastest.GatewayAnswer(http.StatusBadGateway), Times: 2},
 			nylastest.Fault{Endpoint: nylastest.EndpointListMessages, Hold: func(context.Context) { <-time.After(time.Minute) }})
 		w.add(1)
 		start := time.Now()
-		require.NoError(t, w.run())
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		require.ErrorIs(t, w.Run(ctx, w.client), context.DeadlineExceeded)
 		var sends []time.Duration
 		for _, r := range w.nylas.History().Requests {
 			if r.Method == http.MethodPost {
 				sends = append(sends, r.At.Sub(start).Truncate(time.Second))
 			}
 		}
-		// The look at 30 s ends at 90 s. That at 60 s sends again, and its own look is 60 s later.
-		assert.Equal(t, []time.Duration{0, 60 * time.Second, 120 * time.Second}, sends)
+		// The look at 30 s ends at 90 s and sends again. That of 60 s later finds nothing at once.
+		assert.Equal(t, []time.Duration{0, 90 * time.Second, 150 * time.Second}, sends)
 		assert.Len(t, w.nylas.Messages(), 1)
-	}, outbox.WithWorkers(2), outbox.WithLookAfter(30*time.Second))
+	}, outbox.WithWorkers(2), outbox.WithStay(), outbox.WithLookAfter(30*time.Second))
 }

@@ -33,8 +33,8 @@
 //     the same Idempotency-Key, which Nylas normally carries out once. If the outcome is
 //     unknown again, it waits twice as long and looks again.
 //  4. After that time Nylas may have forgotten the key. The Outbox only looks. What it does
-//     not find stays Unknown, and the next Run looks again. [Outbox.Resend] sends it again,
-//     [Outbox.Drop] gives it up: only you can decide that.
+//     not find stays Unknown, and the next Run looks again. To send it nevertheless, add it
+//     with another key: only you can decide that.
 //
 // A second mail is possible in one case: Nylas sent the mail, the connection broke before
 // the answer, Nylas forgot the key because of that, and after the wait the mailbox still

@@ -24,7 +24,7 @@ func Example() {
 	if err := campaign(context.Background()); err != nil {
 		log.Fatal(err)
 	}
-	// Output: {Waiting:0 Sending:0 Unknown:0 Sent:2 Failed:0 Suppressed:0 Dropped:0 SecondMailPossible:0}
+	// Output: {Waiting:0 Sending:0 Unknown:0 Sent:2 Failed:0 Suppressed:0 SecondMailPossible:0}
 }
 
 func campaign(ctx context.Context) error {

@@ -1,9 +1,6 @@
 package outbox
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // State is what has become of a mail.
 type State string
@@ -24,8 +21,6 @@ const (
 	Failed State = "failed"
 	// Suppressed means that the mail was not sent because of the suppression list.
 	Suppressed State = "suppressed"
-	// Dropped means that [Outbox.Drop] gave the mail up.
-	Dropped State = "dropped"
 )
 
 // Mail is what the Outbox knows of a mail.
@@ -48,21 +43,9 @@ type Mail struct {
 
 // Counts is how many mails are in each state.
 type Counts struct {
-	Waiting, Sending, Unknown, Sent, Failed, Suppressed, Dropped int
+	Waiting, Sending, Unknown, Sent, Failed, Suppressed int
 	// SecondMailPossible counts the mails that may have been sent twice.
 	SecondMailPossible int
-}
-
-// Total is the number of all mails.
-func (c Counts) Total() int {
-	return c.Waiting + c.Sending + c.Unknown + c.Sent + c.Failed + c.Suppressed + c.Dropped
-}
-
-func (c *Counts) of(state State) *int {
-	return map[State]*int{
-		Waiting: &c.Waiting, Sending: &c.Sending, Unknown: &c.Unknown, Sent: &c.Sent,
-		Failed: &c.Failed, Suppressed: &c.Suppressed, Dropped: &c.Dropped,
-	}[state]
 }
 
 // StoppedError says that Run stopped sending from a grant, because the reason concerns all of
@@ -82,35 +65,3 @@ func (e *StoppedError) Error() string {
 
 // Unwrap returns Err.
 func (e *StoppedError) Unwrap() error { return e.Err }
-
-// Resend sends a mail again that is [Failed], [Unknown] or [Suppressed], with a new
-// Idempotency-Key. If it was Unknown, a second mail is possible: look into the mailbox first.
-//
-// The error is [ErrNoMail] or [ErrState].
-func (o *Outbox) Resend(ctx context.Context, key string) error {
-	return o.decide(ctx, "resend", key, `UPDATE mails SET twice = twice OR state = 'unknown', state = 'waiting', round = round + 1,
-		doubts = 0, next = 0, reason = '' WHERE key = ? AND state IN ('failed', 'unknown', 'suppressed') AND request <> ''`)
-}
-
-// Drop gives up a mail that is neither being sent nor [Sent]: it is not sent any more. Its key
-// stays, so that adding it again has no effect. The error is [ErrNoMail] or [ErrState].
-func (o *Outbox) Drop(ctx context.Context, key string) error {
-	return o.decide(ctx, "drop", key, `UPDATE mails SET state = 'dropped', request = '', next = ?2
-		WHERE key = ?1 AND state IN ('waiting', 'failed', 'unknown', 'suppressed', 'dropped')`, int64(never))
-}
-
-func (o *Outbox) decide(ctx context.Context, what, key, statement string, args ...any) error {
-	result, err := o.db.ExecContext(ctx, statement, append([]any{key}, args...)...)
-	if err != nil {
-		return wrap(what, err)
-	}
-	if changed, err := result.RowsAffected(); err != nil || changed > 0 {
-		o.signal()
-		return wrap(what, err)
-	}
-	var known bool
-	if err := o.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM mails WHERE key = ?)", key).Scan(&known); err != nil {
-		return wrap(what, err)
-	}
-	return wrap(what, map[bool]error{true: ErrState, false: ErrNoMail}[known])
-}

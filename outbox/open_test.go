@@ -37,7 +37,6 @@ func TestOpen(t *testing.T) {
 	require.Error(t, box.Suppress(t.Context(), "kim@example.org", "x"), "it is closed")
 	_, err = box.Progress(t.Context())
 	require.Error(t, err)
-	require.Error(t, box.Drop(t.Context(), "k"))
 	require.Error(t, box.Unsubscribe(t.Context(), "k"))
 	box, err = outbox.Open(path)
 	require.NoError(t, err)

@@ -27,9 +27,9 @@ type Outbox struct {
 	lock *flock.Flock
 	wake chan struct{} // has room for one: a mail was added or changed
 
-	mu      sync.Mutex
-	stop    context.CancelFunc // ends Run; nil if it does not run
-	stopped chan struct{}      // closed when that Run has returned
+	running chan struct{} // has room for one Run
+	closing chan struct{} // closed by Close
+	close   sync.Once
 }
 
 var (
@@ -42,8 +42,6 @@ var (
 	ErrKeyUsed = errors.New("outbox: the key belongs to a mail with another content")
 	// ErrNoMail means that no mail has the key.
 	ErrNoMail = errors.New("outbox: no mail has this key")
-	// ErrState means that the state of the mail does not allow the call.
-	ErrState = errors.New("outbox: the state of the mail does not allow that")
 )
 
 // An Option changes how an Outbox works. A nil option has no effect.
@@ -64,9 +62,9 @@ const (
 	// message. A queued one of an Agent Account can take 90 s.
 	// https://developer.nylas.com/docs/changelogs/2026-10-09-agent-account-send-queueing/
 	defaultLookAfter = 5 * time.Minute
-	// maxKeyBytes is Nylas' limit for an Idempotency-Key, which the key of a mail becomes.
+	// maxKeyBytes leaves room in Nylas' 256 for an Idempotency-Key: for an @ and a number.
 	// https://developer.nylas.com/docs/v3/email/idempotent-send/
-	maxKeyBytes = 256
+	maxKeyBytes = 240
 	// markKey is the key of the metadata where the mark stands by which a mail is found.
 	markKey = "key5"
 )
@@ -129,18 +127,14 @@ func Open(path string, opts ...Option) (*Outbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("outbox: open %s: %w", path, err)
 	}
-	return &Outbox{config: c, db: db, lock: lock, wake: make(chan struct{}, 1)}, nil
+	return &Outbox{config: c, db: db, lock: lock, wake: make(chan struct{}, 1), running: make(chan struct{}, 1), closing: make(chan struct{})}, nil
 }
 
 // Close ends Run as if its context were done, waits for it, and closes the file.
 func (o *Outbox) Close() error {
-	o.mu.Lock()
-	stop, stopped := o.stop, o.stopped
-	o.mu.Unlock()
-	if stop != nil {
-		stop()
-		<-stopped
-	}
+	o.close.Do(func() { close(o.closing) })
+	o.running <- struct{}{} // waits for Run, and allows no other
+	defer func() { <-o.running }()
 	if err := errors.Join(o.db.Close(), o.lock.Unlock()); err != nil {
 		return fmt.Errorf("outbox: close: %w", err)
 	}
@@ -150,10 +144,14 @@ func (o *Outbox) Close() error {
 // Add stores a mail to be sent from a grant by [Outbox.Run]. It is on the disk when Add
 // returns nil.
 //
-// key names the mail in your program: 1 to 256 visible ASCII characters without an @, so that it
-// is no address. It becomes the Idempotency-Key. If the key was added before, with the same content, Add has no
-// effect, whatever became of the mail: so a program can add all its mails again at each start.
-// With another content the error is [ErrKeyUsed].
+// key names the mail in your program: 1 to 240 visible ASCII characters without an @, so that it
+// is no address. It becomes the Idempotency-Key; the key of an attempt after one that Nylas refused
+// has a number besides. If the key was added before, with the same
+// content, Add has no effect, whatever became of the mail: so a program can add all its mails
+// again at each start. With another content the error is [ErrKeyUsed].
+//
+// To send a mail again that is [Failed], [Unknown] or [Suppressed], add it with another key. If it
+// is Unknown, a second mail is possible then: look into the mailbox first.
 //
 // The request must have one recipient in To, and neither CC nor BCC. To send to many people,
 // use [nylas.SendMessageRequest.Each] and [Outbox.AddEach]. SendAt is refused, because a

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -40,11 +39,11 @@ const (
 
 const (
 	reasonKilled   = "the program ended during a send"
-	reasonNotFound = "its outcome is unknown, and the mailbox does not have it: Resend it or Drop it"
+	reasonNotFound = "its outcome is unknown, and the mailbox does not have it: another key sends it again"
 )
 
 // Run sends the mails through client, and returns nil when nothing is left to do: every mail
-// is sent, failed, suppressed or dropped, or is [Unknown] and was looked for in vain. Mails
+// is sent, failed or suppressed, or is [Unknown] and was looked for in vain. Mails
 // that are added meanwhile are sent too. One Run at a time is allowed.
 //
 // Run ends early when ctx is done, and returns the cause: it begins no further send, and waits
@@ -59,23 +58,22 @@ func (o *Outbox) Run(ctx context.Context, client *nylas.Client) error {
 	if client == nil {
 		return errors.New("outbox: run: the client is nil")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	r := &run{Outbox: o, client: client, stops: make(map[string]error)}
-	stopped := make(chan struct{})
-	defer close(stopped)
-	o.mu.Lock()
-	if o.stop != nil {
-		o.mu.Unlock()
+	select {
+	case o.running <- struct{}{}:
+		defer func() { <-o.running }()
+	default:
 		return ErrRunning
 	}
-	o.stop, o.stopped = cancel, stopped
-	o.mu.Unlock()
-	defer func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.stop = nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-o.closing:
+			cancel()
+		case <-ctx.Done():
+		}
 	}()
+	r := &run{Outbox: o, client: client, stops: make(map[string]error)}
 	if err := o.recover(ctx); err != nil {
 		return wrap("run", err)
 	}
@@ -99,7 +97,7 @@ func (o *Outbox) Run(ctx context.Context, client *nylas.Client) error {
 type run struct {
 	*Outbox
 	client *nylas.Client
-	mu     sync.Mutex
+	mu     sync.Mutex       // one claims at a time; it guards stops too
 	stops  map[string]error // by grant
 }
 
@@ -107,26 +105,24 @@ type run struct {
 func (r *run) work(ctx context.Context) error {
 	defer r.signal() // the next worker sees that too
 	for ctx.Err() == nil {
-		m, wake, idle, err := r.claim(ctx)
+		m, wake, err := r.claim(ctx)
 		switch {
-		case err != nil && ctx.Err() != nil, err == nil && idle && !r.stay:
+		case err != nil && ctx.Err() != nil, err == nil && wake == never && !r.stay:
 			return nil
 		case err != nil:
 			return err
 		case m != nil:
 			r.signal() // there may be more
-			if err := r.handle(ctx, m); err != nil && !errors.Is(err, errMoot) {
+			if err := r.handle(ctx, m); err != nil {
 				return err
 			}
 			continue
 		}
-		timer := time.NewTimer(time.Until(time.Unix(0, wake)))
 		select {
 		case <-ctx.Done():
-		case <-timer.C:
+		case <-time.After(time.Until(time.Unix(0, wake))):
 		case <-r.wake:
 		}
-		timer.Stop()
 	}
 	return nil
 }
@@ -138,8 +134,9 @@ func (r *run) handle(ctx context.Context, m *mail) error {
 		if again, err := r.look(ctx, m); err != nil || !again {
 			return err
 		}
+	} else {
+		r.changed(m)
 	}
-	r.changed(m)
 	if m.State == Suppressed {
 		return nil
 	}
@@ -196,7 +193,6 @@ func (r *run) judge(ctx context.Context, m *mail, err error) error {
 	if m.State != Waiting {
 		return r.save(ctx, m)
 	}
-	m.newKey = failed.NeedsNewKey // Nylas keeps the answer under this one
 	m.setNext(others)
 	if err := r.save(ctx, m); err != nil {
 		return err
@@ -239,40 +235,30 @@ func (o *Outbox) lookDelay(doubts int) time.Duration {
 // marked it as being sent then.
 func (r *run) look(ctx context.Context, m *mail) (again bool, err error) {
 	found, err := r.client.Messages.FindSent(ctx, m.GrantID, nylas.MarkOf(markKey, m.idempotencyKey()))
-	if err != nil && ctx.Err() != nil {
-		return false, errMoot // the next Run looks again
+	if ctx.Err() != nil && len(found) == 0 {
+		return false, nil // the next Run looks again
 	}
+	ctx = context.WithoutCancel(ctx)
 	now := time.Now()
 	age := now.Sub(time.Unix(0, m.first))
 	isOver := age < 0 || age > repeatWindow // below 0 the clock was set back, and tells nothing
 	switch {
 	case err == nil && len(found) > 0:
 		m.State, m.MessageID, m.Reason = Sent, found[0].ID, ""
-		m.setNext(never)
 		m.SecondMailPossible = m.SecondMailPossible || len(found) > 1
 		return false, r.save(ctx, m)
 	case err != nil:
 		m.Reason = "its outcome is unknown, and looking for it failed: " + err.Error()
-		if isOver || concernsGrant(err) {
-			m.setNext(never)
+		if !isOver && !concernsGrant(err) {
+			m.setNext(now.Add(r.lookDelay(m.doubts)).UnixNano())
 		}
 	case isOver:
 		m.Reason = reasonNotFound
-		m.setNext(never)
 	default:
-		err := r.transaction(ctx, func(tx *sql.Tx) error {
-			if err := prepare(ctx, tx, m, now); err != nil {
-				return err
-			}
-			return save(ctx, tx, m)
-		})
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return false, errMoot
-		case err == nil && m.State != Sending: // its address is suppressed
-			r.changed(m)
+		if err := r.prepare(ctx, m, now); err != nil {
+			return false, err
 		}
-		return err == nil && m.State == Sending, err
+		return m.State == Sending, r.save(ctx, m)
 	}
 	r.logger.Warn("outbox: a mail may have been sent", slog.String(telemetry.LogReason, m.Reason))
 	return false, r.save(ctx, m)
@@ -280,7 +266,7 @@ func (r *run) look(ctx context.Context, m *mail) (again bool, err error) {
 
 func (r *run) save(ctx context.Context, m *mail) error {
 	ctx = context.WithoutCancel(ctx) // what happened is recorded whatever ended
-	err := r.transaction(ctx, func(tx *sql.Tx) error { return save(ctx, tx, m) })
+	err := r.write(ctx, m)
 	if err == nil {
 		r.changed(m)
 	}

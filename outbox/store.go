@@ -1,11 +1,8 @@
 package outbox
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,9 +27,11 @@ const (
 	schemaVersion = 1
 )
 
-// Times are nanoseconds since 1970. round counts the Idempotency-Keys of a mail, and doubts the
-// attempts of the round whose outcome is unknown. first is when the first of these was, last
-// when the last attempt was, next when there is something to do. The suppression list is a
+// Times are nanoseconds since 1970. A round is the attempts with one
+// Idempotency-Key: when nothing is in doubt, Nylas could still answer from memory under the one
+// before, so the next attempt begins another round. round is the number of its first attempt, first
+// when that was, and doubts how many of its attempts have an unknown outcome. last is when the last
+// attempt was, next when there is something to do. The suppression list is a
 // table of its own because it outlives the mails and has addresses that no mail has.
 const schema = `CREATE TABLE mails (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, grant_id TEXT NOT NULL, address TEXT NOT NULL,
 	label TEXT NOT NULL, digest BLOB NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, round INTEGER NOT NULL, first INTEGER NOT NULL,
@@ -52,9 +51,6 @@ type mail struct {
 	address, request      string
 	digest                []byte
 	round, doubts         int
-	read                  State // as the file has it, with readLast
-	readLast              int64
-	newKey                bool // it needs another Idempotency-Key
 }
 
 const columns = "id, key, grant_id, address, label, digest, request, state, round, first, last, attempts, doubts, next, message_id, reason, twice"
@@ -62,7 +58,6 @@ const columns = "id, key, grant_id, address, label, digest, request, state, roun
 func (m *mail) scan(row interface{ Scan(...any) error }) error {
 	err := row.Scan(&m.id, &m.Key, &m.GrantID, &m.address, &m.Label, &m.digest, &m.request, &m.State, &m.round, &m.first, &m.last,
 		&m.Attempts, &m.doubts, &m.next, &m.MessageID, &m.Reason, &m.SecondMailPossible)
-	m.read, m.readLast = m.State, m.last
 	m.setNext(m.next)
 	return err
 }
@@ -74,17 +69,14 @@ func (m *mail) setNext(next int64) {
 	}
 }
 
-// idempotencyKey is the mail's own key, until a new one is needed.
+// idempotencyKey is the mail's own key in its first round, and then one that
+// no mail has, because it has an @.
 func (m *mail) idempotencyKey() string {
-	if m.round == 0 {
+	if m.round <= 1 {
 		return m.Key
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "nylas-go outbox %d %s", m.round, m.Key))
-	return "nylas-go-" + hex.EncodeToString(sum[:keyBytes])
+	return fmt.Sprintf("%s@%d", m.Key, m.round)
 }
-
-// keyBytes is how much of a SHA-256 is in a further key: enough that no two mails get one.
-const keyBytes = 16
 
 // openFile takes the lock of the file and then opens it. The file of the lock stays: removing
 // it would let two processes lock two files of one name.
@@ -151,39 +143,26 @@ func setUp(db *sql.DB) error {
 	return err
 }
 
-// transaction does work, or leaves nothing of it.
-func (o *Outbox) transaction(ctx context.Context, work func(tx *sql.Tx) error) error {
+// insert stores all mails or none. It has no effect on those that are there with the same content.
+func (o *Outbox) insert(ctx context.Context, mails []*mail) error {
 	tx, err := o.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if err := work(tx); err != nil {
-		_ = tx.Rollback() // it fails if SQLite or the end of ctx did that
-		return err
+	defer func() { _ = tx.Rollback() }() // it has no effect after Commit
+	for _, m := range mails {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO mails ("+columns+") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, '', '', 0) ON CONFLICT (key) DO NOTHING",
+			m.Key, m.GrantID, m.address, m.Label, m.digest, m.request, Waiting); err != nil {
+			return err
+		}
+		var same bool
+		if err := tx.QueryRowContext(ctx, "SELECT digest = ? FROM mails WHERE key = ?", m.digest, m.Key).Scan(&same); err != nil {
+			return err
+		} else if !same {
+			return ErrKeyUsed
+		}
 	}
 	return tx.Commit()
-}
-
-func (o *Outbox) insert(ctx context.Context, mails []*mail) error {
-	return o.transaction(ctx, func(tx *sql.Tx) error {
-		for _, m := range mails {
-			var known []byte
-			err := tx.QueryRowContext(ctx, "SELECT digest FROM mails WHERE key = ?", m.Key).Scan(&known)
-			switch {
-			case err == nil && bytes.Equal(known, m.digest):
-				continue
-			case err == nil:
-				return ErrKeyUsed
-			case !errors.Is(err, sql.ErrNoRows):
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO mails ("+columns+") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, '', '', 0)",
-				m.Key, m.GrantID, m.address, m.Label, m.digest, m.request, Waiting); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // recover makes what was under way when the process ended unknown, and what was given up or
@@ -195,48 +174,41 @@ func (o *Outbox) recover(ctx context.Context) error {
 	return err
 }
 
-// claim returns a mail that is due, or nil. One that waited is marked as being sent, because
-// its request may go out, or as suppressed. One that is unknown is to be looked for, and is due
-// again later. Without a mail, wake is when the next one is due, and idle reports that none
-// ever is unless something is added.
-func (o *Outbox) claim(ctx context.Context) (m *mail, wake int64, idle bool, err error) {
-	err = o.transaction(ctx, func(tx *sql.Tx) error {
-		next, now := new(mail), time.Now()
-		err := next.scan(tx.QueryRowContext(ctx, "SELECT "+columns+" FROM mails WHERE next < ? ORDER BY next, id LIMIT 1", int64(never)))
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			wake = never
-			return tx.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM mails WHERE state = 'sending')").Scan(&idle)
-		case err != nil:
-			return err
-		case next.next > now.UnixNano():
-			wake = next.next
-			return nil
-		case next.State == Unknown:
-			next.setNext(now.Add(o.lookDelay(next.doubts)).UnixNano())
-		default:
-			err = prepare(ctx, tx, next, now)
-		}
-		if err == nil {
-			err = save(ctx, tx, next)
-		}
-		m = next
-		return err
-	})
-	return m, wake, idle, err
+// claim returns a mail that is due, or nil and when the next one is. No other worker gets it until
+// it is saved with another next. One that waited is marked as being sent, because its request may
+// go out, or as suppressed. One that is unknown is to be looked for.
+func (r *run) claim(ctx context.Context) (_ *mail, wake int64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, now := new(mail), time.Now()
+	err = m.scan(r.db.QueryRowContext(ctx, "SELECT "+columns+" FROM mails WHERE next < ? ORDER BY next, id LIMIT 1", int64(never)))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, never, nil
+	case err != nil || m.next > now.UnixNano():
+		return nil, m.next, err
+	case m.State == Unknown:
+		m.setNext(never)
+	default:
+		err = r.prepare(ctx, m, now)
+	}
+	if err == nil {
+		err = r.write(context.WithoutCancel(ctx), m)
+	}
+	return m, 0, err
 }
 
 // prepare marks a mail as being sent, or not to be sent to a suppressed address.
-func prepare(ctx context.Context, tx *sql.Tx, m *mail, now time.Time) error {
+func (o *Outbox) prepare(ctx context.Context, m *mail, now time.Time) error {
 	m.setNext(never)
 	var reason string
-	err := tx.QueryRowContext(ctx, "SELECT reason FROM suppressed WHERE address = ?", m.address).Scan(&reason)
+	err := o.db.QueryRowContext(ctx, "SELECT reason FROM suppressed WHERE address = ?", m.address).Scan(&reason)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		m.State, m.Reason, m.last = Sending, "", now.UnixNano()
 		m.Attempts++
 		if m.doubts == 0 {
-			m.first = m.last
+			m.first, m.round = m.last, m.Attempts
 		}
 		return nil
 	case m.doubts == 0:
@@ -247,42 +219,23 @@ func prepare(ctx context.Context, tx *sql.Tx, m *mail, now time.Time) error {
 	return err
 }
 
-// errMoot means that there is nothing to record: Drop, Resend or another worker came between, or
-// Run ends.
-var errMoot = errors.New("outbox: nothing to record")
-
-// save writes what can change of a mail.
-func save(ctx context.Context, tx *sql.Tx, m *mail) error {
+// write writes what can change of a mail.
+func (o *Outbox) write(ctx context.Context, m *mail) error {
 	if m.State == Sent {
 		m.request = ""
 	}
-	result, err := tx.ExecContext(ctx, `UPDATE mails SET request = ?, state = ?, first = ?, last = ?, attempts = ?, doubts = ?, next = ?,
-		message_id = ?, reason = ?, twice = ?, round = round + ? WHERE id = ? AND state = ? AND round = ? AND last = ?`, m.request, m.State, m.first, m.last,
-		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.newKey, m.id, m.read, m.round, m.readLast)
-	if err != nil {
-		return err
-	}
-	if m.read, m.readLast = m.State, m.last; m.newKey {
-		m.round, m.newKey = m.round+1, false
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, errMoot)
-	}
-	return nil
+	_, err := o.db.ExecContext(ctx, `UPDATE mails SET request = ?, state = ?, first = ?, last = ?, attempts = ?, doubts = ?, next = ?,
+		message_id = ?, reason = ?, twice = ?, round = ? WHERE id = ?`, m.request, m.State, m.first, m.last,
+		m.Attempts, m.doubts, m.next, m.MessageID, m.Reason, m.SecondMailPossible, m.round, m.id)
+	return err
 }
 
 // Progress counts the mails by their state.
 func (o *Outbox) Progress(ctx context.Context) (c Counts, err error) {
-	err = o.rows(ctx, func(rows *sql.Rows) error {
-		var state State
-		var n, twice int
-		err := rows.Scan(&state, &n, &twice)
-		if field := c.of(state); field != nil {
-			*field = n
-		}
-		c.SecondMailPossible += twice
-		return err
-	}, "SELECT state, count(*), sum(twice) FROM mails GROUP BY state")
+	err = o.db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'sending'),
+		count(*) FILTER (WHERE state = 'unknown'), count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state = 'failed'),
+		count(*) FILTER (WHERE state = 'suppressed'), count(*) FILTER (WHERE twice) FROM mails`).
+		Scan(&c.Waiting, &c.Sending, &c.Unknown, &c.Sent, &c.Failed, &c.Suppressed, &c.SecondMailPossible)
 	return c, wrap("count", err)
 }
 
@@ -290,40 +243,19 @@ func (o *Outbox) Progress(ctx context.Context) (c Counts, err error) {
 // none is given. The Outbox may be used inside the loop. An error ends the list.
 func (o *Outbox) Mails(ctx context.Context, states ...State) iter.Seq2[Mail, error] {
 	return func(yield func(Mail, error) bool) {
-		for last, found := int64(0), true; found; {
-			var page []Mail
-			err := o.rows(ctx, func(rows *sql.Rows) error {
-				var m mail
-				err := m.scan(rows)
-				last, page = m.id, append(page, m.Mail)
-				return err
-			}, "SELECT "+columns+" FROM mails WHERE id > ? ORDER BY id LIMIT ?", last, pageRows)
-			if err != nil {
+		for m := new(mail); ; { // one query for each, so that none is open inside the loop
+			err := m.scan(o.db.QueryRowContext(ctx, "SELECT "+columns+" FROM mails WHERE id > ? ORDER BY id LIMIT 1", m.id))
+			if errors.Is(err, sql.ErrNoRows) {
+				return
+			} else if err != nil {
 				yield(Mail{}, wrap("list", err))
 				return
 			}
-			for _, m := range page {
-				if (len(states) == 0 || slices.Contains(states, m.State)) && !yield(m, nil) {
-					return
-				}
+			if (len(states) == 0 || slices.Contains(states, m.State)) && !yield(m.Mail, nil) {
+				return
 			}
-			found = len(page) > 0
 		}
 	}
-}
-
-// pageRows is how many mails Mails reads at a time.
-const pageRows = 500
-
-func (o *Outbox) rows(ctx context.Context, each func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := o.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	for rows.Next() && err == nil {
-		err = each(rows)
-	}
-	return errors.Join(err, rows.Err(), rows.Close())
 }
 
 // wrap says what failed.

@@ -48,7 +48,7 @@ func (o *Outbox) Unsubscribe(ctx context.Context, key string) error {
 }
 
 // Unsuppress takes an address off the suppression list. Mails that were not sent because of it
-// stay [Suppressed] until [Outbox.Resend].
+// stay [Suppressed]; add them with another key.
 func (o *Outbox) Unsuppress(ctx context.Context, address string) error {
 	_, err := o.db.ExecContext(ctx, "DELETE FROM suppressed WHERE address = ?", normal(address))
 	return wrap("unsuppress", err)

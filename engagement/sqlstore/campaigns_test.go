@@ -150,8 +150,11 @@ func TestCampaignsAreThoseOfTheMessages(t *testing.T) {
 					}
 				case 6:
 					if m.messages[id] != nil {
-						m.messages[id].delivery = []engagement.Delivery{"", engagement.Delivered, engagement.Bounced}[r.IntN(3)]
-						require.NoError(t, s.SetDelivery(t.Context(), "g-1", id, m.messages[id].delivery))
+						delivery := []engagement.Delivery{"", engagement.Delivered, engagement.Bounced}[r.IntN(3)]
+						require.NoError(t, s.SetDelivery(t.Context(), "g-1", id, delivery))
+						if delivery != engagement.Delivered || m.messages[id].delivery != engagement.Bounced {
+							m.messages[id].delivery = delivery
+						}
 					}
 				case 7:
 					if r.IntN(3) == 0 && m.messages[id] != nil {

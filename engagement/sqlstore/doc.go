@@ -11,7 +11,7 @@
 //	change, err := ledger.Apply(ctx, notification) // change.New has each event once
 //
 // After a send, [Store.SetSent] stores the subject, the links and the number of recipients,
-// and [Store.SetDelivery] whether the message arrived.
+// and [Store.SetDelivery] whether the message arrived: give it to [engagement.WithDelivery].
 //
 // # Pages
 //

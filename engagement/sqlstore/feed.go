@@ -26,8 +26,10 @@ func (s *Store) Version(ctx context.Context) (version string, err error) {
 type FeedQuery struct {
 	GrantID  string // only those of this grant, unless empty
 	Campaign string // only those of this campaign, unless empty: see [engagement.CampaignOf]
-	After    string // the Next of the page before; empty for the first page
-	Limit    int    // how many, at most [MaxPage]; 0 means [DefaultPage]
+	// NoCampaign leaves those of the campaign with the name "". Campaign must be empty then.
+	NoCampaign bool
+	After      string // the Next of the page before; empty for the first page
+	Limit      int    // how many, at most [MaxPage]; 0 means [DefaultPage]
 }
 
 // Latest returns a page of the events of all messages, with their grants and messages: the
@@ -37,12 +39,15 @@ type FeedQuery struct {
 func (s *Store) Latest(ctx context.Context, q FeedQuery) (EventPage, error) {
 	var page EventPage
 	limit, after, err := pageOf(q.After, q.Limit, 'l')
+	if err == nil {
+		err = MessageQuery{Campaign: q.Campaign, NoCampaign: q.NoCampaign}.check()
+	}
 	if err != nil {
 		return page, failed(ctx, "latest", err)
 	}
 	where, args := " WHERE e.seq < ?", []any{after.id}
 	from := int64(0)
-	if q.GrantID != "" || q.Campaign != "" {
+	if q.GrantID != "" || q.Campaign != "" || q.NoCampaign {
 		if err := s.query(ctx, func() { from = 0 }, func(rows *sql.Rows) error { return rows.Scan(&from) },
 			"SELECT seq FROM nylas_events WHERE seq < ? ORDER BY seq DESC LIMIT 1 OFFSET "+strconv.Itoa(MaxLooked-1), after.id); err != nil {
 			return page, failed(ctx, "latest", err)
@@ -54,7 +59,7 @@ func (s *Store) Latest(ctx context.Context, q FeedQuery) (EventPage, error) {
 		where += " AND m.grant_id = ?"
 		args = append(args, clean(q.GrantID))
 	}
-	if q.Campaign != "" {
+	if q.Campaign != "" || q.NoCampaign {
 		where += " AND m.campaign_hash = ?"
 		args = append(args, hashOf(clean(q.Campaign)))
 	}

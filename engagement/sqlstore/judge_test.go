@@ -252,8 +252,14 @@ func TestSetDelivery(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, engagement.Campaign{Name: "spring", Messages: 1, Bounced: 1, NoSignal: 1}, campaign.Campaign)
 		require.NoError(t, s.SetDelivery(t.Context(), "g-1", "m-1", engagement.Delivered))
-		assert.Equal(t, 1, judge(t, s).Messages)
-		assert.Equal(t, engagement.Delivered, outcome(t, s, "m-1").Delivery)
+		require.NoError(t, s.SetDelivery(t.Context(), "g-1", "m-1", engagement.Bounced))
+		assert.Zero(t, judge(t, s).Messages, "nothing has changed")
+		assert.Equal(t, engagement.Bounced, outcome(t, s, "m-1").Delivery)
+		for _, delivery := range []engagement.Delivery{"", engagement.Delivered, engagement.Bounced} {
+			require.NoError(t, s.SetDelivery(t.Context(), "g-1", "m-1", delivery))
+			assert.Equal(t, 1, judge(t, s).Messages)
+			assert.Equal(t, delivery, outcome(t, s, "m-1").Delivery)
+		}
 		require.ErrorContains(t, s.SetDelivery(t.Context(), "g-1", "m-1", "sent"), "engagement.Delivered")
 		require.ErrorContains(t, s.SetDelivery(t.Context(), "g-1", "", engagement.Delivered), "not named")
 		_, found, err := s.Message(t.Context(), "g-1", "m-2")

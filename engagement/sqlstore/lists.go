@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +44,7 @@ func (s *Store) list(q MessageQuery, after position, top string) (statement stri
 	}
 	// Of a text the hash is compared only: PostgreSQL would take the two for independent,
 	// and sort the few rows that it expects.
-	if campaign := cmp.Or(q.Campaign, engagement.CampaignOf(q.Label)); campaign != "" {
+	if campaign := cmp.Or(q.Campaign, engagement.CampaignOf(q.Label)); campaign != "" || q.NoCampaign {
 		index = "campaign"
 		equal("campaign_hash", hashOf(clean(campaign)))
 	}
@@ -67,20 +68,33 @@ func (s *Store) list(q MessageQuery, after position, top string) (statement stri
 	return strings.Join(parts, " UNION ALL "), args
 }
 
+// hit is the condition for a message that contains the text of a search, its parameter.
+func (s *Store) hit() string {
+	return map[Engine]string{SQLite: "instr", PostgreSQL: "strpos"}[s.engine] +
+		"(lower(subject || '\n' || label || '\n' || campaign), lower(CAST(? AS text))) > 0"
+}
+
+// named returns the messages of a query whose id its Search is: one of each grant at most.
+func (s *Store) named(ctx context.Context, q MessageQuery) ([]Message, error) {
+	text := clean(q.Search)
+	if text == "" || len(text) > maxIDBytes {
+		return nil, nil
+	}
+	page, err := s.messages(ctx, "message_id = ?", MaxPage, []any{text})
+	return slices.DeleteFunc(page.Messages, func(m Message) bool { return !q.matches(&m) }), err
+}
+
 // search returns the page of a query with a text.
 func (s *Store) search(ctx context.Context, q MessageQuery, after position, limit int) (MessagePage, error) {
 	text := clean(q.Search)
-	if q.After == "" && len(text) <= maxIDBytes {
-		page, err := s.messages(ctx, "message_id = ?", MaxPage, []any{text})
-		page.Messages = slices.DeleteFunc(page.Messages, func(m Message) bool { return !q.matches(&m) })
-		if err != nil || len(page.Messages) > 0 {
-			return page, err
+	if q.After == "" {
+		if named, err := s.named(ctx, q); err != nil || len(named) > 0 {
+			return MessagePage{Messages: named}, err
 		}
 	}
 	top := " LIMIT " + strconv.Itoa(MaxLooked)
 	list, args := s.list(q, after, top)
-	hit := map[Engine]string{SQLite: "instr", PostgreSQL: "strpos"}[s.engine] +
-		"(lower(subject || '\n' || label || '\n' || campaign), lower(CAST(? AS text))) > 0"
+	hit := s.hit()
 	var page MessagePage
 	var last position
 	// The last row that is looked at comes too, because the next page begins after it.
@@ -109,9 +123,17 @@ func (s *Store) search(ctx context.Context, q MessageQuery, after position, limi
 	return page, err
 }
 
+// check refuses filters that exclude each other.
+func (q MessageQuery) check() error {
+	if q.NoCampaign && (q.Campaign != "" || q.Label != "") {
+		return fmt.Errorf("%w: it asks for messages without a campaign, and names one: leave NoCampaign out, or Campaign and Label", ErrQuery)
+	}
+	return nil
+}
+
 // matches reports whether a message is in the list that a query without Search asks for.
 func (q MessageQuery) matches(m *Message) bool {
 	return (q.GrantID == "" || q.GrantID == m.GrantID) && (q.Label == "" || q.Label == m.Label) &&
-		(q.Campaign == "" || q.Campaign == m.Campaign()) && (q.State == nil || m.Outcome != nil && m.Outcome.State == *q.State) &&
+		(q.Campaign == "" && !q.NoCampaign || q.Campaign == m.Campaign()) && (q.State == nil || m.Outcome != nil && m.Outcome.State == *q.State) &&
 		(m.Known || !m.LastEvent.IsZero())
 }

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -198,5 +199,95 @@ func TestAnotherLabelIsAnotherCampaign(t *testing.T) {
 		all := storedCampaigns(t, s, 10)
 		require.Len(t, all, 1)
 		assert.Equal(t, "autumn sale", all[0].Name)
+	})
+}
+
+func TestMessagesWithoutCampaign(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, d database) {
+		s := d.store(t)
+		for i, label := range []string{"", "spring", "", "autumn"} {
+			require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: fmt.Sprint("m-", i), Label: label, At: noon.Add(time.Duration(i) * time.Second)}))
+			put(t, s, opens(fmt.Sprint("m-", i)), opened(fmt.Sprint("m-", i), fmt.Sprint("E", i), 60+i))
+		}
+		put(t, s, opens("m-4"), opened("m-4", "E4", 64)) // which SetSent did not store
+		judge(t, s)
+		for _, search := range []string{"", "m-2"} {
+			page, err := s.Messages(t.Context(), sqlstore.MessageQuery{NoCampaign: true, Search: search})
+			require.NoError(t, err)
+			want := []string{"m-4", "m-2", "m-0"}
+			if search != "" {
+				want = want[1:2]
+			}
+			assert.Equal(t, want, messageIDs(page.Messages))
+		}
+		page, err := s.Messages(t.Context(), sqlstore.MessageQuery{NoCampaign: true, Search: "m-1"})
+		require.NoError(t, err)
+		assert.Empty(t, page.Messages, "the id of one with a label")
+		latest, err := s.Latest(t.Context(), sqlstore.FeedQuery{NoCampaign: true})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"E4", "E2", "E0"}, ids(latest.Events))
+		for _, q := range []sqlstore.MessageQuery{{NoCampaign: true, Campaign: "spring"}, {NoCampaign: true, Label: "spring"}} {
+			_, err = s.Messages(t.Context(), q)
+			require.ErrorIs(t, err, sqlstore.ErrQuery)
+		}
+		_, err = s.Latest(t.Context(), sqlstore.FeedQuery{NoCampaign: true, Campaign: "spring"})
+		require.ErrorIs(t, err, sqlstore.ErrQuery)
+	})
+}
+
+// All messages of a query come, each once, whatever happens between two of them.
+func TestAllMessages(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, d database) {
+		s := d.store(t)
+		var want []string
+		for i := range 1100 { // more than MaxPage
+			id, label := fmt.Sprint("m-", i), []string{"", "spring"}[i%2]
+			require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: id, Subject: fmt.Sprint("Number ", i%10), Label: label, At: noon.Add(-time.Duration(i) * time.Second)}))
+			want = append(want, id)
+		}
+		of := func(q sqlstore.MessageQuery, each func(i int)) (got []string) {
+			for m, err := range s.AllMessages(t.Context(), q) {
+				require.NoError(t, err)
+				each(len(got))
+				got = append(got, m.MessageID)
+			}
+			return got
+		}
+		every := func(from, step int) (some []string) {
+			for i := from; i < len(want); i += step {
+				some = append(some, want[i])
+			}
+			return some
+		}
+		nothing := func(int) {}
+		assert.Equal(t, every(1, 2), of(sqlstore.MessageQuery{Campaign: "spring"}, nothing))
+		assert.Equal(t, every(0, 2), of(sqlstore.MessageQuery{NoCampaign: true}, nothing))
+		assert.Equal(t, every(7, 10), of(sqlstore.MessageQuery{Search: "number 7"}, nothing))
+		assert.Equal(t, []string{"m-7"}, of(sqlstore.MessageQuery{Search: "m-7"}, nothing))
+		assert.Empty(t, of(sqlstore.MessageQuery{GrantID: "g-2"}, nothing))
+		assert.Equal(t, want, of(sqlstore.MessageQuery{GrantID: "g-1"}, func(i int) {
+			if i == 0 {
+				put(t, s, opens("m-1099"), opened("m-1099", "late", 60))
+				require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: "new", At: noon.Add(time.Hour)}))
+			}
+		}))
+		seen := 0
+		for range s.AllMessages(t.Context(), sqlstore.MessageQuery{}) {
+			seen++
+			break
+		}
+		assert.Equal(t, 1, seen)
+		for _, q := range []sqlstore.MessageQuery{{After: "m1_1"}, {Limit: 5}, {NoCampaign: true, Campaign: "spring"}} {
+			for _, err := range s.AllMessages(t.Context(), q) {
+				require.ErrorIs(t, err, sqlstore.ErrQuery)
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, err := range s.AllMessages(ended, sqlstore.MessageQuery{}) {
+			require.ErrorIs(t, err, context.Canceled)
+		}
 	})
 }

@@ -24,12 +24,20 @@ const (
 	MaxLooked = 1000
 )
 
+// ErrQuery is the error of a query that cannot be: its After is not the Next of a page of the
+// same list, its Limit is out of range, or its filters exclude each other. The database was not
+// asked.
+var ErrQuery = errors.New("the query cannot be")
+
 // MessageQuery asks for a page of messages. Its zero value asks for the first page of all.
 type MessageQuery struct {
 	GrantID string // only those of this grant, unless empty
 	Label   string // only those with this label, unless empty
 	// Campaign leaves those of this campaign, unless empty: see [engagement.CampaignOf].
 	Campaign string
+	// NoCampaign leaves those of the campaign with the name "": without a label. Campaign and
+	// Label must be empty then.
+	NoCampaign bool
 	// State leaves those that came to this when [Store.Judge] judged them, unless nil.
 	State *engagement.State
 	// Search leaves those whose subject, label or campaign contains this text, unless empty.
@@ -76,6 +84,9 @@ type MessagePage struct {
 func (s *Store) Messages(ctx context.Context, q MessageQuery) (MessagePage, error) {
 	var page MessagePage
 	limit, after, err := pageOf(q.After, q.Limit, 'm')
+	if err == nil {
+		err = q.check()
+	}
 	if err != nil {
 		return page, failed(ctx, "messages", err)
 	}
@@ -217,6 +228,9 @@ func (s *Store) EventPage(ctx context.Context, q EventQuery) (EventPage, error) 
 // position is where a row stands in a list: by its time, and rows of one time by their id.
 type position struct{ at, id int64 }
 
+// firstPage is before all rows.
+var firstPage = position{math.MaxInt64, math.MaxInt64}
+
 const cursorBase = 36
 
 // cursor writes a position as what a page calls Next. The mark tells lists apart.
@@ -230,10 +244,10 @@ func pageOf(after string, limit int, mark byte) (int, position, error) {
 	case limit == 0:
 		limit = DefaultPage
 	case limit < 0 || limit > MaxPage:
-		return 0, position{}, fmt.Errorf("the limit is %d: ask for 1 to %d", limit, MaxPage)
+		return 0, position{}, fmt.Errorf("%w: its Limit is %d: ask for 1 to %d", ErrQuery, limit, MaxPage)
 	}
 	if after == "" {
-		return limit, position{math.MaxInt64, math.MaxInt64}, nil
+		return limit, firstPage, nil
 	}
 	at, id, _ := strings.Cut(strings.TrimPrefix(after, string(mark)), "_")
 	var p position
@@ -241,7 +255,7 @@ func pageOf(after string, limit int, mark byte) (int, position, error) {
 	p.at, errAt = strconv.ParseInt(at, cursorBase, 64)
 	p.id, errID = strconv.ParseInt(id, cursorBase, 64)
 	if after[0] != mark || errAt != nil || errID != nil {
-		return 0, position{}, errors.New("the query's After is not the Next of a page of this list: leave it empty for the first page")
+		return 0, position{}, fmt.Errorf("%w: its After is not the Next of a page of this list: leave it empty for the first page", ErrQuery)
 	}
 	return limit, p, nil
 }

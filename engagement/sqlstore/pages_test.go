@@ -223,11 +223,18 @@ func TestWrongPagesAreAClearError(t *testing.T) {
 	for _, after := range []string{page.Next, "x", "m", "m1", "m1_", "m_1", "m1_2_3", "1_2", "m\xff_1"} {
 		_, err := s.Messages(t.Context(), sqlstore.MessageQuery{After: after})
 		require.ErrorContains(t, err, "After", "%q is not of this list", after)
+		require.ErrorIs(t, err, sqlstore.ErrQuery)
+		_, err = s.Campaigns(t.Context(), sqlstore.CampaignQuery{After: after})
+		require.ErrorIs(t, err, sqlstore.ErrQuery)
+		_, err = s.Latest(t.Context(), sqlstore.FeedQuery{After: after})
+		require.ErrorIs(t, err, sqlstore.ErrQuery)
 	}
 	for _, limit := range []int{-1, sqlstore.MaxPage + 1} {
 		_, err := s.Messages(t.Context(), sqlstore.MessageQuery{Limit: limit})
 		require.ErrorContains(t, err, "1 to 1000")
+		require.ErrorIs(t, err, sqlstore.ErrQuery)
 		_, err = s.EventPage(t.Context(), sqlstore.EventQuery{MessageID: "m-1", Limit: limit})
 		require.ErrorContains(t, err, "1 to 1000")
+		require.ErrorIs(t, err, sqlstore.ErrQuery)
 	}
 }

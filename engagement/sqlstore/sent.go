@@ -52,9 +52,15 @@ func (s *Store) SetSent(ctx context.Context, sent engagement.Sent) error {
 		string(links), activeAt, now, now, now))
 }
 
-// SetDelivery stores whether a message arrived, which notifications other than those of
-// tracking say. A message that bounced is in no rate of its campaign. The last call counts;
-// "" means that it is unknown. The message may be one that nothing else is known of yet.
+// SetDelivery stores whether a message arrived. A message that bounced is in no rate of its
+// campaign. It is the function for the handler:
+//
+//	engagement.WithDelivery(store.SetDelivery)
+//
+// The last call counts, with one exception: Delivered does not replace Bounced, whatever the
+// order in which Nylas told of them. "" means that it is unknown, and replaces both. A call
+// that changes nothing has no effect. What is stored of a message that nothing else is known of
+// is in no list and no campaign until SetSent or an event follows.
 func (s *Store) SetDelivery(ctx context.Context, grantID, messageID string, delivery engagement.Delivery) error {
 	at, err := placeOf(grantID, messageID, "")
 	if err == nil && delivery != "" && delivery != engagement.Delivered && delivery != engagement.Bounced {
@@ -67,8 +73,9 @@ func (s *Store) SetDelivery(ctx context.Context, grantID, messageID string, deli
 	return failed(ctx, "set delivery", s.exec(ctx, `INSERT INTO nylas_messages
 		(grant_id, message_id, thread_id, delivery, changed_at, version) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (grant_id, message_id, thread_id) DO UPDATE SET delivery = excluded.delivery, changed_at = excluded.changed_at,
-		judge_at = CASE WHEN nylas_messages.active_at > 0 THEN excluded.changed_at ELSE 0 END, version = nylas_messages.version + 1`,
-		at.grant, at.message, at.thread, string(delivery), now, now))
+		judge_at = CASE WHEN nylas_messages.active_at > 0 THEN excluded.changed_at ELSE 0 END, version = nylas_messages.version + 1
+		WHERE nylas_messages.delivery <> excluded.delivery AND NOT (nylas_messages.delivery = ? AND excluded.delivery = ?)`,
+		at.grant, at.message, at.thread, string(delivery), now, now, string(engagement.Bounced), string(engagement.Delivered)))
 }
 
 // Sent returns what SetSent stored of a message, or false. Label is that of the events if

@@ -5,8 +5,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -242,5 +244,21 @@ func TestMetrics(t *testing.T) {
 	} {
 		assert.True(t, regexp.MustCompile(line).MatchString(shown), line)
 	}
+	p.End()
+}
+
+// Some of the mail bounces, and the page of its campaign says so.
+func TestBounces(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	p.Await("It shows")
+	home := pages(p)
+	bounced := regexp.MustCompile(`Bounced, and in no share(?:<[^>]*>|\s)*[1-9]`)
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(campaigns, func(c campaign) bool {
+			_, page := get(t, home+"/campaign?name="+url.QueryEscape(c.mail.label))
+			return bounced.MatchString(page)
+		})
+	}, 20*time.Second, 50*time.Millisecond)
 	p.End()
 }

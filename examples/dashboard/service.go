@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -104,7 +105,7 @@ func (s *service) serve(ctx context.Context, pages, deliveries net.Listener, gua
 	}
 	handler, err := engagement.NewHandler(engagement.NewLedger(s.storage.events), classifier,
 		func(context.Context, engagement.Event, engagement.Verdict) error { return nil }, // what more is to be done goes here
-		engagement.WithReplyHeaders(replyHeaders(client)))
+		engagement.WithReplyHeaders(replyHeaders(client)), engagement.WithDelivery(s.storage.events.SetDelivery))
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (s *service) serve(ctx context.Context, pages, deliveries net.Listener, gua
 	group.Go(func() error { return shown.Run(ctx) })
 	group.Go(func() error {
 		_, err := client.Subscribe(ctx, &nylas.SubscribeRequest{
-			URL: s.webhookURL, Types: events.TrackingTypes(), Secrets: secrets, Description: "Dashboard",
+			URL: s.webhookURL, Types: slices.Concat(events.TrackingTypes(), events.DeliveryTypes()), Secrets: secrets, Description: "Dashboard",
 		})
 		switch {
 		case ctx.Err() != nil:

@@ -6,7 +6,7 @@
 // [Observe] measures what is in the outbox now:
 //
 //	nylas.outbox.mails                 mails by nylas.outbox.state, which is waiting, sending,
-//	                                   unknown, sent, failed, suppressed or dropped
+//	                                   unknown, sent, failed or suppressed
 //	nylas.outbox.second_mail.possible  mails that may have been sent twice
 //	nylas.outbox.healthy               1, or 0 if the file cannot be read
 //

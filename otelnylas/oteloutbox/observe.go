@@ -40,7 +40,7 @@ func Observe(box *outbox.Outbox, opts ...otelnylas.Option) (metric.Registration,
 		o.ObserveInt64(second, int64(counts.SecondMailPossible))
 		for state, n := range map[outbox.State]int{
 			outbox.Waiting: counts.Waiting, outbox.Sending: counts.Sending, outbox.Unknown: counts.Unknown, outbox.Sent: counts.Sent,
-			outbox.Failed: counts.Failed, outbox.Suppressed: counts.Suppressed, outbox.Dropped: counts.Dropped,
+			outbox.Failed: counts.Failed, outbox.Suppressed: counts.Suppressed,
 		} {
 			o.ObserveInt64(mails, int64(n), metric.WithAttributes(attribute.String(telemetry.OutboxState, string(state))))
 		}

@@ -97,7 +97,7 @@ func TestAnOutboxIsMeasured(t *testing.T) {
 		require.NoError(t, err)
 		want := map[string]float64{
 			mails + "waiting": 4, mails + "sending": 0, mails + "unknown": 0, mails + "sent": 0, mails + "failed": 0,
-			mails + "suppressed": 0, mails + "dropped": 0, "nylas.outbox.second_mail.possible": 0, "nylas.outbox.healthy": 1,
+			mails + "suppressed": 0, "nylas.outbox.second_mail.possible": 0, "nylas.outbox.healthy": 1,
 		}
 		assert.Equal(t, want, values)
 
@@ -182,7 +182,7 @@ func TestHookOfASendWithoutAnEnd(t *testing.T) {
 	hook(outbox.Mail{Key: "a", State: outbox.Sent})
 	assert.Len(t, spans.Ended(), 2)
 	assert.Len(t, spans.Started(), 2)
-	hook(outbox.Mail{Key: "a", State: outbox.Dropped})
+	hook(outbox.Mail{Key: "a", State: outbox.Failed})
 	values, _, err := collect(t, reader)
 	require.NoError(t, err)
 	count := 0.0
