@@ -11,6 +11,7 @@ import (
 // [DeliveryOf].
 type Delivery string
 
+// The outcomes of a delivery.
 const (
 	Delivered Delivery = "delivered" // the server of at least one recipient accepted it
 	Bounced   Delivery = "bounced"   // it reached nobody: it came back, or Nylas rejected it
