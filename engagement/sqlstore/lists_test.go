@@ -274,7 +274,8 @@ func TestAllMessages(t *testing.T) {
 			}
 		}))
 		seen := 0
-		for range s.AllMessages(t.Context(), sqlstore.MessageQuery{}) {
+		for _, err := range s.AllMessages(t.Context(), sqlstore.MessageQuery{}) {
+			require.NoError(t, err)
 			seen++
 			break
 		}
