@@ -184,6 +184,7 @@ func TestWithdrawDeletesTheOutcome(t *testing.T) {
 	eachEngine(t, func(t *testing.T, d database) {
 		s := d.store(t)
 		for _, m := range []string{"m-1", "m-2"} {
+			require.NoError(t, s.SetSent(t.Context(), engagement.Sent{GrantID: "g-1", MessageID: m, At: noon.Add(-48 * time.Hour)}))
 			put(t, s, clicks(m), clickedBy(chrome, m, "A"+m, noon.Add(-24*time.Hour)))
 		}
 		judge(t, s)
