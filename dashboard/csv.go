@@ -28,7 +28,7 @@ func (d *Dashboard) eventsCSV(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// The parameters of a download of one message's events, beside the grant.
+// The parameters of a download of one message's events, besides the grant.
 const (
 	messageParam = "message"
 	threadParam  = "thread"

@@ -16,7 +16,7 @@ const (
 	// some lines of a page, and more than people write.
 	maxText = 240
 	// maxChip is how many characters of a label a list shows. It is our choice: what fits
-	// beside the rest on a phone.
+	// next to the rest on a phone.
 	maxChip = 40
 )
 
