@@ -86,12 +86,17 @@ func (d *Dashboard) message(w http.ResponseWriter, r *http.Request) {
 		d.missing(w, r)
 		return
 	}
-	before, err := strconv.Atoi(r.URL.Query().Get(beforeParam))
-	if err != nil {
-		before = len(h.events)
+	before := len(h.events)
+	if asked := r.URL.Query().Get(beforeParam); asked != "" {
+		n, err := strconv.Atoi(asked)
+		if err != nil || n < 1 {
+			d.refuse(w, r)
+			return
+		}
+		before = min(before, n)
 	}
 	summary := d.judge(h)
-	view := d.messageView(h, &summary, min(max(before, 1), len(h.events)))
+	view := d.messageView(h, &summary, before)
 	d.write(w, r, messageTemplate, view.Subject, view)
 }
 

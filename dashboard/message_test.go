@@ -155,9 +155,15 @@ func TestMessageWithThousandsOfEvents(t *testing.T) {
 	page = s.get("/messages/g-1/m-1?before=50")
 	assert.Contains(t, page, `<a href="/messages/g-1/m-1?before=250" rel="prev">Newer</a>`)
 	assert.NotContains(t, page, ">Older<")
-	for _, odd := range []string{"0", "-1", "x", "9999999999999999999999", "100000"} {
-		assert.Contains(t, text(s.get("/messages/g-1/m-1?before="+odd)), "of 450", odd)
+	for _, odd := range []string{"0", "-1", "x", "9999999999999999999999", "1.5"} {
+		assert.Equal(t, http.StatusBadRequest, s.do(http.MethodGet, "/messages/g-1/m-1?before="+odd).Code, odd)
 	}
+	for _, newest := range []string{"", "450", "100000"} { // of which some were deleted since
+		assert.Contains(t, text(s.get("/messages/g-1/m-1?before="+newest)), "Events 251 to 450 of 450", newest)
+	}
+	assert.Contains(t, text(s.get("/messages/g-1/m-1?before=1")), "Events 1 to 1 of 450")
+	s.sent("m-2", noon, nil)
+	assert.Contains(t, text(s.get("/messages/g-1/m-2?before=7")), "No event yet")
 	fill(10_000)
 	page = text(s.get("/messages/g-1/m-1"))
 	assert.Contains(t, page, "The message has more events. The newest 10000 were judged and counted here.")
