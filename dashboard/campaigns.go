@@ -139,9 +139,17 @@ func (d *Dashboard) campaign(w http.ResponseWriter, r *http.Request) {
 		d.failed(w, r, err)
 		return
 	}
-	if !found && len(messages.Messages) == 0 && f.State == "" && f.After == "" {
-		d.missing(w, r)
-		return
+	if !found && len(messages.Messages) == 0 {
+		// Perhaps it has messages that nobody has judged, and the filter leaves none of them.
+		some, err := d.store.Messages(r.Context(), filter{Campaign: f.Campaign, NoLabel: f.NoLabel}.query(1))
+		if err != nil {
+			d.failed(w, r, err)
+			return
+		}
+		if len(some.Messages) == 0 {
+			d.missing(w, r)
+			return
+		}
 	}
 	c.Name = f.Campaign // also if no message of it was judged yet
 	d.write(w, r, campaignTemplate, campaignName(c.Name), d.campaignView(&c, f, &messages))

@@ -68,7 +68,11 @@ func (d *Dashboard) download(w http.ResponseWriter, r *http.Request, name string
 			d.failed(w, r, err)
 			return
 		}
-		messages = func(yield func(sqlstore.Message, error) bool) { _ = found && yield(h.Message, nil) }
+		if !found {
+			d.missing(w, r)
+			return
+		}
+		messages = func(yield func(sqlstore.Message, error) bool) { yield(h.Message, nil) }
 	}
 	next, stop := iter.Pull2(messages)
 	defer stop()

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/nylastrack/nylas-go/engagement"
 )
 
 // An address that cannot be is the fault of who asks, and nothing to look into.
@@ -38,4 +40,23 @@ func TestMalformedQueries(t *testing.T) {
 		}
 	}
 	assert.Empty(t, s.log.String())
+}
+
+// What is not there is not there in every form.
+func TestWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.spring()
+	s.sent("new", noon, func(m *engagement.Sent) { m.Label = "not judged" })
+	for _, path := range []string{
+		"/events.csv?grant=g-1&message=nope", "/messages.csv?grant=g-1&message=nope", "/events.csv?message=m-1", "/events.csv?grant=g-1&thread=nope",
+		"/campaign?name=nope", "/campaign?name=nope&state=clicked", "/campaign?name=nope&after=m1_1", "/campaign?name=&state=clicked",
+	} {
+		assert.Equal(t, http.StatusNotFound, s.do(http.MethodGet, path).Code, path)
+	}
+	for _, path := range []string{
+		"/campaign?name=spring&state=replied", "/campaign?name=spring&after=m1_1", "/campaign?name=not+judged&state=clicked", "/events.csv?grant=g-1&message=m-6",
+	} {
+		assert.Equal(t, http.StatusOK, s.do(http.MethodGet, path).Code, path)
+	}
 }
