@@ -23,7 +23,9 @@ var eventColumns = []string{
 // events that it was made of. Times are RFC 3339 in UTC, and unknown values are empty.
 //
 // Text that a spreadsheet would take for a formula gets an apostrophe in front, because
-// user agents, labels and URLs come from strangers.
+// user agents, labels and URLs come from strangers. So does such text after a semicolon, a tab,
+// a vertical bar or a line break inside a value: a spreadsheet that separates cells with one of
+// these begins a new cell there. For example, "a;=1" becomes "a;'=1".
 func EventsCSV(w io.Writer, messages iter.Seq2[Summary, []Event]) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(eventColumns); err != nil {
@@ -137,15 +139,38 @@ func finish(out *csv.Writer) error {
 	return nil
 }
 
+// cellEnds are characters other than the comma after which a spreadsheet may begin a new cell.
+// The quotes of a CSV keep a comma inside its cell. They do nothing where another character
+// separates cells, unless the value begins its cell there too.
+const cellEnds = ";|\t\r\n"
+
 // cell makes text harmless that a spreadsheet would calculate.
 //
 // https://owasp.org/www-community/attacks/CSV_Injection
 func cell(text string) string {
-	bare := strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) })
-	if strings.ContainsAny(firstRune(bare), "=+-@＝＋－＠") || strings.ContainsAny(firstRune(text), "\t\r\n") {
-		return "'" + text
+	var safe strings.Builder
+	for first, rest := true, text; rest != ""; first = false {
+		end := strings.IndexAny(rest, cellEnds) + 1
+		if end == 0 {
+			end = len(rest)
+		}
+		part := rest[:end]
+		rest = rest[end:]
+		if calculated(part) || first && strings.ContainsAny(firstRune(part), "\t\r\n") {
+			safe.WriteByte('\'')
+		}
+		safe.WriteString(part)
 	}
-	return text
+	return safe.String()
+}
+
+// calculated reports whether a cell that begins so is a formula, with what spreadsheets drop in
+// front of it.
+func calculated(text string) bool {
+	bare := strings.TrimLeftFunc(text, func(r rune) bool {
+		return r == '"' || unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+	})
+	return strings.ContainsAny(firstRune(bare), "=+-@＝＋－＠")
 }
 
 func firstRune(text string) string {
